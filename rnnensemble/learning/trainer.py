@@ -1,0 +1,215 @@
+"""How one network learns: an epoch as a pure function from state to state."""
+
+import dataclasses
+from functools import partial
+from typing import ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from rnnensemble.axes import Array, Key
+from rnnensemble.learning.objective import task_loss
+from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.tasks import Task
+
+TRAINING, CONVERGED, DIVERGED = 0, 1, 2
+"""Values of `TrainState.status`."""
+
+PLATEAU_IMPROVEMENT = 1e-4
+"""Relative fall of the loss that counts as progress (PyTorch's ReduceLROnPlateau)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a network is trained: Adam on fresh trials until its loss stays below a threshold.
+
+    An epoch is `epoch_steps` steps. A network has converged once its mean training loss was
+    below the threshold in `patience` epochs in a row; then it stops. Gradients are clipped by
+    their global norm. When the epoch loss has not fallen for more than `plateau_patience`
+    epochs, the learning rate is multiplied by `plateau_factor`.
+
+    Source: Huang et al. (arXiv 2410.03972, section 2.1 and App. B.4: Adam without weight decay,
+    128 steps an epoch, patience 3, plateau factor 0.5 after 40 epochs). That the patience counts
+    epochs in a row, and the clipping, are our reading and our choice.
+
+    Attributes:
+        learning_rate: Adam's step size; one number, or one for each network.
+        clip_norm: Largest global gradient norm, infinity for none; one, or one for each network.
+        threshold: Mean training MSE to reach, None for the task's own; one, or one for each.
+        batch: Trials a step B.
+        epoch_steps: Steps an epoch.
+        max_epochs: Epochs after which an unconverged network stops.
+        patience: Epochs in a row below the threshold before a network stops.
+        plateau_factor: Factor on the learning rate at a plateau, 1 for none.
+        plateau_patience: Epochs without progress that make a plateau.
+    """
+
+    per_network: ClassVar[tuple[str, ...]] = ("learning_rate", "clip_norm", "threshold")
+    """Fields that may differ between the networks of a population."""
+
+    learning_rate: float | tuple[float, ...] = 1e-3
+    clip_norm: float | tuple[float, ...] = 1.0
+    threshold: float | tuple[float, ...] | None = None
+    batch: int = 64
+    epoch_steps: int = 128
+    max_epochs: int = 200
+    patience: int = 3
+    plateau_factor: float = 0.5
+    plateau_patience: int = 40
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "epoch_steps", "max_epochs", "patience", "plateau_patience"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        if not 0 < self.plateau_factor <= 1:
+            raise ValueError(
+                f"`plateau_factor` must be above 0 and at most 1; got {self.plateau_factor!r}."
+            )
+
+
+class Hyperparameters(NamedTuple):
+    """What may differ by network without a new program: scalars for one network, `[K]` for many.
+
+    Attributes:
+        learning_rate: Adam's step size before any plateau.
+        clip_norm: Largest global gradient norm.
+        threshold: Mean training MSE to reach.
+        gain: Factor on the initial recurrent weights.
+    """
+
+    learning_rate: Array
+    clip_norm: Array
+    threshold: Array
+    gain: Array
+
+
+class TrainState(NamedTuple):
+    """All that an epoch continues from.
+
+    Attributes:
+        params: Current parameters, always finite.
+        adam: Adam's moments.
+        epoch: Epochs trained.
+        status: TRAINING, CONVERGED or DIVERGED.
+        below: Epochs in a row below the threshold.
+        rate_scale: Product of the plateau factors so far.
+        best_loss: Lowest epoch loss so far.
+        stale: Epochs since then.
+    """
+
+    params: VanillaParams
+    adam: optax.OptState
+    epoch: Array
+    status: Array
+    below: Array
+    rate_scale: Array
+    best_loss: Array
+    stale: Array
+
+
+class EpochReport(NamedTuple):
+    """What an epoch reports and nothing continues from.
+
+    Attributes:
+        loss: Mean training MSE over the epoch's steps, in squared output units.
+        gradient_norm: Mean global gradient norm before clipping.
+        learning_rate: Adam's step size during the epoch.
+    """
+
+    loss: Array
+    gradient_norm: Array
+    learning_rate: Array
+
+
+def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: VanillaRNN) -> TrainState:
+    """The state of one network before its first step; `key` is the network's own."""
+    params = network.init(
+        jax.random.fold_in(key, 0),
+        n_inputs=task.n_inputs,
+        n_outputs=task.n_outputs,
+        gain=hyper.gain,
+    )
+    zero = jnp.zeros((), jnp.int32)
+    return TrainState(
+        params=params,
+        adam=optax.scale_by_adam().init(params),
+        epoch=zero,
+        status=zero + TRAINING,
+        below=zero,
+        rate_scale=jnp.ones(()),
+        best_loss=jnp.full((), jnp.inf),
+        stale=zero,
+    )
+
+
+def train_epoch(
+    key: Key,
+    state: TrainState,
+    hyper: Hyperparameters,
+    *,
+    task: Task,
+    network: VanillaRNN,
+    training: Training,
+) -> tuple[TrainState, EpochReport]:
+    """Trains one network for one epoch.
+
+    A step whose loss or gradient is not finite changes nothing, and no later step does: the
+    network is frozen at its last finite state and marked DIVERGED.
+
+    Args:
+        key: The network's own key; the trials of step s come from `fold_in(fold_in(key, 1), s)`.
+        state: The network's state.
+        hyper: Its hyperparameters, scalars.
+        task: What to learn.
+        network: Its architecture.
+        training: Batch, steps, patience and plateau rule.
+
+    Returns:
+        The state after the epoch and the epoch's report.
+    """
+    rate = hyper.learning_rate * state.rate_scale
+    data_key = jax.random.fold_in(key, 1)
+
+    def step(carry: tuple, index: Array) -> tuple[tuple, tuple[Array, Array]]:
+        params, adam, finite = carry
+        trials = task.sample(jax.random.fold_in(data_key, index), training.batch)
+        loss, gradient = jax.value_and_grad(task_loss)(params, trials, network)
+        norm = optax.tree.norm(gradient)
+        shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
+        gradient = jax.tree.map(lambda g: shrink * g, gradient)
+        direction, new_adam = optax.scale_by_adam().update(gradient, adam)
+        new_params = jax.tree.map(lambda p, d: p - rate * d, params, direction)
+        size = optax.tree.norm(new_params)
+        finite = finite & jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(size)
+        keep = partial(jnp.where, finite)
+        new = jax.tree.map(keep, (new_params, new_adam), (params, adam))
+        return (*new, finite), (loss, norm)
+
+    first = state.epoch * training.epoch_steps
+    carry = (state.params, state.adam, jnp.array(True))
+    steps = first + jnp.arange(training.epoch_steps)
+    (params, adam, finite), (losses, norms) = jax.lax.scan(step, carry, steps)
+    state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
+    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate)
+    return judge(state, report.loss, finite, hyper.threshold, training), report
+
+
+def judge(
+    state: TrainState, loss: Array, finite: Array, threshold: Array, training: Training
+) -> TrainState:
+    """Counts epochs below the threshold and on a plateau, and decides whether to stop."""
+    below = jnp.where(loss < threshold, state.below + 1, 0)
+    status = jnp.where(below >= training.patience, CONVERGED, TRAINING)
+    status = jnp.where(finite, status, DIVERGED).astype(jnp.int32)
+    progress = loss < state.best_loss * (1 - PLATEAU_IMPROVEMENT)
+    stale = jnp.where(progress, 0, state.stale + 1)
+    plateau = stale > training.plateau_patience
+    return state._replace(
+        status=status,
+        below=below,
+        best_loss=jnp.where(progress, loss, state.best_loss),
+        stale=jnp.where(plateau, 0, stale),
+        rate_scale=jnp.where(plateau, training.plateau_factor, 1.0) * state.rate_scale,
+    )

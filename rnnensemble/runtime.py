@@ -1,0 +1,178 @@
+"""Devices, meshes and interrupts: the only file that knows them."""
+
+import contextlib
+import os
+import platform
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from rnnensemble.axes import Array
+
+Tree: TypeAlias = Any
+"""A pytree of arrays."""
+
+AXIS = "net"
+"""The only mesh axis: items (networks, pairs) are spread over it and never communicate."""
+
+
+def use_all_cores() -> None:
+    """Makes every CPU core a JAX device; call it before JAX touches a device.
+
+    Two single-core devices train about twice as fast as one two-core device, since small
+    matrix products do not thread well. Does nothing on GPUs and TPUs, or when the number of
+    CPU devices was already chosen.
+    """
+    if jax.config.jax_num_cpu_devices < 0 and "XLA_FLAGS" not in os.environ:
+        with contextlib.suppress(RuntimeError):  # a device was touched before: keep what there is
+            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+
+
+def network_mesh(devices: int | None = None) -> Mesh:
+    """A mesh over the local devices.
+
+    Args:
+        devices: How many of them, None for all.
+
+    Returns:
+        A mesh with the single axis `net`.
+
+    Raises:
+        ValueError: If there are fewer devices.
+    """
+    local = jax.local_devices()
+    count = len(local) if devices is None else devices
+    if not 1 <= count <= len(local):
+        raise ValueError(
+            f"`devices` must lie between 1 and the {len(local)} local devices; got {count}."
+        )
+    return jax.make_mesh((count,), (AXIS,), devices=local[:count], axis_types=(AxisType.Auto,))
+
+
+def default_tile(mesh: Mesh) -> int:
+    """Items that a device handles at once: one on a CPU (cache), many on a GPU or TPU (width)."""
+    return 1 if mesh.devices.flat[0].platform == "cpu" else 64
+
+
+def spread_over(mesh: Mesh) -> NamedSharding:
+    """The sharding of arrays whose leading axis is spread over the mesh."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def map_items(function: Callable[[Tree], Tree], items: Tree, *, mesh: Mesh, tile: int) -> Tree:
+    """Applies a function of one item to all: sharded over devices, `tile` at a time on each.
+
+    Args:
+        function: Pure function of one item.
+        items: Tree whose leaves share a leading axis that divides by devices * tile.
+        mesh: Devices, as `network_mesh` makes it.
+        tile: Items that a device handles at once.
+
+    Returns:
+        The results, stacked along the leading axis.
+    """
+    def one_device(items: Tree) -> Tree:
+        if tile == 1:
+            return jax.lax.map(function, items)
+        return _in_rows(jax.vmap(function), items, tile)
+
+    return _shard_map(one_device, mesh)(items)
+
+
+def _shard_map(function: Callable, mesh: Mesh) -> Callable:
+    spec = PartitionSpec(AXIS)
+    return jax.shard_map(function, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+
+
+def map_active(
+    function: Callable[[Tree, Tree], Tree],
+    items: Tree,
+    fixed: Tree,
+    *,
+    active: Array,
+    mesh: Mesh,
+    tile: int,
+) -> Tree:
+    """Changes the active items: sharded over devices, `tile` at a time, idle tiles skipped.
+
+    Args:
+        function: Pure function of one item and what is fixed for it, to the changed item.
+        items: Tree whose leaves share a leading axis that divides by devices * tile.
+        fixed: Tree with the same leading axis that the function reads and does not change.
+        active: Which items to change, bool; the others come back as they are.
+        mesh: Devices, as `network_mesh` makes it.
+        tile: Items that a device handles at once.
+
+    Returns:
+        The items, changed where active.
+    """
+
+    def change_tile(items: Tree, fixed: Tree, active: Array) -> Tree:
+        changed = jax.vmap(function)(items, fixed)
+        return jax.tree.map(partial(_select, active), changed, items)
+
+    def change_one(items: Tree, fixed: Tree, active: Array) -> Tree:
+        del active
+        return function(items, fixed)
+
+    def one_tile(args: tuple[Tree, Tree, Array]) -> Tree:
+        change = change_one if tile == 1 else change_tile
+        return jax.lax.cond(jnp.any(args[2]), change, lambda items, *_: items, *args)
+
+    def one_device(*args: Tree) -> Tree:
+        return jax.lax.map(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
+
+    return _shard_map(one_device, mesh)(items, fixed, active)
+
+
+def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:
+    """Maps over rows of `tile` items each; the function takes and returns whole rows."""
+    rows = jax.tree.map(lambda x: x.reshape(-1, tile, *x.shape[1:]), items)
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(function, rows))
+
+
+def _select(mask: Array, new: Array, old: Array) -> Array:
+    return jnp.where(mask.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+
+
+@contextlib.contextmanager
+def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C inside the block into an answer; a second one interrupts at once.
+
+    Yields:
+        A function that says whether Ctrl-C was pressed. Outside the main thread, where Python
+        delivers no signals, it always says no.
+    """
+    pressed: list[bool] = []
+
+    def note(signum: int, frame: object) -> None:
+        pressed.append(True)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def describe() -> dict[str, str | int]:
+    """What this computation runs on, for manifests and benchmark files."""
+    devices = jax.local_devices()
+    return {
+        "platform": devices[0].platform,
+        "device": devices[0].device_kind,
+        "devices": len(devices),
+        "cores": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "jax": jax.__version__,
+    }

@@ -1,0 +1,128 @@
+"""What a task is: a frozen description that samples trials from a key."""
+
+import abc
+import dataclasses
+import math
+from typing import ClassVar, NamedTuple, Self
+
+import jax
+
+from rnnensemble.axes import Array, Key
+
+
+class Trials(NamedTuple):
+    """A batch of trials.
+
+    Attributes:
+        inputs: What the network sees, `[B, T, I]`.
+        targets: What it should put out, `[B, T, O]`.
+        mask: Where the loss counts, `[B, T]`, zeros and ones.
+    """
+
+    inputs: Array
+    targets: Array
+    mask: Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task(abc.ABC):
+    """What a network must do. Subclass it to add a task (docs/add-a-task.md shows one).
+
+    A task is static: frozen, hashable, checked when it is made. Its numbers decide the shapes of
+    a compiled program, so a changed task is a new program.
+
+    Attributes:
+        n_steps: Trial length T in time steps.
+        input_noise: Standard deviation of white Gaussian noise added to every input at every
+            step, in input units.
+    """
+
+    name: ClassVar[str]
+    """How presets and the command line call the task."""
+    threshold: ClassVar[float]
+    """Mean training MSE below which a network counts as converged (paper, section 2.2)."""
+    output_range: ClassVar[tuple[float, float]]
+    """Smallest and largest target value."""
+    ood_noise: ClassVar[float] = 0.1
+    """Input noise of the out-of-distribution variant `noise`, in input units (our choice)."""
+
+    n_steps: int = 100
+    input_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_at_least("n_steps", self.n_steps, 2)
+        require_at_least("input_noise", self.input_noise, 0.0)
+
+    @property
+    @abc.abstractmethod
+    def n_inputs(self) -> int:
+        """Number of input channels I."""
+
+    @property
+    @abc.abstractmethod
+    def n_outputs(self) -> int:
+        """Number of output channels O."""
+
+    @abc.abstractmethod
+    def clean_trials(self, key: Key, batch: int) -> Trials:
+        """Draws `batch` trials without input noise; pure, jittable, key consumed once."""
+
+    def sample(self, key: Key, batch: int) -> Trials:
+        """Draws trials, input noise included.
+
+        Args:
+            key: Random key, consumed.
+            batch: Number of trials B.
+
+        Returns:
+            Inputs `[B, T, I]`, targets `[B, T, O]` and mask `[B, T]`.
+        """
+        if not self.input_noise:
+            return self.clean_trials(key, batch)
+        trial_key, noise_key = jax.random.split(key)
+        trials = self.clean_trials(trial_key, batch)
+        noise = self.input_noise * jax.random.normal(noise_key, trials.inputs.shape)
+        return trials._replace(inputs=trials.inputs + noise)
+
+    def lengthened(self, factor: int) -> Self:
+        """The task with trials `factor` times as long (a task may define another stretch)."""
+        return dataclasses.replace(self, n_steps=factor * self.n_steps)
+
+    def out_of_distribution(self) -> dict[str, "Task"]:
+        """The variants on which generalization is measured.
+
+        Returns:
+            `temporal`: the paper's temporal generalization (whole trial doubled, or the delay
+            where the task has one); `noise`: the same trials with input noise.
+        """
+        noise = math.hypot(self.input_noise, self.ood_noise)
+        return {
+            "temporal": self.lengthened(2),
+            "noise": dataclasses.replace(self, input_noise=noise),
+        }
+
+
+def require_at_least(name: str, value: float, least: float) -> None:
+    """Raises ValueError unless `value` is a finite number of at least `least`."""
+    whole = isinstance(least, int)
+    fits = isinstance(value, int) if whole else isinstance(value, (int, float))
+    if not fits or isinstance(value, bool) or not math.isfinite(value) or value < least:
+        kind = "a whole number of" if whole else "a finite number of"
+        raise ValueError(f"`{name}` must be {kind} at least {least}; got {value!r}.")
+
+
+def require_within(name: str, value: float, least: float, most: float) -> None:
+    """Raises ValueError unless `value` lies within [least, most]."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:
+        raise ValueError(f"`{name}` must lie between {least} and {most}; got {value!r}.")
+
+
+def require_range(name: str, pair: tuple[float, float], least: float) -> None:
+    """Raises ValueError unless `pair` is (low, high) with least <= low <= high."""
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise ValueError(f"`{name}` must be a pair (low, high); got {pair!r}.")
+    require_at_least(name, pair[0], least)
+    require_at_least(name, pair[1], least)
+    if pair[0] > pair[1]:
+        raise ValueError(f"`{name}` must be (low, high) with low <= high; got {pair!r}.")

@@ -1,0 +1,66 @@
+"""N-bit flip-flop: hold the last pulse of every channel."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array, Key
+from rnnensemble.tasks.base import Task, Trials, require_at_least, require_within
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FlipFlop(Task):
+    """N-bit flip-flop: each output holds the last non-zero pulse of its channel.
+
+    Inputs are pulses in {-1, 0, +1}, non-zero with probability `pulse_probability` at each step
+    and channel, always at the first step, so that the target is never undefined.
+    Expected dynamics: 2^n_bits stable fixed points.
+
+    Source: Huang et al. (arXiv 2410.03972, section 2.2; threshold 0.001). Trial length, pulse
+    probability and the first pulse are open there; ours follow a common public setting of the
+    3-bit task (T = 100, probability 0.3).
+
+    Attributes:
+        n_bits: Number of channels.
+        pulse_probability: Probability of a pulse at a step and channel.
+    """
+
+    name: ClassVar[str] = "flipflop"
+    threshold: ClassVar[float] = 0.001
+    output_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+
+    n_bits: int = 3
+    pulse_probability: float = 0.3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_at_least("n_bits", self.n_bits, 1)
+        require_within("pulse_probability", self.pulse_probability, 0.0, 1.0)
+
+    @property
+    def n_inputs(self) -> int:
+        return self.n_bits
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_bits
+
+    def clean_trials(self, key: Key, batch: int) -> Trials:
+        shape = (batch, self.n_steps, self.n_bits)
+        uniform = jax.random.uniform(key, shape)  # one draw decides pulse and sign
+        half = self.pulse_probability / 2
+        pulses = jnp.where(uniform < half, -1.0, jnp.where(uniform < 2 * half, 1.0, 0.0))
+        first = jnp.where(uniform[:, :1] * 2 % 1 < 0.5, -1.0, 1.0)
+        pulses = jnp.concatenate([first, pulses[:, 1:]], axis=1)
+        return Trials(pulses, last_nonzero(pulses), jnp.ones(shape[:2]))
+
+
+def last_nonzero(pulses: Array) -> Array:
+    """The last non-zero value up to each step, `[B, T, C]` to `[B, T, C]`."""
+
+    def later(earlier: Array, new: Array) -> Array:
+        return jnp.where(new == 0, earlier, new)
+
+    return jax.lax.associative_scan(later, pulses, axis=1)
