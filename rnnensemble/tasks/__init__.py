@@ -44,5 +44,5 @@ def find(name: str) -> type[Task]:
     if name in _TASKS:
         return _TASKS[name]
     near = difflib.get_close_matches(name, _TASKS, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ValueError(f"`task` must be one of {sorted(_TASKS)}; got {name!r}; {hint}")
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`task` must be one of {sorted(_TASKS)}; got {name!r}.{hint}")

@@ -1,0 +1,20 @@
+"""How far apart two networks are: one file a metric, and a registry that knows them by name."""
+
+import difflib
+
+from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.dsa import DSA
+from rnnensemble.metrics.pif import PIF
+
+__all__ = ["DSA", "PIF", "Metric", "find"]
+
+_METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, PIF)}
+
+
+def find(name: str) -> Metric:
+    """The metric called `name` with its default settings; ValueError suggests the nearest."""
+    if name in _METRICS:
+        return _METRICS[name]()
+    near = difflib.get_close_matches(name, _METRICS, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`metric` must be one of {sorted(_METRICS)}; got {name!r}.{hint}")
