@@ -1,0 +1,33 @@
+"""Train populations of RNNs and measure how far their solutions lie apart."""
+
+from rnnensemble import metrics, networks, runtime, tasks
+from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
+from rnnensemble.learning.trainer import Training
+from rnnensemble.metrics import DSA, PIF
+from rnnensemble.networks import VanillaRNN
+from rnnensemble.pairwise import distance_matrix
+from rnnensemble.population import Population, TrainingInterrupted, train_population
+from rnnensemble.runtime import use_all_cores
+from rnnensemble.tasks import Task, Trials
+
+__all__ = [
+    "DSA",
+    "PIF",
+    "Analysis",
+    "Degeneracy",
+    "Population",
+    "Task",
+    "Training",
+    "TrainingInterrupted",
+    "Trials",
+    "VanillaRNN",
+    "distance_matrix",
+    "measure_degeneracy",
+    "metrics",
+    "networks",
+    "runtime",
+    "tasks",
+    "train_population",
+    "use_all_cores",
+]
+__version__ = "0.1.0"

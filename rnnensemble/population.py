@@ -266,13 +266,14 @@ def _shared(config: Any) -> Any:
     return dataclasses.replace(config, **dict.fromkeys(config.per_network, 1.0))
 
 
-@partial(jax.jit, static_argnames=("task", "network", "mesh", "tile"))
-def _initialize(keys, hyper, *, task, network, mesh, tile):  # noqa: ANN001, ANN202
+@partial(jax.jit, static_argnames=("task", "network", "mesh"))
+def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
     """The states of networks with these keys and hyperparameters, slot by slot."""
 
-    def one(item: tuple[Key, Hyperparameters]) -> TrainState:
+    def one(item: tuple[Key, Hyperparameters], _: tuple) -> TrainState:
         return init_state(*item, task=task, network=network)
 
+    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
     return runtime.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
 
 
@@ -322,7 +323,6 @@ class _Run:
             "task": settings.task,
             "network": _shared(settings.network),
             "mesh": mesh,
-            "tile": self.tile,
         }
         state = None if resume is None else resume.state
         self.state = self._initial_state() if state is None else self._placed(state)
@@ -353,6 +353,7 @@ class _Run:
             self._placed(self.hyper),
             self._placed(active) & (self.occupant < self.settings.size),
             training=_shared(training),
+            tile=self.tile,
             **self.static,
         )
         self.status = np.array(self._by_network(self.state.status))

@@ -62,32 +62,50 @@ def default_tile(mesh: Mesh) -> int:
 
 def spread_over(mesh: Mesh) -> NamedSharding:
     """The sharding of arrays whose leading axis is spread over the mesh."""
-    return NamedSharding(mesh, PartitionSpec(AXIS))
+    return NamedSharding(mesh, _SPREAD)
 
 
-def map_items(function: Callable[[Tree], Tree], items: Tree, *, mesh: Mesh, tile: int) -> Tree:
-    """Applies a function of one item to all: sharded over devices, `tile` at a time on each.
+def map_items(
+    function: Callable[..., Tree], items: Tree, shared: Tree = (), *, mesh: Mesh, tile: int
+) -> Tree:
+    """Applies a function to all items: sharded over devices, `tile` at a time on each.
 
     Args:
-        function: Pure function of one item.
-        items: Tree whose leaves share a leading axis that divides by devices * tile.
+        function: Pure function of one item and what all items share.
+        items: Tree whose leaves share a leading axis of any length.
+        shared: Tree that every call sees whole.
         mesh: Devices, as `network_mesh` makes it.
         tile: Items that a device handles at once.
 
     Returns:
         The results, stacked along the leading axis.
     """
-    def one_device(items: Tree) -> Tree:
+    count = jax.tree.leaves(items)[0].shape[0]
+    slots = -(-count // (mesh.size * tile)) * mesh.size * tile
+    padded = jnp.minimum(jnp.arange(slots), count - 1)  # padding repeats the last item
+
+    def one_device(items: Tree, shared: Tree) -> Tree:
+        one_item = partial(_with, function, shared)
         if tile == 1:
-            return jax.lax.map(function, items)
-        return _in_rows(jax.vmap(function), items, tile)
+            return jax.lax.map(one_item, items)
+        return _in_rows(jax.vmap(one_item), items, tile)
 
-    return _shard_map(one_device, mesh)(items)
+    items = jax.tree.map(lambda x: x[padded], items)
+    results = _shard_map(one_device, mesh, _SPREAD, _WHOLE)(items, shared)
+    return jax.tree.map(lambda x: x[:count], results)
 
 
-def _shard_map(function: Callable, mesh: Mesh) -> Callable:
-    spec = PartitionSpec(AXIS)
-    return jax.shard_map(function, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+def _with(function: Callable[..., Tree], shared: Tree, item: Tree) -> Tree:
+    return function(item, shared)
+
+
+_SPREAD, _WHOLE = PartitionSpec(AXIS), PartitionSpec()
+
+
+def _shard_map(function: Callable, mesh: Mesh, *specs: PartitionSpec) -> Callable:
+    return jax.shard_map(
+        function, mesh=mesh, in_specs=specs, out_specs=_SPREAD, check_vma=False
+    )
 
 
 def map_active(
@@ -128,7 +146,7 @@ def map_active(
     def one_device(*args: Tree) -> Tree:
         return jax.lax.map(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
 
-    return _shard_map(one_device, mesh)(items, fixed, active)
+    return _shard_map(one_device, mesh, _SPREAD, _SPREAD, _SPREAD)(items, fixed, active)
 
 
 def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:

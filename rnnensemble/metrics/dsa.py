@@ -1,14 +1,27 @@
 """Dynamical Similarity Analysis: compare linear operators up to rotation and reflection."""
 
 import dataclasses
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.base import Metric
+
+
+class Operator(NamedTuple):
+    """A network's linear operator.
+
+    Attributes:
+        matrix: A, `[n, n]`, of unit Frobenius norm.
+        frame: Eigenvectors of A + A^T as columns, by rising eigenvalue, `[n, n]`.
+    """
+
+    matrix: Array
+    frame: Array
 
 
 class Alignment(NamedTuple):
@@ -46,8 +59,8 @@ class DSA(Metric):
         ridge: Added to the normal equations of the operator.
         score: `euclidean` or `angular`.
         starts: Starts of the alignment: a quarter from eigenvectors, the others random.
-        ascent_steps: First-order steps from every start.
-        newton_steps: Second-order steps at most, from the best quarter.
+        early_steps: Newton steps from every start.
+        late_steps: Newton steps from the best quarter of them.
     """
 
     name: ClassVar[str] = "dsa"
@@ -59,11 +72,11 @@ class DSA(Metric):
     ridge: float = 1e-8
     score: Literal["euclidean", "angular"] = "euclidean"
     starts: int = 32
-    ascent_steps: int = 40
-    newton_steps: int = 40
+    early_steps: int = 20
+    late_steps: int = 40
 
     def __post_init__(self) -> None:
-        for name in ("rank", "n_delays", "delay_interval", "starts"):
+        for name in ("rank", "n_delays", "delay_interval", "starts", "early_steps", "late_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
         if not self.ridge >= 0:
@@ -88,45 +101,44 @@ class DSA(Metric):
                 f"units; got {self.rank}."
             )
 
-    def prepare(self, data: Array) -> Array:
-        """The operator, `[rank, rank]`, of rates `[B, T, N]`, scaled to unit Frobenius norm."""
-        a = operator(
-            delay_embedding(data, self.n_delays, self.delay_interval),
-            rank=self.rank,
-            ridge=self.ridge,
-        )
-        return a / jnp.linalg.norm(a)
+    def prepare(self, data: Array) -> Operator:
+        """The operator of rates `[B, T, N]`."""
+        embedded = delay_embedding(data, self.n_delays, self.delay_interval)
+        return as_operator(operator(embedded, rank=self.rank, ridge=self.ridge))
 
-    def compare(self, key: Key, first: Array, second: Array) -> Array:
+    def compare(self, key: Key, first: Operator, second: Operator) -> Array:
         return self.align(key, first, second).distance
 
-    def align(self, key: Key, first: Array, second: Array) -> Alignment:
-        """Aligns two operators of unit Frobenius norm.
+    def align(self, key: Key, first: Operator, second: Operator) -> Alignment:
+        """Aligns two operators.
+
+        Nothing here factors a matrix: batched LAPACK calls deadlock on several CPU devices
+        (docs/architecture.md), and products alone run well on every device.
 
         Args:
             key: Random key for the starts, consumed.
-            first: A, `[n, n]`.
-            second: B, `[n, n]`.
+            first: The operator A.
+            second: The operator B.
 
         Returns:
             The distance and the C that attains it.
         """
+        a, b = first.matrix, second.matrix
         quarter = max(1, self.starts // 4)
         eigen_key, random_key = jax.random.split(key)
         starts = jnp.concatenate(
             [
-                eigenvector_starts(eigen_key, first, second, quarter),
-                random_rotations(random_key, self.starts - quarter, first.shape[0]),
+                eigenvector_starts(eigen_key, first.frame, second.frame, quarter),
+                random_rotations(random_key, self.starts - quarter, len(a)),
             ]
-        )[: self.starts]
-        ascend = jax.vmap(lambda c: ascent(first, second, c, self.ascent_steps))
-        starts = ascend(starts)
-        values = jax.vmap(lambda c: overlap(first, second, c))(starts)
-        best = starts[jax.lax.top_k(values, quarter)[1]]
-        finished = jax.vmap(lambda c: newton(first, second, c, self.newton_steps))(best)
-        distances = jax.vmap(lambda c: self.distance_at(first, second, c))(finished)
+        )
+        early = jax.vmap(lambda c: newton(a, b, c, self.early_steps))(starts)
+        values = jax.vmap(lambda c: overlap(a, b, c))(early)
+        best = early[jax.lax.top_k(values, quarter)[1]]
+        late = jax.vmap(lambda c: newton(a, b, c, self.late_steps))(best)
+        distances = jax.vmap(lambda c: self.distance_at(a, b, c))(late)
         winner = jnp.argmin(distances)
-        return Alignment(distances[winner], finished[winner])
+        return Alignment(distances[winner], late[winner])
 
     def distance_at(self, first: Array, second: Array, rotation: Array) -> Array:
         """The score at C = `rotation`."""
@@ -175,65 +187,62 @@ def overlap(a: Array, b: Array, c: Array) -> Array:
     return jnp.sum(a * (c @ b @ c.T))
 
 
+def as_operator(matrix: Array) -> Operator:
+    """Scales A to unit Frobenius norm and finds its frame."""
+    matrix = matrix / jnp.linalg.norm(matrix)
+    return Operator(matrix, jnp.linalg.eigh(matrix + matrix.T)[1])
+
+
 def random_rotations(key: Key, count: int, n: int) -> Array:
     """Haar-distributed matrices of O(n), `[count, n, n]`, rotations and reflections alike."""
-    return jax.random.orthogonal(key, n, (count,))
+    gaussian = jax.random.normal(key, (count, n, n)) / n**0.5
+    return jax.vmap(partial(polar, bound=3.0, steps=40))(gaussian)
 
 
-def eigenvector_starts(key: Key, a: Array, b: Array, count: int) -> Array:
-    """C = U D V^T from eigenvectors U, V of the symmetric parts, D random signs.
+def eigenvector_starts(key: Key, u: Array, v: Array, count: int) -> Array:
+    """C = U D V^T from the frames U, V of two operators, D random signs.
 
     The first has D = I; for symmetric A and B each of them is optimal.
     """
-    _, u = jnp.linalg.eigh(a + a.T)
-    _, v = jnp.linalg.eigh(b + b.T)
-    signs = jax.random.rademacher(key, (count, a.shape[0]), a.dtype).at[0].set(1.0)
+    signs = jax.random.rademacher(key, (count, len(u)), u.dtype).at[0].set(1.0)
     return jnp.einsum("ij,sj,kj->sik", u, signs, v)
 
 
-def ascent(a: Array, b: Array, c: Array, steps: int) -> Array:
-    """Monotone fixed-point ascent C <- polar(A C B^T + A^T C B + shift C).
+def polar(m: Array, *, bound: float, steps: int) -> Array:
+    """The orthogonal matrix nearest to M, by Newton-Schulz: X <- (3 X - X X^T X) / 2.
 
-    A shift of 2 |A|_2 |B|_2 makes every step monotone, a smaller one is faster: the shift falls
-    after a step that was taken and doubles after one that would have lowered the overlap.
+    Args:
+        m: M, `[n, n]`, with singular values below sqrt(3) bound.
+        bound: First divided by; the closer singular values come to 1, the faster.
+        steps: Six from singular values in [0.7, 1]; 40 from 1e-6.
+
+    Returns:
+        The polar factor, `[n, n]`.
     """
-    bound = 2 * jnp.linalg.norm(a, 2) * jnp.linalg.norm(b, 2)
 
-    def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple, None]:
-        c, value, shift = carry
-        tried = polar(a @ c @ b.T + a.T @ c @ b + shift * c)
-        new = overlap(a, b, tried)
-        better = new >= value
-        c, value = jnp.where(better, tried, c), jnp.maximum(new, value)
-        return (c, value, jnp.where(better, 0.8 * shift, jnp.minimum(2 * shift, bound))), None
+    def step(x: Array, _: None) -> tuple[Array, None]:
+        return 1.5 * x - 0.5 * x @ (x.T @ x), None
 
-    start = (c, overlap(a, b, c), bound / 4)
-    return jax.lax.scan(step, start, None, length=steps)[0][0]
-
-
-def polar(m: Array) -> Array:
-    """The orthogonal matrix nearest to M."""
-    u, _, vt = jnp.linalg.svd(m)
-    return u @ vt
+    return jax.lax.scan(step, m / bound, None, length=steps)[0]
 
 
 def newton(a: Array, b: Array, c: Array, steps: int) -> Array:
     """Monotone damped Newton ascent on O(n).
 
-    With M = C B C^T and a skew X, the overlap after C <- cayley(X) C is, to second order,
-    <A, M> + <g, x> + x^T H x / 2 in the n (n - 1) / 2 coordinates x of X. A step solves
-    (damping I - H) x = g and is taken only if the overlap grows; the damping adapts.
+    With M = C B C^T and a skew X, the overlap after C <- polar(C + X C) is, to second order,
+    <A, M> + <G, X> + <X, H X> / 2. A step solves (damping - H) X = G by conjugate gradients and
+    is taken only if the overlap grows; the damping adapts. (Conjugate gradients need products of
+    n x n matrices only, where a factored Hessian has n^2 (n - 1)^2 / 4 entries.)
     """
     n = a.shape[0]
-    upper = np.triu_indices(n, 1)
+    iterations = min(n * (n - 1) // 2, 3 * n)
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple, None]:
         c, value, damping = carry
-        gradient, hessian = local_model(a, c @ b @ c.T, upper)
-        system = damping * jnp.eye(len(upper[0])) - hessian
-        x = jnp.linalg.solve(system, gradient)
-        skew = jnp.zeros((n, n)).at[upper].set(x)
-        tried = cayley(skew - skew.T) @ c
+        gradient, hessian_times = local_model(a, c @ b @ c.T)
+        skew = solve_damped(hessian_times, gradient, damping, iterations)
+        skew = skew / jnp.maximum(1.0, jnp.linalg.norm(skew))
+        tried = polar(c + skew @ c, bound=2**0.5, steps=6)  # singular values within [1, sqrt(2)]
         new = overlap(a, b, tried)
         better = new > value
         c = jnp.where(better, tried, c)
@@ -241,33 +250,46 @@ def newton(a: Array, b: Array, c: Array, steps: int) -> Array:
         return (c, jnp.where(better, new, value), jnp.clip(damping, 1e-7, 1e4)), None
 
     start = (c, overlap(a, b, c), 0.3 * jnp.ones(()))
-    c = jax.lax.scan(step, start, None, length=steps)[0][0]
-    return polar(c)
+    return jax.lax.scan(step, start, None, length=steps)[0][0]
 
 
-def local_model(a: Array, m: Array, upper: tuple[np.ndarray, np.ndarray]) -> tuple[Array, Array]:
-    """Gradient and Hessian of x -> <A, e^X M e^-X> at X = 0, in the coordinates X_pq, p < q.
+def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Gradient and Hessian product of X -> <A, e^X M e^-X> at X = 0, as skew matrices.
 
     The first order is <A, X M - M X>; the second <A, X X M - 2 X M X + M X X> / 2.
     """
-    p, q = upper
-    slope = a @ m.T - m.T @ a
-    gradient = slope[p, q] - slope[q, p]
     square = a @ m.T + m.T @ a
     square = (square + square.T) / 2  # X X is symmetric
-    eye = jnp.eye(a.shape[0])
 
-    def form(i: np.ndarray, j: np.ndarray, k: np.ndarray, l: np.ndarray) -> Array:  # noqa: E741
-        """Coefficient of X_ij X_kl, made symmetric, for all pairs of coordinates."""
-        i, j, k, l = i[:, None], j[:, None], k[None], l[None]  # noqa: E741
-        outside = eye[j, k] * square[i, l] + eye[l, i] * square[k, j]
-        return outside / 2 - a[i, l] * m[j, k] - a[k, j] * m[l, i]
+    def hessian_times(x: Array) -> Array:
+        return skew_part(a @ x @ m.T + m.T @ x @ a - (square @ x + x @ square) / 2)
 
-    hessian = form(p, q, p, q) - form(q, p, p, q) - form(p, q, q, p) + form(q, p, q, p)
-    return gradient, hessian
+    return skew_part(a @ m.T - m.T @ a), hessian_times
 
 
-def cayley(skew: Array) -> Array:
-    """(I - X/2)^-1 (I + X/2): orthogonal, and e^X to second order."""
-    eye = jnp.eye(skew.shape[0])
-    return jnp.linalg.solve(eye - skew / 2, eye + skew / 2)
+def skew_part(m: Array) -> Array:
+    """(M - M^T) / 2."""
+    return (m - m.T) / 2
+
+
+def solve_damped(
+    hessian_times: Callable[[Array], Array], gradient: Array, damping: Array, iterations: int
+) -> Array:
+    """X with (damping - H) X = G by conjugate gradients, cut short at negative curvature."""
+
+    def step(carry: tuple[Array, Array, Array, Array], _: None) -> tuple[tuple, None]:
+        x, residual, direction, running = carry
+        curved = damping * direction - hessian_times(direction)
+        curvature = jnp.sum(direction * curved)
+        size = jnp.sum(residual**2)
+        running = running & (curvature > 1e-12) & (size > 1e-16)
+        length = jnp.where(running, size / jnp.where(running, curvature, 1.0), 0.0)
+        new_residual = residual - length * curved
+        ratio = jnp.sum(new_residual**2) / jnp.where(running, size, 1.0)
+        x = x + length * direction
+        direction = jnp.where(running, new_residual + ratio * direction, direction)
+        return (x, new_residual, direction, running), None
+
+    start = (jnp.zeros_like(gradient), gradient, gradient, jnp.array(True))
+    x = jax.lax.scan(step, start, None, length=iterations)[0][0]
+    return jnp.where(jnp.any(x != 0), x, gradient)  # negative curvature at once: go uphill
