@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from rnnensemble import intervals, pairwise, runtime
+from rnnensemble.axes import Key
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.metrics import DSA, PIF
@@ -169,26 +170,27 @@ def _at_level(
     return None if progress is None else partial(progress, level)
 
 
-def _trials(task: Any, count: int, seed: int, draw: int) -> Any:
-    """Evaluation trials, the same for every network."""
-    key = jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
-    return jax.jit(task.sample, static_argnums=1)(key, count)
+def evaluation_key(seed: int, draw: int) -> Key:
+    """The key of evaluation trials, the same for every network."""
+    return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
 
 
-@partial(jax.jit, static_argnames=("network", "mesh", "tile"))
-def _losses(params, trials, *, network, mesh, tile):  # noqa: ANN001, ANN202
-    """The MSE of every network on the trials, `[M]`."""
+@partial(jax.jit, static_argnames=("task", "batch", "network", "mesh", "tile"))
+def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, ANN202
+    """The MSE of every network on the same fresh trials, `[M]`."""
+    trials = task.sample(key, batch)
     loss = partial(task_loss, network=network)
     return runtime.map_items(loss, params, trials, mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("network", "dsa", "mesh"))
-def _operators(params, inputs, *, network, dsa, mesh):  # noqa: ANN001, ANN202
-    """The DSA operator of every network on the inputs; no rates outlive their network."""
+@partial(jax.jit, static_argnames=("task", "batch", "network", "dsa", "mesh"))
+def _operators(key, params, *, task, batch, network, dsa, mesh):  # noqa: ANN001, ANN202
+    """The DSA operator of every network on the same trials; no rates outlive their network."""
 
     def one(params: Any, inputs: Any) -> Any:
         return dsa.prepare(network.respond(params, inputs)[0])
 
+    inputs = task.sample(key, batch).inputs
     tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
     return runtime.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
@@ -200,8 +202,9 @@ def _behavior(
     variants = {"in_distribution": population.task, **population.task.out_of_distribution()}
     losses = {}
     for draw, (name, variant) in enumerate(variants.items()):
-        trials = _trials(variant, analysis.behavior_trials, analysis.seed, 10 + draw)
-        losses[name] = np.asarray(_losses(params, trials, network=network, **where))
+        key = evaluation_key(analysis.seed, 10 + draw)
+        settings = {"task": variant, "batch": analysis.behavior_trials, "network": network}
+        losses[name] = np.asarray(_losses(key, params, **settings, **where))
     options = {"resamples": analysis.resamples, "seed": analysis.seed}
     sigmas = {
         name: intervals.spread(values, **options)
@@ -219,14 +222,15 @@ def _dynamics(
     progress: Callable[[int, int], None] | None,
 ) -> Distances:
     network = dataclasses.replace(population.network, gain=1.0)
-    draws = []
-    for draw in (0, 1):  # the second draw serves the null alone
-        trials = _trials(population.task, analysis.dynamics_trials, analysis.seed, draw)
-        draws.append(
-            _operators(
-                params, trials.inputs, network=network, dsa=analysis.dsa, mesh=pairs["mesh"]
-            )
-        )
+    settings = {
+        "task": population.task,
+        "batch": analysis.dynamics_trials,
+        "network": network,
+        "dsa": analysis.dsa,
+        "mesh": pairs["mesh"],
+    }
+    # the second draw of trials serves the null alone
+    draws = [_operators(evaluation_key(analysis.seed, draw), params, **settings) for draw in (0, 1)]
     operators = jax.tree.map(lambda *each: np.concatenate(each), *draws)
     count = len(draws[0].matrix)
     first, second = np.triu_indices(count, 1)

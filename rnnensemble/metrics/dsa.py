@@ -72,7 +72,7 @@ class DSA(Metric):
     ridge: float = 1e-8
     score: Literal["euclidean", "angular"] = "euclidean"
     starts: int = 32
-    early_steps: int = 20
+    early_steps: int = 15
     late_steps: int = 40
 
     def __post_init__(self) -> None:

@@ -36,14 +36,16 @@ class VanillaRNN:
     """The vanilla RNN: h_t = phi(W_h h_{t-1} + W_x x_t + b), y_t = W_y h_t.
 
     All parameters start from U(-1/sqrt(N), 1/sqrt(N)), as in the paper; recurrent weights are
-    multiplied by `gain`, or drawn as gain * N(0, 1/N) or gain times a random orthogonal matrix.
+    multiplied by `gain`, or drawn as gain * N(0, 1/N), as gain times a random orthogonal matrix,
+    or set to gain times the identity, from which integrators train fast (Le et al. 2015).
 
     Source: Huang et al. (arXiv 2410.03972, section 2.1).
 
     Attributes:
         width: Number of units N.
         activation: phi, `tanh` or `relu`.
-        initialization: Law of the recurrent weights: `uniform`, `gaussian` or `orthogonal`.
+        initialization: Law of the recurrent weights: `uniform`, `gaussian`, `orthogonal`
+            or `identity`.
         gain: Factor on the initial recurrent weights; one number, or one for each network.
         train_initial_state: Whether h_0 is learned; otherwise it is 0.
     """
@@ -53,7 +55,7 @@ class VanillaRNN:
 
     width: int = 128
     activation: Literal["tanh", "relu"] = "tanh"
-    initialization: Literal["uniform", "gaussian", "orthogonal"] = "uniform"
+    initialization: Literal["uniform", "gaussian", "orthogonal", "identity"] = "uniform"
     gain: float | tuple[float, ...] = 1.0
     train_initial_state: bool = False
 
@@ -121,6 +123,7 @@ INITIALIZATIONS: dict[str, Callable[[Key, int], Array]] = {
     "uniform": lambda key, width: uniform(key, (width, width), width**-0.5),
     "gaussian": lambda key, width: jax.random.normal(key, (width, width)) * width**-0.5,
     "orthogonal": lambda key, width: jax.random.orthogonal(key, width),
+    "identity": lambda key, width: jnp.eye(width),
 }
 
 

@@ -59,8 +59,8 @@ class FlipFlop(Task):
 
 def last_nonzero(pulses: Array) -> Array:
     """The last non-zero value up to each step, `[B, T, C]` to `[B, T, C]`."""
-
-    def later(earlier: Array, new: Array) -> Array:
-        return jnp.where(new == 0, earlier, new)
-
-    return jax.lax.associative_scan(later, pulses, axis=1)
+    held, reach = pulses, 1
+    while reach < pulses.shape[1]:  # after each round, held looks back twice as far
+        earlier = jnp.pad(held, ((0, 0), (reach, 0), (0, 0)))[:, : pulses.shape[1]]
+        held, reach = jnp.where(held == 0, earlier, held), 2 * reach
+    return held

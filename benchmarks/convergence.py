@@ -1,0 +1,107 @@
+"""Trains the presets under experiments/ and writes how many networks converged.
+
+    python benchmarks/convergence.py [PRESET ...]    train them (all by default), one JSON entry each
+    python benchmarks/convergence.py --table         rewrite the table in docs/tasks.md
+
+Finished presets stay in benchmarks/results/convergence.json and are trained again only by name.
+"""
+
+import datetime
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import rnnensemble as rnne
+from rnnensemble import conditions, runtime
+from rnnensemble.population import Progress
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "convergence.json"
+DOCS = ROOT / "docs" / "tasks.md"
+START, END = "<!-- convergence: begin -->", "<!-- convergence: end -->"
+
+
+def measure(path: Path) -> dict:
+    """Trains one preset and says how it went."""
+    condition = conditions.from_toml(path.read_text())
+    speeds: list[float] = []
+
+    def note(progress: Progress) -> None:
+        speeds.append(progress.net_steps_per_second)
+        if progress.epoch % 10 == 0:
+            print(f"{path.stem} {progress}", flush=True)
+
+    started = time.perf_counter()
+    population = rnne.train_population(
+        condition.task,
+        network=condition.network,
+        training=condition.training,
+        size=condition.size,
+        seed=condition.seed,
+        progress=note,
+    )
+    epochs = population.stop_epoch[population.converged]
+    return {
+        "settings": conditions.as_table(condition),
+        "digest": condition.digest,
+        "converged": int(population.converged.sum()),
+        "diverged": int(population.diverged.sum()),
+        "threshold": float(population.thresholds[0]),
+        "epochs": [int(epoch) for epoch in epochs],
+        "lowest_loss": np.nanmin(population.history.loss, axis=1).tolist(),
+        "net_steps_per_second": float(np.median(speeds[1:] or speeds)),
+        "seconds": time.perf_counter() - started,
+        "date": datetime.date.today().isoformat(),
+        "machine": runtime.describe(),
+    }
+
+
+def table(results: dict) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| preset | task and knobs | width | seeds | converged | epochs (median, range) "
+        "| net-steps/s |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in sorted(results.items()):
+        settings = row["settings"]
+        preset = conditions.from_toml((ROOT / "experiments" / f"{name}.toml").read_text())
+        default = conditions.as_table(type(preset.task)())
+        knobs = {k: v for k, v in settings["task"].items() if default[k] != v}
+        shown = ", ".join(f"{k} = {v}" for k, v in knobs.items()) or "defaults"
+        epochs = row["epochs"]
+        span = f"{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})" if epochs else "none"
+        lines.append(
+            f"| `{name}` | {settings['task']['kind']}: {shown} | {settings['network']['width']} "
+            f"| {settings['size']} | {row['converged']}/{settings['size']} | {span} "
+            f"| {row['net_steps_per_second']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Trains what is missing or named, then prints the table."""
+    runtime.use_all_cores()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    named = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
+    presets = sorted((ROOT / "experiments").glob("*.toml"))
+    if "--table" in sys.argv:
+        presets = []
+    for path in presets:
+        if path.stem in named or (not named and path.stem not in results):
+            results[path.stem] = measure(path)
+            RESULTS.parent.mkdir(parents=True, exist_ok=True)
+            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    print(table(results))
+    if "--table" in sys.argv:
+        text = DOCS.read_text()
+        before, _, rest = text.partition(START)
+        after = rest.partition(END)[2]
+        DOCS.write_text(f"{before}{START}\n{table(results)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""One condition: everything that decides a run, as a value and as TOML text."""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import tomllib
+import types
+import typing
+from typing import Any, Literal
+
+import tomli_w
+
+from rnnensemble import tasks
+from rnnensemble.degeneracy import Analysis
+from rnnensemble.learning.trainer import Training
+from rnnensemble.networks import VanillaRNN
+from rnnensemble.tasks import Task
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """All settings of a run.
+
+    Attributes:
+        task: What to learn.
+        network: Architecture.
+        training: Optimization.
+        analysis: How degeneracy is measured.
+        size: Number of networks K.
+        seed: Seed of the population.
+    """
+
+    task: Task
+    network: VanillaRNN = VanillaRNN()
+    training: Training = Training()
+    analysis: Analysis = Analysis()
+    size: int = 50
+    seed: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that name these settings."""
+        text = json.dumps(as_table(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def as_table(value: Any) -> Any:
+    """A config as a tree of TOML values; a task gains its `kind`, None is left out."""
+    if not dataclasses.is_dataclass(value):
+        return list(value) if isinstance(value, tuple) else value
+    kind = {"kind": value.name} if isinstance(value, Task) else {}
+    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return kind | {name: as_table(each) for name, each in fields.items() if each is not None}
+
+
+def to_toml(condition: Condition) -> str:
+    """The condition as TOML text that `from_toml` reads back."""
+    return tomli_w.dumps(as_table(condition))
+
+
+def from_toml(text: str) -> Condition:
+    """Reads a condition.
+
+    Raises:
+        ValueError: If the text is no TOML, a key is unknown (suggests the nearest) or a value
+            does not fit.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"`preset` must be TOML: {error}.") from None
+    if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
+        known = ", ".join(tasks.registered())
+        raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
+    task_table = dict(table["task"])
+    task = _build(tasks.find(task_table.pop("kind")), task_table, "task.")
+    rest = {name: value for name, value in table.items() if name != "task"}
+    return _build(Condition, rest, "", task=task)
+
+
+def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:
+    """An instance of a config class from a TOML table."""
+    hints = typing.get_type_hints(config)
+    names = {field.name: hints[field.name] for field in dataclasses.fields(config)}
+    values = dict(given)
+    for name, value in table.items():
+        if name not in names:
+            raise ValueError(unknown_key(prefix + name, [prefix + known for known in names]))
+        values[name] = _fit(value, names[name], prefix + name)
+    return config(**values)
+
+
+def unknown_key(name: str, known: list[str]) -> str:
+    """The message for an unknown setting, with the nearest known one."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}."
+    return f"`{name}` is not a setting; {hint}"
+
+
+def _fit(value: Any, hint: Any, name: str) -> Any:
+    """The TOML value as the type that the field is declared with."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise ValueError(f"`{name}` must be a table; got {value!r}.")
+        return _build(typing.cast(type, hint), value, name + ".")
+    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        for choice in choices:
+            if choice is not type(None):
+                try:
+                    return _fit(value, choice, name)
+                except ValueError:
+                    continue
+    elif origin is Literal and value in choices:
+        return value
+    elif origin is tuple and isinstance(value, list):
+        inner = [choices[0]] * len(value) if choices[-1] is Ellipsis else choices
+        if len(inner) == len(value):
+            return tuple(_fit(v, h, name) for v, h in zip(value, inner, strict=True))
+    elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    elif isinstance(hint, type) and type(value) is hint:
+        return value
+    shown = getattr(hint, "__name__", str(hint)) if origin is None else str(hint)
+    raise ValueError(f"`{name}` must be {shown.replace('typing.', '')}; got {value!r}.")

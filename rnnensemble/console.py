@@ -1,0 +1,122 @@
+"""What the command line shows: tables, progress, plain lines where there is no terminal."""
+
+import math
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.population import Population, Progress
+
+PLAIN_EPOCHS = 5
+"""Without a terminal, every fifth epoch gets a line."""
+
+
+class Reporter:
+    """Shows progress: bars on a terminal, lines elsewhere, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.quiet = quiet
+        self.console = Console(quiet=quiet, highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.live = self.console.is_terminal and not quiet
+        self.bars = Bars(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+        )
+        self.tasks: dict[str, object] = {}
+
+    def __enter__(self) -> "Reporter":
+        if self.live:
+            self.bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bars.stop()
+
+    def line(self, text: str) -> None:
+        """Prints one line."""
+        self.console.print(text, markup=False)
+
+    def training(self, progress: Progress) -> None:
+        """Shows one epoch."""
+        left = _clock(progress.seconds_left)
+        note = (
+            f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
+            f"{progress.net_steps_per_second:.0f} net-steps/s, about {left} left"
+        )
+        done = progress.size - progress.active
+        if self.live:
+            self._bar("converged", progress.converged, progress.size, note)
+        elif progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
+            self.line(f"{progress.converged} of {progress.size} converged; {note}")
+
+    def analysis(self, level: str, done: int, total: int) -> None:
+        """Shows how many pairs were compared."""
+        if self.live:
+            self._bar(level, done, total, "pairs")
+        elif done == total:
+            self.line(f"{level}: {total} pairs compared")
+
+    def _bar(self, name: str, done: int, total: int, note: str) -> None:
+        if name not in self.tasks:
+            self.tasks[name] = self.bars.add_task(name, total=total, note=note)
+        self.bars.update(self.tasks[name], completed=done, note=note)  # type: ignore[arg-type]
+
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Prints a table; plain tabulated lines where there is no terminal."""
+        if self.console.is_terminal:
+            table = Table(*columns, title=title)
+            for row in rows:
+                table.add_row(*row)
+            self.console.print(table)
+            return
+        self.line(title)
+        lines = [columns, *rows]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+        for line in lines:
+            cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+            self.line(("  " + "  ".join(cells)).rstrip())
+
+
+def _clock(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "?"
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
+    """The three levels as rows: level, measure, value, interval."""
+    rows = []
+    for name, sigma in degeneracy.behavior.sigmas.items():
+        rows.append(("behavior", f"sigma_OOD, {name} (MSE)", *_cells(sigma)))
+    score = degeneracy.analysis.dsa.score
+    rows.append(("dynamics", f"mean DSA distance ({score})", *_cells(degeneracy.dynamics.mean)))
+    if degeneracy.dynamics.null is not None:
+        null = f"{degeneracy.dynamics.null.mean():.3g}"
+        rows.append(("", "its null: same network, other trials", null, ""))
+    rows.append(("weights", "mean PIF distance", *_cells(degeneracy.weights.mean)))
+    return rows
+
+
+def _cells(estimate: tuple[float, float, float]) -> tuple[str, str]:
+    value, low, high = estimate
+    return f"{value:.3g}", f"{low:.3g} to {high:.3g}"
+
+
+def population_line(population: Population) -> str:
+    """How many networks converged, and the losses reached where some did not."""
+    text = population.summary()
+    if not population.converged.all():
+        losses = population.history.loss[~population.converged]
+        last = [row[row == row][-1] if (row == row).any() else math.nan for row in losses]
+        shown = ", ".join(f"{loss:.2g}" for loss in last[:6])
+        text += f"; the others ended at loss {shown} (threshold {population.thresholds[0]:g})"
+    return text

@@ -1,0 +1,381 @@
+"""Run folders: the only file that touches the disk.
+
+    runs/<name>/
+        config.toml                 the condition, as resolved
+        manifest.json               status, digest, versions, device
+        conditions/<digest>/        orbax: parameters, history, matrices
+        summary.csv                 one row: the three levels
+        figures/                    PNG and SVG
+
+A folder is written under a temporary name and renamed when it is whole. Nothing is unpickled.
+"""
+
+import contextlib
+import csv
+import datetime
+import importlib.metadata
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from rnnensemble import conditions, runtime
+from rnnensemble.conditions import Condition
+from rnnensemble.degeneracy import Behavior, Degeneracy, Distances
+from rnnensemble.intervals import Estimate
+from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
+from rnnensemble.population import History, Population
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMAT = 1
+"""Version of the run folder's layout."""
+
+INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
+"""How far a run has come."""
+
+
+class Run(NamedTuple):
+    """What a run folder holds.
+
+    Attributes:
+        condition: Its settings.
+        population: Its networks.
+        degeneracy: How far apart they lie, None before the analysis.
+        manifest: Status, digest, versions, device.
+    """
+
+    condition: Condition
+    population: Population
+    degeneracy: Degeneracy | None
+    manifest: dict[str, Any]
+
+
+def save_run(
+    folder: Path | str,
+    condition: Condition,
+    population: Population,
+    *,
+    degeneracy: Degeneracy | None = None,
+    figures: "dict[str, Figure] | None" = None,
+    replace: bool = False,
+) -> Path:
+    """Writes a run folder, whole or not at all.
+
+    Args:
+        folder: Where; must not exist unless `replace`.
+        condition: Settings.
+        population: Trained or interrupted networks.
+        degeneracy: Its analysis, if there is one.
+        figures: Figures by name, each saved as PNG and SVG.
+        replace: Swaps out an existing run folder (a later stage of the same run).
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the folder exists.
+        OSError: If the disk is full or read-only.
+    """
+    folder = Path(folder).absolute()
+    if folder.exists() and not replace:
+        require_free(folder)
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        _write(partial, condition, population, degeneracy, figures or {})
+        old = folder.with_name(f".{folder.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder
+
+
+def require_free(folder: Path | str) -> None:
+    """Raises ValueError if something already has this name; says what to do about it."""
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    with contextlib.suppress(ValueError):
+        if read_manifest(folder)["status"] == INTERRUPTED:
+            raise FileExistsError(
+                f"`name` {folder.name!r} is an interrupted run in {folder}; go on with it by "
+                "--resume, or choose another --name."
+            )
+    raise FileExistsError(
+        f"`name` {folder.name!r} is taken by {folder}; look at it with `rnnensemble show "
+        f"{folder}`, or choose another --name."
+    )
+
+
+def load_run(folder: Path | str) -> Run:
+    """Reads a run folder; it may have been written with any number of devices.
+
+    Raises:
+        ValueError: If the folder is missing, half-written, damaged or of a later format.
+    """
+    folder = Path(folder).absolute()
+    manifest = read_manifest(folder)
+    condition = conditions.from_toml(_read(folder / "config.toml"))
+    if condition.digest != manifest["digest"]:
+        raise _damaged(folder, "config.toml does not match the manifest's digest")
+    arrays = folder / "conditions" / condition.digest
+    stored = _restore(folder, arrays / "population", _population_target(condition, manifest))
+    state = None
+    if manifest["status"] == INTERRUPTED:
+        state = _restore(folder, arrays / "state", _state_shapes(condition))
+    population = Population(
+        task=condition.task,
+        network=condition.network,
+        training=condition.training,
+        seed=condition.seed,
+        state=state,
+        **stored,
+    )
+    degeneracy = None
+    if manifest["status"] == ANALYSED:
+        degeneracy = _restore_degeneracy(folder, arrays, condition, manifest)
+    return Run(condition, population, degeneracy, manifest)
+
+
+def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
+    """The manifests of all whole run folders below `root`, by folder."""
+    found = {}
+    for path in sorted(Path(root).glob("*/manifest.json")):
+        if not path.parent.name.startswith("."):
+            with contextlib.suppress(ValueError):
+                found[path.parent] = read_manifest(path.parent)
+    return found
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a run folder; ValueError if it is no whole run folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"`run` must be a run folder; {folder} does not exist.")
+    if not (folder / "manifest.json").is_file():
+        raise _damaged(folder, "manifest.json is missing")
+    try:
+        manifest = json.loads(_read(folder / "manifest.json"))
+    except json.JSONDecodeError:
+        raise _damaged(folder, "manifest.json cannot be read") from None
+    if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
+        raise _damaged(folder, "manifest.json is incomplete")
+    if manifest["format"] > FORMAT:
+        raise ValueError(
+            f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "
+            "update rnnensemble."
+        )
+    return manifest
+
+
+def read_preset(path: Path | str) -> Condition:
+    """Reads a condition from a TOML file."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"`preset` must be a TOML file; {path} does not exist.")
+    return conditions.from_toml(_read(path))
+
+
+def _damaged(folder: Path, why: str) -> ValueError:
+    return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"`run` file {path} cannot be read ({error}).") from None
+
+
+def _write(
+    folder: Path,
+    condition: Condition,
+    population: Population,
+    degeneracy: Degeneracy | None,
+    figures: "dict[str, Figure]",
+) -> None:
+    """Writes all files of a run; the manifest last."""
+    arrays = folder / "conditions" / condition.digest
+    arrays.mkdir(parents=True)
+    (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
+    ocp.save(arrays / "population", _population_tree(population))
+    if population.state is not None:
+        ocp.save(arrays / "state", _plain(population.state))
+    if degeneracy is not None:
+        ocp.save(arrays / "degeneracy", _degeneracy_tree(degeneracy))
+        _write_summary(folder / "summary.csv", condition, degeneracy)
+    if figures:
+        (folder / "figures").mkdir()
+    for name, figure in figures.items():
+        for suffix in ("png", "svg"):
+            figure.savefig(folder / "figures" / f"{name}.{suffix}", dpi=200)
+    manifest = _manifest(condition, population, degeneracy)
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _manifest(
+    condition: Condition, population: Population, degeneracy: Degeneracy | None
+) -> dict[str, Any]:
+    status = TRAINED if degeneracy is None else ANALYSED
+    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+    return {
+        "format": FORMAT,
+        "status": INTERRUPTED if population.state is not None else status,
+        "digest": condition.digest,
+        "task": condition.task.name,
+        "seed": condition.seed,
+        "size": population.size,
+        "converged": int(population.converged.sum()),
+        "diverged": int(population.diverged.sum()),
+        "epochs": int(population.history.loss.shape[1]),
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "machine": runtime.describe(),
+    }
+
+
+def _write_summary(path: Path, condition: Condition, degeneracy: Degeneracy) -> None:
+    """One row: settings that matter at a glance, three levels with intervals."""
+    row: dict[str, Any] = {
+        "digest": condition.digest,
+        "task": condition.task.name,
+        "width": condition.network.width,
+        "size": degeneracy.size,
+        "converged": len(degeneracy.networks),
+    }
+    for name, sigma in degeneracy.behavior.sigmas.items():
+        row |= _columns(f"sigma_{name}", sigma)
+    row |= _columns("dsa", degeneracy.dynamics.mean) | _columns("pif", degeneracy.weights.mean)
+    if degeneracy.dynamics.null is not None:
+        row["dsa_null"] = float(degeneracy.dynamics.null.mean())
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, row)
+        writer.writeheader()
+        writer.writerow(row)
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def _plain(tree: Any) -> Any:
+    """Named tuples as dictionaries, which orbax stores by name."""
+    parts = tree._asdict() if hasattr(tree, "_asdict") else tree
+    if isinstance(parts, dict):
+        return {name: _plain(value) for name, value in parts.items()}
+    return np.asarray(tree)
+
+
+def _like(template: Any, stored: Any) -> Any:
+    """Stored dictionaries back in the named tuples of a template."""
+    if hasattr(template, "_asdict"):
+        parts = template._asdict()
+        return type(template)(**{name: _like(parts[name], stored[name]) for name in parts})
+    if isinstance(template, dict):
+        return {name: _like(value, stored[name]) for name, value in template.items()}
+    return stored
+
+
+def _population_tree(population: Population) -> dict[str, Any]:
+    names = ("params", "initial_params", "history", "converged", "diverged", "stop_epoch")
+    return {name: _plain(getattr(population, name)) for name in names}
+
+
+def _state_shapes(condition: Condition) -> TrainState:
+    """Shapes and types of the states of a population, leading axis K."""
+
+    def init() -> TrainState:
+        hyper = Hyperparameters(*(np.float32(1),) * len(Hyperparameters._fields))
+        key = jax.random.key(0)
+        return init_state(key, hyper, task=condition.task, network=condition.network)
+
+    def with_axis(x: jax.ShapeDtypeStruct) -> np.ndarray:
+        return np.empty((condition.size, *x.shape), x.dtype)
+
+    return jax.tree.map(with_axis, jax.eval_shape(init))
+
+
+def _population_target(condition: Condition, manifest: dict[str, Any]) -> dict[str, Any]:
+    """A tree of the shapes that a stored population has."""
+    k = condition.size
+    params = _state_shapes(condition).params
+    each_epoch = np.empty((k, manifest["epochs"]), np.float32)
+    return {
+        "params": params,
+        "initial_params": params,
+        "history": History(*(each_epoch,) * len(History._fields)),
+        "converged": np.empty(k, bool),
+        "diverged": np.empty(k, bool),
+        "stop_epoch": np.empty(k, np.int32),
+    }
+
+
+def _restore(folder: Path, path: Path, target: Any) -> Any:
+    """A tree of arrays in the structure of a target; ValueError if it is not there whole."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
+            stored = ocp.load(path, _plain(target))
+    except Exception as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise _damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
+    return _like(target, stored)
+
+
+def _degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
+    """The arrays and estimates of an analysis."""
+    behavior = degeneracy.behavior
+    return {
+        "networks": degeneracy.networks,
+        "losses": dict(behavior.losses),
+        "sigmas": {name: np.array(sigma) for name, sigma in behavior.sigmas.items()},
+        "dynamics": _distances_tree(degeneracy.dynamics),
+        "weights": _distances_tree(degeneracy.weights),
+    }
+
+
+def _distances_tree(distances: Distances) -> dict[str, np.ndarray]:
+    tree = {"mean": np.array(distances.mean), "matrix": distances.matrix}
+    return tree if distances.null is None else tree | {"null": distances.null}
+
+
+def _restore_degeneracy(
+    folder: Path, arrays: Path, condition: Condition, manifest: dict[str, Any]
+) -> Degeneracy:
+    m = manifest["converged"]
+    variants = list(condition.task.out_of_distribution())
+    each, estimate = np.empty(m, np.float32), np.empty(3)
+    matrix = np.empty((m, m), np.float32)
+    target = {
+        "networks": np.empty(m, np.int64),
+        "losses": dict.fromkeys(["in_distribution", *variants], each),
+        "sigmas": dict.fromkeys(variants, estimate),
+        "dynamics": {"mean": estimate, "matrix": matrix, "null": each},
+        "weights": {"mean": estimate, "matrix": matrix},
+    }
+    stored = _restore(folder, arrays / "degeneracy", target)
+    sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
+    dynamics, weights = stored["dynamics"], stored["weights"]
+    return Degeneracy(
+        behavior=Behavior(sigmas["temporal"], sigmas, stored["losses"]),
+        dynamics=Distances(_estimate(dynamics["mean"]), dynamics["matrix"], dynamics["null"]),
+        weights=Distances(_estimate(weights["mean"]), weights["matrix"]),
+        networks=stored["networks"],
+        size=condition.size,
+        analysis=condition.analysis,
+    )
+
+
+def _estimate(values: np.ndarray) -> Estimate:
+    return Estimate(*(float(value) for value in values))
