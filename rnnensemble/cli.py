@@ -264,7 +264,9 @@ def _parse(
         (field.name, type(getattr(condition, field.name)), getattr(condition, field.name))
         for field in dataclasses.fields(condition)
     ]
-    places = [(f.name, f.type, getattr(RunOptions(), f.name)) for f in dataclasses.fields(RunOptions)]
+    places = [
+        (f.name, f.type, getattr(RunOptions(), f.name)) for f in dataclasses.fields(RunOptions)
+    ]
     fields = [
         (n, t, dataclasses.field(default=name if n == "name" else d))
         for n, t, d in described + places

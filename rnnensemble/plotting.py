@@ -35,8 +35,8 @@ def trials_figure(trials: Trials, outputs: np.ndarray, *, title: str, shown: int
         _draw_outputs(axes[1, column], trials, outputs, column)
         axes[0, column].set_title(f"trial {column + 1}", fontsize=8)
         axes[1, column].set_xlabel("time step")
-    axes[0, 0].set_ylabel("input")
-    axes[1, 0].set_ylabel("output")
+    axes[0, 0].set_ylabel(f"input ({trials.inputs.shape[2]} channels)")
+    axes[1, 0].set_ylabel(f"output ({trials.targets.shape[2]} channels)")
     axes[1, -1].plot([], [], color="k", lw=1, ls="--", label="target")
     axes[1, -1].plot([], [], color=COLORS[0], lw=1.2, label="network")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
@@ -45,17 +45,37 @@ def trials_figure(trials: Trials, outputs: np.ndarray, *, title: str, shown: int
 
 
 def _draw_inputs(axes: Axes, inputs: np.ndarray) -> None:
+    """Draws the inputs `[T, I]` of a trial, channels stacked."""
+    gap = channel_gap(inputs)
     for channel, values in enumerate(inputs.T):
-        axes.step(np.arange(len(values)), values, color=COLORS[channel % 6], lw=0.9, where="post")
+        color = COLORS[channel % len(COLORS)]
+        axes.step(np.arange(len(values)), values - gap * channel, color=color, lw=0.9, where="post")
+    _mark_stack(axes, inputs.shape[1])
 
 
 def _draw_outputs(axes: Axes, trials: Trials, outputs: np.ndarray, trial: int) -> None:
+    """Draws outputs and, where the loss counts, targets of a trial, channels stacked."""
     steps = np.arange(outputs.shape[1])
     counted = np.asarray(trials.mask[trial]) > 0
+    targets = np.asarray(trials.targets[trial])
+    gap = channel_gap(targets)
     for channel in range(outputs.shape[2]):
-        target = np.where(counted, np.asarray(trials.targets[trial, :, channel]), np.nan)
-        axes.plot(steps, outputs[trial, :, channel], color=COLORS[channel % 6], lw=1.2)
-        axes.plot(steps, target, color="k", lw=0.8, ls="--")
+        shift = gap * channel
+        target = np.where(counted, targets[:, channel], np.nan)
+        color = COLORS[channel % len(COLORS)]
+        axes.plot(steps, outputs[trial, :, channel] - shift, color=color, lw=1.4)
+        axes.plot(steps, target - shift, color="k", lw=0.7, ls="--")
+    _mark_stack(axes, outputs.shape[2])
+
+
+def channel_gap(values: np.ndarray) -> float:
+    """Distance at which channels `[T, C]` stack without touching; 0 for one channel."""
+    return 1.25 * float(np.ptp(values)) if values.shape[1] > 1 else 0.0
+
+
+def _mark_stack(axes: Axes, channels: int) -> None:
+    if channels > 1:
+        axes.set_yticks([])
 
 
 def learning_figure(population: Population) -> Figure:
@@ -104,9 +124,7 @@ def mds_figure(distances: Distances, *, name: str, unit: str, networks: Sequence
     axes = figure.subplots()
     draw_mds(axes, distances.matrix, unit=unit)
     for (x, y), network in zip(mds(distances.matrix), networks, strict=True):
-        axes.annotate(
-            str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points"
-        )
+        axes.annotate(str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points")
     axes.set_title(f"{name}: mean {_shown(distances.mean)}", fontsize=9)
     return figure
 
@@ -121,7 +139,9 @@ def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
     axes.set_ylabel(f"MDS 2 ({unit})")
 
 
-def heatmap_figure(distances: Distances, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
+def heatmap_figure(
+    distances: Distances, *, name: str, unit: str, networks: Sequence[int]
+) -> Figure:
     """The distance matrix, networks ordered so that close ones stand together."""
     figure = Figure(figsize=(3.8, 3.2), layout="constrained")
     axes = figure.subplots()
@@ -159,13 +179,15 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> None:
     places = np.arange(len(values))
     axes.plot(places, values, color=STOPPED, lw=0.5, alpha=0.5)
     for place, row in zip(places, values, strict=True):
-        axes.scatter(np.full(len(row), place), row, s=16, color=COLORS[place % 6], zorder=3)
+        axes.scatter(
+            np.full(len(row), place), row, s=16, color=COLORS[place % len(COLORS)], zorder=3
+        )
     axes.set_yscale("log")
     axes.set_xlim(-0.4, len(values) - 0.6)
     axes.set_xticks(places, [name.replace("_", "\n") for name in losses], fontsize=8)
     axes.set_ylabel("MSE")
     sigma = _shown(degeneracy.behavior.sigma)
-    axes.set_title(f"sigma_OOD {sigma}", fontsize=9)
+    axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=9)
 
 
 def overview_figure(
@@ -184,16 +206,18 @@ def overview_figure(
     _draw_outputs(axes[0, 0], trials, outputs, 0)
     axes[0, 0].set_title("a trial: target (dashed) and output", fontsize=9)
     axes[0, 0].set_xlabel("time step")
-    axes[0, 0].set_ylabel("output")
+    axes[0, 0].set_ylabel(f"output ({trials.targets.shape[2]} channels)")
     draw_learning(axes[0, 1], population)
     draw_losses(axes[0, 2], degeneracy)
     draw_mds(axes[1, 0], degeneracy.dynamics.matrix, unit="DSA")
-    axes[1, 0].set_title(f"dynamics: DSA {_shown(degeneracy.dynamics.mean)}", fontsize=9)
+    axes[1, 0].set_title(f"dynamics: DSA\n{_shown(degeneracy.dynamics.mean)}", fontsize=9)
     draw_mds(axes[1, 1], degeneracy.weights.matrix, unit="PIF")
-    axes[1, 1].set_title(f"weights: PIF {_shown(degeneracy.weights.mean)}", fontsize=9)
+    axes[1, 1].set_title(f"weights: PIF\n{_shown(degeneracy.weights.mean)}", fontsize=9)
     _draw_null(axes[1, 2], degeneracy)
     for axis in axes.flat:
         axis.tick_params(labelsize=7)
+        axis.xaxis.label.set_size(8)
+        axis.yaxis.label.set_size(8)
     task, network = population.task, population.network
     figure.suptitle(
         f"{task.name}: {len(degeneracy.networks)} converged networks of {network.width} units",
@@ -213,7 +237,8 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
         axes.hist(null, bins, color=COLORS[1], alpha=0.8, label="same network,\nother trials")
     axes.set_xlabel("DSA distance")
     axes.set_ylabel("pairs")
-    axes.legend(fontsize=7, frameon=False)
+    axes.margins(y=0.35)  # room for the legend
+    axes.legend(fontsize=7, frameon=False, loc="upper left")
     axes.set_title("dynamics against its null", fontsize=9)
 
 
@@ -231,9 +256,9 @@ def hold_figure(
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_outputs(above, trials, outputs, 0)
-    above.set_ylabel("output")
+    above.set_ylabel(f"output ({outputs.shape[2]} channels)")
     for index, row in enumerate(losses):
-        below.plot(row, color=COLORS[index % 6], lw=0.6)
+        below.plot(row, color=COLORS[index % len(COLORS)], lw=0.6)
     below.set_yscale("log")
     below.set_ylabel("MSE, each network")
     below.set_xlabel("time step")

@@ -435,7 +435,9 @@ class _Run:
 
 def _epochs(history: History) -> list[EpochReport]:
     """A history as one report an epoch."""
-    return [EpochReport(*(each[:, epoch] for each in history)) for epoch in range(history.loss.shape[1])]
+    return [
+        EpochReport(*(each[:, epoch] for each in history)) for epoch in range(history.loss.shape[1])
+    ]
 
 
 def _epochs_left(losses: np.ndarray, threshold: np.ndarray, patience: int) -> np.ndarray:

@@ -103,9 +103,7 @@ _SPREAD, _WHOLE = PartitionSpec(AXIS), PartitionSpec()
 
 
 def _shard_map(function: Callable, mesh: Mesh, *specs: PartitionSpec) -> Callable:
-    return jax.shard_map(
-        function, mesh=mesh, in_specs=specs, out_specs=_SPREAD, check_vma=False
-    )
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=_SPREAD, check_vma=False)
 
 
 def map_active(

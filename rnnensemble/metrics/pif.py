@@ -83,6 +83,8 @@ class PIF(Metric):
             The distance and the permutation that attains it.
         """
 
+        first, second = jnp.asarray(first), jnp.asarray(second)
+
         def from_start(start: Array) -> Matching:
             soft = frank_wolfe(first, second, start, self.steps, self.tolerance)
             permutation = exchange(first, second, nearest_permutation(soft))

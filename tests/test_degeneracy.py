@@ -1,0 +1,119 @@
+"""Distance matrices and the three levels, on trained and on foreign networks."""
+
+import jax
+import numpy as np
+import pytest
+
+from rnnensemble import (
+    DSA,
+    PIF,
+    Analysis,
+    Training,
+    VanillaRNN,
+    distance_matrix,
+    measure_degeneracy,
+    tasks,
+    train_population,
+)
+from rnnensemble.degeneracy import evaluation_key
+from rnnensemble.learning.objective import masked_mse
+
+QUICK = Analysis(
+    dsa=DSA(rank=3, starts=8, early_steps=10, late_steps=20),
+    pif=PIF(starts=2),
+    dynamics_trials=8,
+    behavior_trials=16,
+    resamples=100,
+)
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def population():
+    thresholds = (1e9, 1e9, 1e-9, 1e9)
+    return train_population(
+        tasks.FlipFlop(n_bits=1, n_steps=12),
+        network=VanillaRNN(width=8),
+        training=Training(batch=8, epoch_steps=6, max_epochs=3, threshold=thresholds),
+        size=4,
+    )
+
+
+def test_levels_equal_their_definitions(population):
+    found = measure_degeneracy(population, analysis=QUICK)
+    np.testing.assert_array_equal(found.networks, [0, 1, 3])  # converged ones only
+    task = population.task.out_of_distribution()["temporal"]
+    assert task.n_steps == 24
+    trials = task.sample(evaluation_key(0, 11), 16)  # the same trials for every network
+    losses = []
+    for k in found.networks:
+        params = jax.tree.map(lambda x, k=k: x[k], population.params)
+        outputs = population.network.respond(params, trials.inputs)[1]
+        losses.append(masked_mse(outputs, trials.targets, trials.mask))
+    np.testing.assert_allclose(found.behavior.losses["temporal"], losses, rtol=1e-4)
+    assert found.behavior.sigma.value == pytest.approx(np.std(losses), rel=1e-3)
+    assert set(found.behavior.sigmas) == {"temporal", "noise"}
+    for level in (found.dynamics, found.weights):
+        matrix = level.matrix
+        np.testing.assert_array_equal(matrix, matrix.T)
+        np.testing.assert_array_equal(np.diag(matrix), 0)
+        assert level.mean.value == pytest.approx(matrix[np.triu_indices(3, 1)].mean(), rel=1e-5)
+        assert level.mean.low <= level.mean.value <= level.mean.high
+    expected = distance_matrix(QUICK.pif, population.params.recurrent_weights[found.networks])
+    np.testing.assert_allclose(found.weights.matrix, expected, atol=1e-5)
+    assert found.dynamics.null.shape == (3,)
+    assert found.analysis == QUICK
+
+
+def test_devices_and_tiles_do_not_matter(population):
+    one = measure_degeneracy(population, analysis=QUICK, devices=1)
+    two = measure_degeneracy(population, analysis=QUICK, devices=2, tile=2)
+    np.testing.assert_allclose(one.weights.matrix, two.weights.matrix, atol=1e-5)
+    np.testing.assert_allclose(one.dynamics.matrix, two.dynamics.matrix, atol=1e-3)
+
+
+def test_too_few_converged_networks_are_named(population):
+    none = train_population(
+        population.task,
+        network=population.network,
+        training=Training(batch=8, epoch_steps=6, max_epochs=1),
+        size=3,
+    )
+    message = r"at least 2 converged networks; got 0 of 3 \(lowest epoch losses .*; threshold 0.001"
+    with pytest.raises(ValueError, match=message):
+        measure_degeneracy(none, analysis=QUICK)
+
+
+def test_rank_is_checked_before_computing(population):
+    with pytest.raises(ValueError, match="`rank` must be at most 8"):
+        measure_degeneracy(population, analysis=Analysis(dsa=DSA(rank=9)))
+
+
+def test_foreign_activity():
+    activity = RNG.normal(size=(3, 5, 20, 6))
+    activity = np.concatenate([activity, activity[:1] @ np.linalg.qr(RNG.normal(size=(6, 6)))[0]])
+    seen = []
+    matrix = distance_matrix(QUICK.dsa, activity, progress=lambda *done: seen.append(done))
+    assert matrix.shape == (4, 4)
+    assert matrix[0, 3] < 1e-3  # a rotated copy has the same dynamics
+    assert matrix[0, 1] > 0.05
+    assert seen[-1] == (6, 6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "data", "message"),
+    [
+        ("dsq", np.zeros((2, 3, 3)), "`metric` must be one of.*Did you mean 'dsa'"),
+        ("pif", np.zeros((1, 3, 3)), "`data` must hold at least 2 networks"),
+        ("pif", np.zeros((2, 3, 4)), r"`weights` must be \[K, N, N\]"),
+        ("pif", np.full((2, 3, 3), np.nan), "`data` must be finite; networks 0, 1"),
+    ],
+)
+def test_bad_data(metric, data, message):
+    with pytest.raises(ValueError, match=message):
+        distance_matrix(metric, data)
+
+
+def test_bad_analysis():
+    with pytest.raises(ValueError, match="`resamples` must be a whole number of at least 1"):
+        Analysis(resamples=0)

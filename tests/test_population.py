@@ -1,0 +1,213 @@
+"""A network is the same network whatever its neighbours, tiling and devices."""
+
+import os
+import signal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnensemble import (
+    Training,
+    TrainingInterrupted,
+    VanillaRNN,
+    runtime,
+    tasks,
+    train_population,
+)
+from rnnensemble.learning.trainer import (
+    CONVERGED,
+    DIVERGED,
+    TRAINING,
+    Hyperparameters,
+    init_state,
+    judge,
+    train_epoch,
+)
+
+TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
+NETWORK = VanillaRNN(width=8)
+SHORT = Training(learning_rate=3e-3, batch=8, epoch_steps=6, max_epochs=3)
+
+
+def train(size=5, training=SHORT, network=NETWORK, task=TASK, **options):
+    return train_population(task, network=network, training=training, size=size, **options)
+
+
+def close(a, b, count):
+    for x, y in zip(jax.tree.leaves(a.params), jax.tree.leaves(b.params), strict=True):
+        np.testing.assert_allclose(x[:count], y[:count], atol=1e-5)
+    for x, y in zip(
+        jax.tree.leaves(a.initial_params), jax.tree.leaves(b.initial_params), strict=True
+    ):
+        np.testing.assert_array_equal(x[:count], y[:count])
+
+
+@pytest.fixture(scope="module")
+def five():
+    return train(devices=1)
+
+
+@pytest.mark.parametrize(
+    "options", [{"devices": 2}, {"devices": 1, "tile": 3}, {"devices": 2, "tile": 2}]
+)
+def test_devices_and_tiles_do_not_matter(five, options):
+    close(five, train(**options), 5)
+
+
+def test_population_size_does_not_matter(five):
+    close(five, train(size=2), 2)
+
+
+def test_trials_do_not_depend_on_layout():
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(4))
+    one_by_one = [TASK.sample(key, 8).inputs for key in keys]
+    batched = jax.vmap(lambda key: TASK.sample(key, 8).inputs)(keys)
+    np.testing.assert_array_equal(jnp.stack(one_by_one), batched)
+
+
+@pytest.mark.filterwarnings("ignore:.*pmap.*")
+def test_pmap_over_the_same_epoch_agrees(five):
+    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(2))
+    hyper = Hyperparameters(*(jnp.full(2, x) for x in (3e-3, 1.0, TASK.threshold, 1.0)))
+    state = jax.vmap(lambda k, h: init_state(k, h, task=TASK, network=NETWORK))(keys, hyper)
+
+    def epoch(key, state, hyper):
+        return train_epoch(key, state, hyper, task=TASK, network=NETWORK, training=SHORT)[0]
+
+    step = jax.pmap(epoch)
+    for _ in range(3):
+        state = step(keys, state, hyper)
+    for x, y in zip(jax.tree.leaves(state.params), jax.tree.leaves(five.params), strict=True):
+        np.testing.assert_allclose(x, y[:2], atol=1e-5)
+
+
+def test_hyperparameters_differ_by_network_in_one_program(five):
+    rates = (3e-3, 1e-4, 3e-3, 1e-4, 3e-3)
+    training = Training(**{**SHORT.__dict__, "learning_rate": rates})
+    mixed = train(training=training)
+    np.testing.assert_allclose(mixed.params.bias[0], five.params.bias[0], atol=1e-5)
+    moved = np.linalg.norm(mixed.params.bias - mixed.initial_params.bias, axis=1)
+    assert moved[1] < 0.2 * moved[0]
+    assert mixed.history.learning_rate[1, 0] == pytest.approx(1e-4)
+
+
+def test_finished_networks_change_no_more_and_move_no_other(five):
+    thresholds = (1e9, 1e-9, 1e9, 1e-9, 1e9)  # 0, 2, 4 stop after two epochs
+    training = Training(**{**SHORT.__dict__, "threshold": thresholds, "patience": 2})
+    for options in ({"devices": 1}, {"devices": 2}, {"devices": 2, "tile": 2}):
+        mixed = train(training=training, **options)
+        np.testing.assert_array_equal(mixed.converged, [True, False, True, False, True])
+        np.testing.assert_array_equal(mixed.stop_epoch, [2, 3, 2, 3, 2])
+        assert np.isnan(mixed.history.loss[0, 2])
+        for x, y in zip(jax.tree.leaves(mixed.params), jax.tree.leaves(five.params), strict=True):
+            np.testing.assert_allclose(x[[1, 3]], y[[1, 3]], atol=1e-5)
+            assert not np.allclose(x[0], y[0], atol=1e-7) or not x.any()
+
+
+def test_a_diverged_network_is_frozen_finite_and_alone(five):
+    rates = (3e-3, 1e38, 3e-3, 3e-3, 3e-3)
+    training = Training(**{**SHORT.__dict__, "learning_rate": rates})
+    mixed = train(training=training)
+    np.testing.assert_array_equal(mixed.diverged, [False, True, False, False, False])
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(mixed.params))
+    assert "1 of 5 networks diverged (indices 1)" in mixed.summary()
+    for x, y in zip(jax.tree.leaves(mixed.params), jax.tree.leaves(five.params), strict=True):
+        np.testing.assert_allclose(x[2:], y[2:], atol=1e-5)
+
+
+def test_resumed_equals_uninterrupted(five):
+    kept = []
+    train(checkpoint=kept.append, checkpoint_seconds=0.0)
+    assert kept[0].stop_epoch.max() == 1
+    resumed = train(resume=kept[0])
+    close(five, resumed, 5)
+    np.testing.assert_allclose(resumed.history.loss, five.history.loss, rtol=1e-4)
+    assert resumed.state is None
+
+
+def test_interrupt_hands_over_what_is_there(five):
+    def press(progress):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(TrainingInterrupted, match="interrupted after 1 epochs.*resume") as caught:
+        train(progress=press)
+    close(five, train(resume=caught.value.population), 5)
+
+
+def test_no_recompilation_between_seeds_and_rates(caplog):
+    from rnnensemble import population
+
+    train()
+    before = population._epoch._cache_size()
+    train(seed=3)
+    train(training=Training(**{**SHORT.__dict__, "learning_rate": 1e-4}))
+    assert population._epoch._cache_size() == before
+
+
+def test_judge_follows_patience_and_plateau():
+    hyper = Hyperparameters(*(jnp.float32(x) for x in (1e-3, 1.0, 0.1, 1.0)))
+    state = init_state(jax.random.key(0), hyper, task=TASK, network=NETWORK)
+    training = Training(patience=2, plateau_patience=2, plateau_factor=0.5)
+    finite = jnp.array(True)
+
+    def after(losses, state=state):
+        for loss in losses:
+            state = judge(state, jnp.float32(loss), finite, hyper.threshold, training)
+        return state
+
+    assert after([0.05, 0.2, 0.05]).status == TRAINING
+    assert after([0.05, 0.2, 0.05, 0.05]).status == CONVERGED
+    assert judge(state, jnp.nan, jnp.array(False), hyper.threshold, training).status == DIVERGED
+    # PyTorch's ReduceLROnPlateau(factor=0.5, patience=2) reduces at the third stale epoch
+    assert after([1.0, 1.0, 1.0]).rate_scale == 1.0
+    assert after([1.0, 1.0, 1.0, 1.0]).rate_scale == 0.5
+    assert after([1.0, 1.0, 1.0, 0.5, 0.5, 0.5]).rate_scale == 1.0
+
+
+def test_a_small_network_learns():
+    training = Training(learning_rate=1e-2, batch=32, max_epochs=30)
+    learned = train(size=3, training=training, network=VanillaRNN(width=16))
+    assert learned.converged.all()
+    last = learned.history.loss[np.arange(3), learned.stop_epoch - 1]
+    assert (last < TASK.threshold).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": 0}, "`size` must be a whole number of at least 1; got 0"),
+        ({"seed": -1}, "`seed` must be a whole number of at least 0"),
+        ({"tile": 0}, "`tile` must be at least 1"),
+        ({"devices": 9}, "`devices` must lie between 1 and the 2 local devices; got 9"),
+        ({"task": "flipflop"}, "`task` must be a Task"),
+        ({"training": Training(learning_rate=float("nan"))}, "`learning_rate` must be a positive"),
+        ({"training": Training(learning_rate=-1.0)}, "`learning_rate` must be a positive number"),
+        ({"training": Training(learning_rate=(1e-3, 1e-3))}, "one for each of the 5 networks"),
+    ],
+)
+def test_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        train(**options)
+
+
+def test_bad_training_settings():
+    with pytest.raises(ValueError, match="`batch` must be a whole number of at least 1; got 0"):
+        Training(batch=0)
+    with pytest.raises(ValueError, match="`plateau_factor` must be above 0"):
+        Training(plateau_factor=0.0)
+
+
+def test_resume_refuses_other_settings(five):
+    kept = []
+    train(checkpoint=kept.append, checkpoint_seconds=0.0)
+    with pytest.raises(ValueError, match="`resume` must have the same seed"):
+        train(seed=1, resume=kept[0])
+
+
+def test_map_items_takes_any_count():
+    mesh = runtime.network_mesh()
+    for tile in (1, 2):
+        doubled = runtime.map_items(lambda x, k: x * k, jnp.arange(7.0), 2.0, mesh=mesh, tile=tile)
+        np.testing.assert_array_equal(doubled, 2 * np.arange(7.0))

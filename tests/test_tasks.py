@@ -1,0 +1,157 @@
+"""Tasks against slow NumPy versions of their definitions."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from rnnensemble import tasks
+
+ALL = [
+    tasks.FlipFlop(),
+    tasks.FlipFlop(n_bits=5, pulse_probability=0.1, n_steps=33),
+    tasks.DelayedDiscrimination(),
+    tasks.DelayedDiscrimination(n_channels=3, magnitude=True, n_amplitudes=5),
+    tasks.Sine(),
+    tasks.Sine(n_channels=2, n_frequencies=1, frequency=(2.0, 4.0)),
+    tasks.PathIntegration(),
+    tasks.PathIntegration(dimensions=3, n_channels=2),
+]
+
+
+def draw(task, batch=32, seed=0):
+    trials = jax.jit(task.sample, static_argnums=1)(jax.random.key(seed), batch)
+    return tasks.Trials(*(np.asarray(each) for each in trials))
+
+
+@pytest.mark.parametrize("task", ALL, ids=str)
+def test_shapes_ranges_and_keys(task):
+    trials = draw(task)
+    assert trials.inputs.shape == (32, task.n_steps, task.n_inputs)
+    assert trials.targets.shape == (32, task.n_steps, task.n_outputs)
+    assert trials.mask.shape == (32, task.n_steps)
+    low, high = task.output_range
+    assert trials.targets.min() >= low - 1e-5
+    assert trials.targets.max() <= high + 1e-5
+    assert np.isfinite(trials.inputs).all()
+    assert set(np.unique(trials.mask)) <= {0.0, 1.0}
+    assert trials.mask.sum(axis=1).min() > 0
+    again, other = draw(task), draw(task, seed=1)
+    np.testing.assert_array_equal(trials.inputs, again.inputs)
+    if getattr(task, "n_frequencies", 2) > 1:
+        assert not np.array_equal(trials.inputs, other.inputs)
+
+
+@pytest.mark.parametrize("task", ALL, ids=str)
+def test_out_of_distribution_variants(task):
+    variants = task.out_of_distribution()
+    assert set(variants) == {"temporal", "noise"}
+    assert variants["noise"].input_noise == pytest.approx(task.ood_noise)
+    noisy = draw(variants["noise"])
+    clean_key = jax.random.split(jax.random.key(0))[0]
+    clean = task.sample(clean_key, 32)
+    np.testing.assert_allclose(noisy.targets, clean.targets, atol=1e-5)
+    assert (noisy.inputs - clean.inputs).std() == pytest.approx(task.ood_noise, rel=0.1)
+    if task.name == "delayed_discrimination":
+        assert variants["temporal"].delay == (2 * task.delay[0], 2 * task.delay[1])
+        assert variants["temporal"].n_steps == task.n_steps + task.delay[1]
+    else:
+        assert variants["temporal"].n_steps == 2 * task.n_steps
+
+
+def test_flipflop_targets_hold_the_last_pulse():
+    task = tasks.FlipFlop(n_bits=2, n_steps=40, pulse_probability=0.2)
+    trials = draw(task, batch=200)
+    held = np.zeros((200, 2))
+    for t in range(40):
+        pulse = trials.inputs[:, t]
+        held = np.where(pulse != 0, pulse, held)
+        np.testing.assert_array_equal(trials.targets[:, t], held)
+    assert (trials.inputs[:, 0] != 0).all()
+    assert abs((trials.inputs[:, 1:] != 0).mean() - 0.2) < 0.01
+    assert abs(trials.inputs[:, 0].mean()) < 0.15
+
+
+def test_delayed_discrimination_follows_its_timeline():
+    task = tasks.DelayedDiscrimination(magnitude=True)
+    trials = draw(task, batch=300)
+    delays = []
+    for inputs, targets, mask in zip(*trials, strict=True):
+        on = inputs[:, 0] > 0
+        starts = np.flatnonzero(np.diff(on.astype(int), prepend=0) == 1)
+        if len(starts) == 1:  # no gap: the delay must be at least 5, so this cannot be
+            raise AssertionError("pulses touch")
+        first, second = inputs[starts[0], 0], inputs[starts[1], 0]
+        assert first != second
+        assert on.sum() == 10
+        delays.append(starts[1] - 5)
+        end = starts[1] + 5
+        np.testing.assert_array_equal(targets[:end], 0)
+        np.testing.assert_allclose(targets[end:, 0], np.sign(second - first))
+        np.testing.assert_allclose(targets[end:, 1], (second - first) / 8, atol=1e-6)
+        np.testing.assert_array_equal(np.flatnonzero(mask == 0), np.arange(starts[1], end))
+    assert min(delays) == 5
+    assert max(delays) == 20
+    assert set(np.unique(trials.inputs)) == {0.0, *np.arange(2.0, 11.0)}
+
+
+def test_sine_targets():
+    task = tasks.Sine(n_frequencies=4)
+    trials = draw(task, batch=100)
+    position = trials.inputs[:, 0, 0] - 0.25
+    frequency = 1 + 29 * position
+    assert len(np.unique(frequency.round(3))) == 4
+    time = np.arange(100) * 0.01
+    expected = np.sin(2 * np.pi * frequency[:, None] * time)
+    np.testing.assert_allclose(trials.targets[..., 0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_path_integration_inputs_determine_the_position(dimensions):
+    task = tasks.PathIntegration(dimensions=dimensions, mean_speed=1.0)  # meets walls often
+    trials = draw(task, batch=100)
+    n_angles = dimensions - 1
+    angles = trials.inputs[..., : 2 * n_angles].reshape(100, 50, n_angles, 2)
+    speed = trials.inputs[..., 2 * n_angles] * task.mean_speed
+    np.testing.assert_allclose(np.linalg.norm(angles, axis=-1), 1, atol=1e-3)
+    heading = angles[..., 0, :]
+    if dimensions == 3:
+        level, climb = angles[..., 1, :1], angles[..., 1, 1:]
+        heading = np.concatenate([level * heading, climb], axis=-1)
+    start = trials.inputs[:, 0, -dimensions:] * task.box
+    walked = start[:, None] + np.cumsum(speed[..., None] * heading, axis=1)
+    np.testing.assert_allclose(walked, trials.targets, atol=2e-3)
+    assert (trials.inputs[:, 1:, -dimensions:] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tasks.FlipFlop(n_bits=0), "`n_bits` must be a whole number of at least 1; got 0"),
+        (lambda: tasks.FlipFlop(pulse_probability=1.5), "`pulse_probability` must lie between"),
+        (lambda: tasks.FlipFlop(n_steps=-3), "`n_steps` must be a whole number of at least 2"),
+        (lambda: tasks.Sine(input_noise=float("nan")), "`input_noise` must be a finite number"),
+        (lambda: tasks.Sine(frequency=(1.0, 80.0)), "`frequency` of up to 80.0 Hz cannot be shown"),
+        (lambda: tasks.Sine(frequency=(5.0, 1.0)), "low <= high"),
+        (lambda: tasks.Sine(frequency=(5.0,)), "`frequency` must be a pair"),
+        (lambda: tasks.PathIntegration(dimensions=4), "`dimensions` must be 2 or 3; got 4"),
+        (
+            lambda: tasks.DelayedDiscrimination(delay=(5, 60)),
+            "`delay` of up to 60 steps does not fit the trial.*raise `n_steps` to 75",
+        ),
+        (lambda: tasks.find("flipflip"), "Did you mean 'flipflop'"),
+    ],
+)
+def test_bad_settings_say_what_to_do(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_register_refuses_a_taken_name():
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Other(tasks.FlipFlop):
+        pass
+
+    with pytest.raises(ValueError, match="`name` 'flipflop' is taken"):
+        tasks.register(Other)
