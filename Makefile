@@ -14,7 +14,7 @@ test: $(VENV)/installed-dev lint
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 bench: $(VENV)/installed
 	$(BIN)/python benchmarks/convergence.py

@@ -1,6 +1,6 @@
 """Trains the presets under experiments/ and writes how many networks converged.
 
-    python benchmarks/convergence.py [PRESET ...]    train them (all by default), one JSON entry each
+    python benchmarks/convergence.py [PRESET ...]    train these, or all that have no result yet
     python benchmarks/convergence.py --table         rewrite the table in docs/tasks.md
 
 Finished presets stay in benchmarks/results/convergence.json and are trained again only by name.

@@ -133,7 +133,8 @@ def _compare_chunk(pairs, features, key, *, metric, mesh, tile):  # noqa: ANN001
 
     def one(pair: Any, shared: tuple[Any, Key]) -> Any:
         features, key = shared
-        first, second = (jax.tree.map(lambda x: x[pair[side]], features) for side in (0, 1))
+        first = jax.tree.map(lambda x: x[pair[0]], features)
+        second = jax.tree.map(lambda x: x[pair[1]], features)
         key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
         return metric.compare(key, first, second)
 

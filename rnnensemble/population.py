@@ -81,7 +81,7 @@ class Population:
     @property
     def thresholds(self) -> np.ndarray:
         """The training MSE that each network had to reach, `[K]`."""
-        return hyperparameters(self).threshold
+        return np.asarray(hyperparameters(self).threshold)
 
     def summary(self) -> str:
         """One line: how many networks converged and which diverged."""
@@ -400,7 +400,7 @@ class _Run:
         training = self.settings.training
         losses = np.array([report.loss for report in self.reports[-10:]])  # [<= 10, K]
         active = self.status == TRAINING
-        epochs = _epochs_left(losses, self.hyper.threshold, training.patience)
+        epochs = _epochs_left(losses, np.asarray(self.hyper.threshold), training.patience)
         epochs = np.minimum(epochs, training.max_epochs - len(self.reports))[active]
         trained = np.isfinite(losses[-1])
         return Progress(

@@ -209,11 +209,11 @@ def _write(
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
-    ocp.save(arrays / "population", _population_tree(population))
+    ocp.save(str(arrays / "population"), _population_tree(population))
     if population.state is not None:
-        ocp.save(arrays / "state", _plain(population.state))
+        ocp.save(str(arrays / "state"), _plain(population.state))
     if degeneracy is not None:
-        ocp.save(arrays / "degeneracy", _degeneracy_tree(degeneracy))
+        ocp.save(str(arrays / "degeneracy"), _degeneracy_tree(degeneracy))
         _write_summary(folder / "summary.csv", condition, degeneracy)
     if figures:
         (folder / "figures").mkdir()
@@ -296,7 +296,7 @@ def _state_shapes(condition: Condition) -> TrainState:
     """Shapes and types of the states of a population, leading axis K."""
 
     def init() -> TrainState:
-        hyper = Hyperparameters(*(np.float32(1),) * len(Hyperparameters._fields))
+        hyper = Hyperparameters(*(np.ones(()),) * len(Hyperparameters._fields))
         key = jax.random.key(0)
         return init_state(key, hyper, task=condition.task, network=condition.network)
 
@@ -326,7 +326,7 @@ def _restore(folder: Path, path: Path, target: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(path, _plain(target))
+            stored = ocp.load(str(path), _plain(target))
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise _damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None

@@ -131,7 +131,7 @@ def test_interrupt_hands_over_what_is_there(five):
     def press(progress):
         os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(TrainingInterrupted, match="interrupted after 1 epochs.*resume") as caught:
+    with pytest.raises(TrainingInterrupted, match=r"interrupted after 1 epochs.*resume") as caught:
         train(progress=press)
     close(five, train(resume=caught.value.population), 5)
 

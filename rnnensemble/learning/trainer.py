@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnensemble.axes import Array, Key
+from rnnensemble.axes import Array, ArrayLike, Key
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.networks import VanillaParams, VanillaRNN
 from rnnensemble.tasks import Task
@@ -79,10 +79,10 @@ class Hyperparameters(NamedTuple):
         gain: Factor on the initial recurrent weights.
     """
 
-    learning_rate: Array
-    clip_norm: Array
-    threshold: Array
-    gain: Array
+    learning_rate: ArrayLike
+    clip_norm: ArrayLike
+    threshold: ArrayLike
+    gain: ArrayLike
 
 
 class TrainState(NamedTuple):
@@ -118,9 +118,9 @@ class EpochReport(NamedTuple):
         learning_rate: Adam's step size during the epoch.
     """
 
-    loss: Array
-    gradient_norm: Array
-    learning_rate: Array
+    loss: ArrayLike
+    gradient_norm: ArrayLike
+    learning_rate: ArrayLike
 
 
 def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: VanillaRNN) -> TrainState:
@@ -197,7 +197,7 @@ def train_epoch(
 
 
 def judge(
-    state: TrainState, loss: Array, finite: Array, threshold: Array, training: Training
+    state: TrainState, loss: ArrayLike, finite: ArrayLike, threshold: ArrayLike, training: Training
 ) -> TrainState:
     """Counts epochs below the threshold and on a plateau, and decides whether to stop."""
     below = jnp.where(loss < threshold, state.below + 1, 0)

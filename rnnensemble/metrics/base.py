@@ -1,7 +1,7 @@
 """What a metric is: prepare once a network, compare once a pair."""
 
 import abc
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from rnnensemble.axes import Array, Key
 
@@ -14,8 +14,8 @@ class Metric(abc.ABC):
 
     name: ClassVar[str]
     """How the registry and the command line call the metric."""
-    data: ClassVar[Literal["activity", "weights"]]
-    """What `prepare` takes: rates `[B, T, N]` or recurrent weights `[N, N]`."""
+    data: ClassVar[str]
+    """What `prepare` takes: `activity` (rates `[B, T, N]`) or `weights` (recurrent, `[N, N]`)."""
 
     @abc.abstractmethod
     def check(self, shape: tuple[int, ...]) -> None:

@@ -64,7 +64,7 @@ class DSA(Metric):
     """
 
     name: ClassVar[str] = "dsa"
-    data: ClassVar[Literal["activity"]] = "activity"
+    data: ClassVar[str] = "activity"
 
     rank: int = 10
     n_delays: int = 1

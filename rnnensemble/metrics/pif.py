@@ -1,7 +1,7 @@
 """Permutation-invariant Frobenius distance of recurrent weights."""
 
 import dataclasses
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +46,7 @@ class PIF(Metric):
     """
 
     name: ClassVar[str] = "pif"
-    data: ClassVar[Literal["weights"]] = "weights"
+    data: ClassVar[str] = "weights"
 
     normalize: bool = False
     starts: int = 3

@@ -2,8 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -134,7 +133,6 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 """phi'(a) as a function of phi(a), for every activation."""
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
 def recurrence(activation: str, weights: Array, drive: Array, start: Array) -> Array:
     """Runs h_t = phi(W h_{t-1} + drive_t).
 
@@ -150,6 +148,10 @@ def recurrence(activation: str, weights: Array, drive: Array, start: Array) -> A
     Returns:
         Rates, `[T, B, N]`.
     """
+    return _recurrence(activation, weights, drive, start)
+
+
+def _run(activation: str, weights: Array, drive: Array, start: Array) -> Array:
     phi = ACTIVATIONS[activation]
 
     def step(state: Array, drive_now: Array) -> tuple[Array, Array]:
@@ -162,7 +164,7 @@ def recurrence(activation: str, weights: Array, drive: Array, start: Array) -> A
 def _recurrence_forward(
     activation: str, weights: Array, drive: Array, start: Array
 ) -> tuple[Array, tuple[Array, Array, Array]]:
-    rates = recurrence(activation, weights, drive, start)
+    rates = _run(activation, weights, drive, start)
     return rates, (weights, rates, start)
 
 
@@ -187,4 +189,5 @@ def _recurrence_backward(
     return weights_bar, drive_bar, start_bar
 
 
-recurrence.defvjp(_recurrence_forward, _recurrence_backward)
+_recurrence: Any = jax.custom_vjp(_run, nondiff_argnums=(0,))
+_recurrence.defvjp(_recurrence_forward, _recurrence_backward)
