@@ -185,6 +185,7 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> None:
     axes.set_yscale("log")
     axes.set_xlim(-0.4, len(values) - 0.6)
     axes.set_xticks(places, [name.replace("_", "\n") for name in losses], fontsize=8)
+    axes.set_xlabel("trials")
     axes.set_ylabel("MSE")
     sigma = _shown(degeneracy.behavior.sigma)
     axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=9)

@@ -29,7 +29,8 @@ def use_all_cores() -> None:
     matrix products do not thread well. Does nothing on GPUs and TPUs, or when the number of
     CPU devices was already chosen.
     """
-    if jax.config.read("jax_num_cpu_devices") < 0 and "XLA_FLAGS" not in os.environ:
+    chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
+    if chosen < 0 and "XLA_FLAGS" not in os.environ:
         with contextlib.suppress(RuntimeError):  # a device was touched before: keep what there is
             jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 

@@ -129,7 +129,7 @@ def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Vanilla
         jax.random.fold_in(key, 0),
         n_inputs=task.n_inputs,
         n_outputs=task.n_outputs,
-        gain=hyper.gain,
+        gain=jnp.asarray(hyper.gain),
     )
     zero = jnp.zeros((), jnp.int32)
     return TrainState(

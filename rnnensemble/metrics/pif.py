@@ -133,7 +133,8 @@ def frank_wolfe(w1: Array, w2: Array, start: Array, steps: int, tolerance: float
         t = jnp.where(square < 0, inside, end)
         return p + t * toward, t * jnp.linalg.norm(toward) / n**0.5, step + 1
 
-    return jax.lax.while_loop(unfinished, climb, (start, jnp.inf, 0))[0]
+    begin = (start, jnp.asarray(jnp.inf), jnp.asarray(0))
+    return jax.lax.while_loop(unfinished, climb, begin)[0]
 
 
 def exchange(w1: Array, w2: Array, permutation: Array) -> Array:
@@ -166,4 +167,5 @@ def exchange(w1: Array, w2: Array, permutation: Array) -> Array:
         permutation = permutation.at[r].set(permutation[s]).at[s].set(permutation[r])
         return (permutation, *best_gain(permutation), step + 1)
 
-    return jax.lax.while_loop(unfinished, swap, (permutation, *best_gain(permutation), 0))[0]
+    begin = (permutation, *best_gain(permutation), jnp.asarray(0))
+    return jax.lax.while_loop(unfinished, swap, begin)[0]

@@ -1,0 +1,58 @@
+"""Makes docs/figures/hold.png and prints how many networks hold their outputs.
+
+    python docs/make_figures.py
+
+Trains the flip-flop preset and runs it on trials ten times as long, with the preset's pulses
+and with rare ones, so that outputs must be held for long.
+"""
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import rnnensemble as rnne
+from rnnensemble import conditions, plotting
+
+HOLDS = 0.01
+"""Largest MSE over the long trial that counts as holding: ten times the training threshold."""
+
+
+def main() -> None:
+    """Trains, tests, draws."""
+    rnne.use_all_cores()
+    root = Path(__file__).parent.parent
+    condition = conditions.from_toml((root / "experiments" / "flipflop.toml").read_text())
+    population = rnne.train_population(
+        condition.task,
+        network=condition.network,
+        training=condition.training,
+        size=condition.size,
+    )
+    print(population.summary())
+    long = condition.task.lengthened(10)
+    rare = dataclasses.replace(long, pulse_probability=0.01)
+    networks = np.flatnonzero(population.converged)
+    for name, task in (("the preset's pulses", long), ("rare pulses", rare)):
+        trials = task.sample(jax.random.key(1), 32)
+        errors, outputs = [], []
+        for k in networks:
+            params = jax.tree.map(lambda x, k=k: x[k], population.params)
+            out = np.asarray(population.network.respond(params, trials.inputs)[1])
+            errors.append(np.mean((out - np.asarray(trials.targets)) ** 2, axis=(0, 2)))
+            outputs.append(out[:1])
+        means = np.mean(errors, axis=1)
+        held = int((means < HOLDS).sum())
+        print(f"{name}: {held} of {len(networks)} hold (MSE below {HOLDS}): {means.round(5)}")
+    figure = plotting.hold_figure(
+        rnne.Trials(*(np.asarray(x) for x in trials)),
+        outputs[0],
+        np.array(errors),
+        trained_steps=condition.task.n_steps,
+    )
+    figure.savefig(root / "docs" / "figures" / "hold.png", dpi=160)
+
+
+if __name__ == "__main__":
+    main()

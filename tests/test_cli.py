@@ -1,0 +1,170 @@
+"""Every command, and one line with status 2 for every mistake."""
+
+import contextlib
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rnnensemble import cli, storage
+
+ROOT = Path(__file__).parent.parent
+TINY = """
+size = 3
+[task]
+kind = "flipflop"
+n_bits = 1
+n_steps = 12
+[network]
+width = 8
+[training]
+batch = 8
+epoch_steps = 4
+max_epochs = 3
+threshold = 10.0
+patience = 2
+[analysis]
+dynamics_trials = 4
+behavior_trials = 8
+resamples = 50
+[analysis.dsa]
+rank = 2
+starts = 4
+[analysis.pif]
+starts = 1
+"""
+
+
+@pytest.fixture
+def preset(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+def failure(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    return error
+
+
+def test_train_analyse_show(preset, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    cli.main(["train", str(preset), "--runs", str(runs), "--network.width", "6", "--size", "2"])
+    printed = capsys.readouterr().out
+    assert "2 of 2 networks converged" in printed
+    assert "mean PIF distance" in printed
+    folder = runs / "tiny"
+    assert (folder / "figures" / "overview.png").stat().st_size > 10_000
+    assert storage.load_run(folder).condition.network.width == 6
+    cli.main(["analyse", str(folder), "--analysis.dsa.score", "angular"])
+    assert "angular" in capsys.readouterr().out
+    assert storage.load_run(folder).condition.analysis.dsa.score == "angular"
+    cli.main(["show", str(folder)])
+    assert "mean DSA distance (angular)" in capsys.readouterr().out
+    cli.main(["show", "--runs", str(runs)])
+    assert "analysed" in capsys.readouterr().out
+    assert "`name` 'tiny' is taken" in failure(capsys, "train", preset, "--runs", runs)
+
+
+def test_quiet_prints_nothing(preset, tmp_path, capsys):
+    cli.main(["train", str(preset), "--runs", str(tmp_path / "runs"), "--quiet"])
+    assert capsys.readouterr().out == ""
+
+
+def test_tasks_lists_knobs_and_thresholds(capsys):
+    cli.main(["tasks"])
+    printed = capsys.readouterr().out
+    for word in ("flipflop", "n_bits", "Threshold 0.001", "temporal", "delay", "mean_speed"):
+        assert word in printed
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["show", "--help"]])
+def test_help(arguments, capsys):
+    with contextlib.suppress(SystemExit):
+        cli.main(arguments)
+    assert "rnnensemble" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "did you mean `train`"),
+        (["train"], "`preset` is missing"),
+        (["train", "nothing.toml"], "nothing.toml does not exist"),
+        (["train", "PRESET", "--size", "0"], "`size` must be a whole number"),
+        (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
+        (["train", "PRESET", "--size", "many"], "many"),
+        (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
+        (["train", "PRESET", "--analysis.dsa.rank", "0"], "`rank` must be at least 1"),
+        (["analyse", "nowhere"], "`run` must be a run folder"),
+        (["show", "nowhere"], "`run` must be a run folder"),
+        (["show", "--runs", "nowhere"], "holds no runs"),
+    ],
+)
+def test_mistakes_are_one_line(preset, tmp_path, capsys, arguments, message):
+    runs = tmp_path / "runs"
+    arguments = [str(preset) if a == "PRESET" else a for a in arguments]
+    if arguments[0] == "train" and len(arguments) > 2:
+        arguments += ["--runs", str(runs)]
+    assert message in failure(capsys, *arguments)
+    assert not runs.exists()
+
+
+def test_too_few_converged(preset, tmp_path, capsys):
+    runs = tmp_path / "runs"
+    error = failure(
+        capsys, "train", preset, "--runs", runs, "--training.threshold", "1e-9", "--quiet"
+    )
+    assert "at least 2 converged networks; got 0 of 3" in error
+
+
+def test_no_disk_space(preset, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "_manifest", full)
+    runs = tmp_path / "runs"
+    error = failure(capsys, "train", preset, "--runs", runs, "--quiet")
+    assert "nothing was written: no space left on the disk" in error
+
+
+def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
+    endless = TINY.replace("= 10.0", "= 1e-9").replace("max_epochs = 3", "max_epochs = 100000")
+    preset.write_text(endless)
+    runs = tmp_path / "runs"
+    command = [sys.executable, "-m", "rnnensemble", "train", str(preset), "--runs", str(runs)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+    )
+    for line in process.stdout:
+        if "epoch 5" in line:
+            break
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(timeout=60) == 130
+    process.stdout.close()
+    assert "--resume" in rest
+    run = storage.load_run(runs / "tiny")
+    assert run.manifest["status"] == storage.INTERRUPTED
+    done = int(run.population.stop_epoch.max())
+    arguments = rest[rest.index("rnnensemble train") :].split()[1:]
+    resumed = subprocess.Popen(
+        [sys.executable, "-m", "rnnensemble", *arguments], stdout=subprocess.PIPE, text=True
+    )
+    for line in resumed.stdout:
+        if "converged; epoch" in line:
+            break
+    resumed.send_signal(signal.SIGINT)
+    resumed.communicate(timeout=60)
+    assert int(storage.load_run(runs / "tiny").population.stop_epoch.max()) > done

@@ -1,0 +1,158 @@
+"""Run folders: whole or not at all, readable anywhere, and never a half-written one."""
+
+import dataclasses
+import errno
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from rnnensemble import (
+    DSA,
+    PIF,
+    Analysis,
+    Training,
+    VanillaRNN,
+    measure_degeneracy,
+    plotting,
+    storage,
+    tasks,
+    train_population,
+)
+from rnnensemble.conditions import Condition
+
+CONDITION = Condition(
+    task=tasks.FlipFlop(n_bits=1, n_steps=12),
+    network=VanillaRNN(width=8),
+    training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=2),
+    analysis=Analysis(
+        dsa=DSA(rank=2, starts=4, early_steps=3, late_steps=5),
+        pif=PIF(starts=1),
+        dynamics_trials=4,
+        behavior_trials=8,
+        resamples=50,
+    ),
+    size=3,
+)
+
+
+def train(**options):
+    return train_population(
+        CONDITION.task, network=CONDITION.network, training=CONDITION.training, size=3, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def whole():
+    population = train()
+    return population, measure_degeneracy(population, analysis=CONDITION.analysis)
+
+
+def same(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_round_trip(tmp_path, whole):
+    population, degeneracy = whole
+    figure = plotting.learning_figure(population)
+    folder = storage.save_run(
+        tmp_path / "a", CONDITION, population, degeneracy=degeneracy, figures={"x": figure}
+    )
+    run = storage.load_run(folder)
+    assert run.condition == CONDITION
+    same(run.population.params, population.params)
+    same(run.population.history, population.history)
+    assert type(run.population.params) is type(population.params)
+    np.testing.assert_array_equal(run.population.converged, population.converged)
+    assert run.degeneracy.dynamics.mean == degeneracy.dynamics.mean
+    np.testing.assert_array_equal(run.degeneracy.weights.matrix, degeneracy.weights.matrix)
+    assert run.degeneracy.behavior.sigmas == degeneracy.behavior.sigmas
+    assert {path.name for path in (folder / "figures").iterdir()} == {"x.png", "x.svg"}
+    assert (folder / "summary.csv").read_text().count("\n") == 2
+    assert run.manifest["status"] == storage.ANALYSED
+    assert list(storage.list_runs(tmp_path)) == [tmp_path / "a"]
+    size = sum(path.stat().st_size for path in (folder / "conditions").rglob("*"))
+    assert size < 100_000  # parameters, history, matrices; no rates
+
+
+def test_interrupted_run_goes_on_with_another_device_count(tmp_path, whole):
+    kept = []
+    train(checkpoint=kept.append, checkpoint_seconds=0.0, devices=2)
+    folder = storage.save_run(tmp_path / "a", CONDITION, kept[0])
+    run = storage.load_run(folder)
+    assert run.manifest["status"] == storage.INTERRUPTED
+    finished = train(resume=run.population, devices=1)
+    for x, y in zip(
+        jax.tree.leaves(finished.params), jax.tree.leaves(whole[0].params), strict=True
+    ):
+        np.testing.assert_allclose(x, y, atol=1e-5)
+    with pytest.raises(FileExistsError, match=r"interrupted run .* go on with it by --resume"):
+        storage.save_run(folder, CONDITION, finished)
+    storage.save_run(folder, CONDITION, finished, replace=True)
+    assert storage.load_run(folder).manifest["status"] == storage.TRAINED
+
+
+def test_existing_folder_is_kept(tmp_path, whole):
+    folder = storage.save_run(tmp_path / "a", CONDITION, whole[0])
+    with pytest.raises(FileExistsError, match=r"is taken by .*choose another --name"):
+        storage.save_run(folder, CONDITION, whole[0])
+
+
+def test_failed_write_leaves_nothing(tmp_path, whole, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(storage, "_manifest", full)
+    with pytest.raises(OSError, match="No space left"):
+        storage.save_run(tmp_path / "a", CONDITION, whole[0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def damage_manifest(folder):
+    (folder / "manifest.json").write_text("{")
+
+
+def remove_manifest(folder):
+    (folder / "manifest.json").unlink()
+
+
+def change_config(folder):
+    other = dataclasses.replace(CONDITION, seed=5)
+    (folder / "config.toml").write_text(storage.conditions.to_toml(other))
+
+
+def damage_arrays(folder):
+    for path in (folder / "conditions").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+
+
+def later_format(folder):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"format": 99}))
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (damage_manifest, "manifest.json cannot be read; train it again"),
+        (remove_manifest, "manifest.json is missing"),
+        (change_config, "config.toml does not match"),
+        (damage_arrays, "cannot be read"),
+        (later_format, "has format 99.*update rnnensemble"),
+    ],
+)
+def test_damaged_folders_are_named(tmp_path, whole, harm, message):
+    folder = storage.save_run(tmp_path / "a", CONDITION, whole[0])
+    harm(folder)
+    with pytest.raises(ValueError, match=message):
+        storage.load_run(folder)
+
+
+def test_missing_paths(tmp_path):
+    with pytest.raises(ValueError, match="`run` must be a run folder"):
+        storage.load_run(tmp_path / "none")
+    with pytest.raises(ValueError, match="`preset` must be a TOML file"):
+        storage.read_preset(tmp_path / "none.toml")
