@@ -20,7 +20,7 @@ bench: $(VENV)/installed
 	$(BIN)/python benchmarks/convergence.py
 
 docs: $(VENV)/installed-docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

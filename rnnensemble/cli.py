@@ -80,6 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
+    runtime.use_all_cores()
     try:
         if arguments[0] not in commands:
             from rnnensemble.conditions import unknown_key
@@ -89,6 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
         commands[arguments[0]](arguments[1:])
     except (ValueError, FileExistsError) as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever read us has seen enough
+        sys.stderr.close()
     except OSError as error:
         reason = "no space left on the disk" if error.errno == errno.ENOSPC else str(error)
         _fail(f"nothing was written: {reason}; free some space or choose another --runs folder.")
@@ -101,14 +104,12 @@ def _fail(message: str) -> None:
 
 def quickstart(arguments: list[str]) -> None:
     """Trains and analyses 16 three-bit flip-flop networks."""
-    from rnnensemble import conditions, storage
+    from rnnensemble import conditions
 
     condition = conditions.from_toml(QUICKSTART)
     options, condition = _parse("quickstart", arguments, condition, name="quickstart")
     if options.name == "quickstart" and not options.resume:
         options.name = _fresh_name(options.runs, "quickstart")
-    with contextlib.suppress(OSError):
-        storage.require_free(options.runs / str(options.name))
     _train_and_analyse(options, condition, explain=True)
 
 
@@ -126,7 +127,6 @@ def train(arguments: list[str]) -> None:
 
     if not arguments or arguments[0].startswith("-"):
         if arguments and arguments[0] in ("-h", "--help"):
-            arguments = ["experiments/flipflop.toml", "--help"]
             print("usage: rnnensemble train PRESET [flags]; these are the flags for a flip-flop:")
             from rnnensemble import conditions
 
@@ -162,7 +162,6 @@ def analyse(arguments: list[str]) -> None:
     condition = dataclasses.replace(run.condition, analysis=given.analysis)
     from rnnensemble.console import Reporter
 
-    runtime.use_all_cores()
     with Reporter(quiet=given.quiet) as reporter:
         _analyse_and_save(folder, condition, run.population, reporter, given.devices)
 
@@ -342,7 +341,8 @@ def _train_and_analyse(options: RunOptions, condition: "Condition", *, explain: 
         resumed = run.population
     else:
         storage.require_free(folder)
-    runtime.use_all_cores()
+    task, analysis = condition.task, condition.analysis
+    analysis.dsa.check((analysis.dynamics_trials, task.n_steps, condition.network.width))
     with Reporter(quiet=options.quiet) as reporter:
         network = condition.network
         reporter.line(

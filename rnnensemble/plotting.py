@@ -238,7 +238,7 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
         axes.hist(null, bins, color=COLORS[1], alpha=0.8, label="same network,\nother trials")
     axes.set_xlabel("DSA distance")
     axes.set_ylabel("pairs")
-    axes.margins(y=0.35)  # room for the legend
+    axes.margins(y=0.6)  # room for the legend
     axes.legend(fontsize=7, frameon=False, loc="upper left")
     axes.set_title("dynamics against its null", fontsize=9)
 

@@ -82,7 +82,7 @@ def test_import_sets_nothing_and_loads_little():
         "import sys, rnnensemble, jax\n"
         "assert jax.config.jax_num_cpu_devices == -1\n"
         "assert not jax._src.xla_bridge._backends\n"
-        "heavy = {'matplotlib', 'orbax', 'rich', 'tyro', 'torch'} & set(sys.modules)\n"
+        "heavy = {'scipy', 'matplotlib', 'orbax', 'rich', 'tyro', 'torch'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -106,6 +106,7 @@ def test_help(arguments, capsys):
         (["train", "PRESET", "--size", "many"], "many"),
         (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
         (["train", "PRESET", "--analysis.dsa.rank", "0"], "`rank` must be at least 1"),
+        (["train", "PRESET", "--network.width", "1"], "`rank` must be at most 1"),
         (["analyse", "nowhere"], "`run` must be a run folder"),
         (["show", "nowhere"], "`run` must be a run folder"),
         (["show", "--runs", "nowhere"], "holds no runs"),
