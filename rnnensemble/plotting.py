@@ -35,8 +35,8 @@ def trials_figure(trials: Trials, outputs: np.ndarray, *, title: str, shown: int
         _draw_outputs(axes[1, column], trials, outputs, column)
         axes[0, column].set_title(f"trial {column + 1}", fontsize=8)
         axes[1, column].set_xlabel("time step")
-    axes[0, 0].set_ylabel(f"input ({trials.inputs.shape[2]} channels)")
-    axes[1, 0].set_ylabel(f"output ({trials.targets.shape[2]} channels)")
+    axes[0, 0].set_ylabel(counted_name(trials.inputs.shape[2], "input"))
+    axes[1, 0].set_ylabel(counted_name(trials.targets.shape[2], "output"))
     axes[1, -1].plot([], [], color="k", lw=1, ls="--", label="target")
     axes[1, -1].plot([], [], color=COLORS[0], lw=1.2, label="network")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
@@ -71,6 +71,11 @@ def _draw_outputs(axes: Axes, trials: Trials, outputs: np.ndarray, trial: int) -
 def channel_gap(values: np.ndarray) -> float:
     """Distance at which channels `[T, C]` stack without touching; 0 for one channel."""
     return 1.25 * float(np.ptp(values)) if values.shape[1] > 1 else 0.0
+
+
+def counted_name(count: int, name: str) -> str:
+    """The label of an axis that shows one channel, or several stacked ones."""
+    return name if count == 1 else f"{count} {name}s, stacked"
 
 
 def _mark_stack(axes: Axes, channels: int) -> None:
@@ -207,7 +212,7 @@ def overview_figure(
     _draw_outputs(axes[0, 0], trials, outputs, 0)
     axes[0, 0].set_title("a trial: target (dashed) and output", fontsize=9)
     axes[0, 0].set_xlabel("time step")
-    axes[0, 0].set_ylabel(f"output ({trials.targets.shape[2]} channels)")
+    axes[0, 0].set_ylabel(counted_name(trials.targets.shape[2], "output"))
     draw_learning(axes[0, 1], population)
     draw_losses(axes[0, 2], degeneracy)
     draw_mds(axes[1, 0], degeneracy.dynamics.matrix, unit="DSA")
@@ -257,7 +262,7 @@ def hold_figure(
     figure = Figure(figsize=(7.2, 3.8), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     _draw_outputs(above, trials, outputs, 0)
-    above.set_ylabel(f"output ({outputs.shape[2]} channels)")
+    above.set_ylabel(counted_name(outputs.shape[2], "output"))
     for index, row in enumerate(losses):
         below.plot(row, color=COLORS[index % len(COLORS)], lw=0.6)
     below.set_yscale("log")
