@@ -49,7 +49,7 @@ class DSA(Metric):
     radians); euclidean^2 = 2 - 2 cos(angular). The minimum is searched from several starts, so
     that the value is an upper bound.
 
-    Source: Ostrow et al. (arXiv 2306.10168); definitions agree with dsa-metric 2.0.2. Its scale
+    Source: Ostrow et al. (arXiv 2306.10168); follows the definitions of dsa-metric 2.0.2. Its scale
     depends on rank and delays: compare only distances with the same settings.
 
     Attributes:
