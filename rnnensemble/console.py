@@ -16,6 +16,15 @@ PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""
 
 
+EXPLANATION = """\
+what the numbers mean: sigma_OOD is how much the networks' losses differ on trials they never
+  trained on (twice the length; noisy inputs). The DSA distance compares their dynamics up to
+  rotation and reflection, from 0 (the same) to 2; its null is what other trials alone do to it.
+  The PIF distance compares their recurrent weights up to a renumbering of units.
+  Larger means more degenerate: more ways to solve the task. Compare only equal settings."""
+"""What quickstart says last."""
+
+
 class Reporter:
     """Shows progress: bars on a terminal, lines elsewhere, nothing when quiet."""
 
@@ -64,6 +73,11 @@ class Reporter:
             self._bar(level, done, total, "pairs")
         elif done == total:
             self.line(f"{level}: {total} pairs compared")
+
+    def degeneracy(self, degeneracy: Degeneracy) -> None:
+        """Prints the three levels as a table."""
+        columns = ("level", "measure", "value", "95% interval")
+        self.table("degeneracy", columns, degeneracy_rows(degeneracy))
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:

@@ -4,26 +4,26 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from rnnensemble import runtime
-from rnnensemble.axes import Key
+from rnnensemble.fleet import (
+    Fleet,
+    Settings,
+    advance,
+    hyperparameters,
+    launch,
+    require_trainable,
+)
 from rnnensemble.learning.trainer import (
     CONVERGED,
     DIVERGED,
     TRAINING,
     EpochReport,
-    Hyperparameters,
     Training,
     TrainState,
-    init_state,
-    train_epoch,
 )
 from rnnensemble.networks import VanillaParams, VanillaRNN
 from rnnensemble.tasks import Task
@@ -170,66 +170,35 @@ def train_population(
         ValueError: If an argument is out of range, or `resume` has other settings.
         TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
     """
-    network = network or VanillaRNN()
-    training = training or Training()
-    require_trainable(task, network, training, size, seed)
+    settings = Settings(task, network or VanillaRNN(), training or Training(), size, seed)
+    require_trainable(settings)
     if tile is not None and tile < 1:
         raise ValueError(f"`tile` must be at least 1; got {tile}.")
     if resume is not None:
-        require_same_settings(resume, (task, network, training, size, seed))
+        require_same_settings(resume, settings)
         if resume.state is None:
             return resume
     mesh = runtime.network_mesh(devices)
-    run = _Run(_Settings(task, network, training, size, seed), mesh, tile, resume)
+    tile = tile or runtime.default_tile(mesh)
+    run = _start(settings, mesh, tile) if resume is None else _resume(resume, mesh, tile)
     saved = time.monotonic()
     with runtime.deferred_interrupt() as interrupted:
         while run.unfinished:
-            run.advance()
+            started = time.perf_counter()
+            run = _one_epoch(run)
             if progress is not None:
-                progress(run.progress())
+                progress(_progress(run, time.perf_counter() - started))
             if interrupted():
-                raise TrainingInterrupted(run.population())
+                raise TrainingInterrupted(_population(run))
             if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
-                checkpoint(run.population())
+                checkpoint(_population(run))
                 saved = time.monotonic()
-    return run.population()
+    return _population(run)
 
 
-def require_trainable(
-    task: Task, network: VanillaRNN, training: Training, size: int, seed: int
-) -> None:
-    """Raises ValueError unless these describe a population that can be trained."""
-    if not isinstance(task, Task):
-        raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {task!r}.")
-    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
-    for config in (network, training):
-        for name in config.per_network:
-            require_per_network(name, getattr(config, name), size)
-
-
-def require_per_network(name: str, value: Any, size: int) -> None:
-    """Raises ValueError unless `value` is positive and one number, or one for each network."""
-    values = value if isinstance(value, tuple) else (value,)
-    if isinstance(value, tuple) and len(value) != size:
-        raise ValueError(
-            f"`{name}` must be one number or one for each of the {size} networks; "
-            f"got {len(value)} numbers."
-        )
-    for each in values:
-        if name == "threshold" and each is None:
-            continue
-        is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
-        infinite = name != "clip_norm" and is_number and math.isinf(each)
-        if not is_number or math.isnan(each) or infinite or each <= 0:
-            raise ValueError(f"`{name}` must be a positive number; got {each!r}.")
-
-
-def require_same_settings(population: Population, expected: tuple) -> None:
+def require_same_settings(population: Population, expected: Settings) -> None:
     """Raises ValueError unless the population was made with the expected settings."""
-    names = ("task", "network", "training", "size", "seed")
-    for name, value in zip(names, expected, strict=True):
+    for name, value in expected._asdict().items():
         if getattr(population, name) != value:
             raise ValueError(
                 f"`resume` must have the same {name}: expected {value}, "
@@ -237,207 +206,83 @@ def require_same_settings(population: Population, expected: tuple) -> None:
             )
 
 
-class _Settings(NamedTuple):
-    task: Task
-    network: VanillaRNN
-    training: Training
-    size: int
-    seed: int
+class _Run(NamedTuple):
+    """A training under way: the fleet, and what the host knows of it."""
 
-
-def hyperparameters(settings: "_Settings | Population") -> Hyperparameters:
-    """What may differ by network, each `[K]`."""
-    training = settings.training
-    threshold = settings.task.threshold if training.threshold is None else training.threshold
-
-    def each(value: float | tuple[float, ...]) -> np.ndarray:
-        return np.broadcast_to(np.asarray(value, np.float32), (settings.size,))
-
-    return Hyperparameters(
-        learning_rate=each(training.learning_rate),
-        clip_norm=each(training.clip_norm),
-        threshold=each(threshold),
-        gain=each(settings.network.gain),
-    )
-
-
-def _shared(config: Any) -> Any:
-    """The config without what may differ by network, so that such changes do not recompile."""
-    return dataclasses.replace(config, **dict.fromkeys(config.per_network, 1.0))
-
-
-@partial(jax.jit, static_argnames=("task", "network", "mesh"))
-def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
-    """The states of networks with these keys and hyperparameters, slot by slot."""
-
-    def one(item: tuple[Key, Hyperparameters], _: tuple) -> TrainState:
-        return init_state(*item, task=task, network=network)
-
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
-
-
-@partial(
-    jax.jit,
-    static_argnames=("task", "network", "training", "mesh", "tile"),
-    donate_argnames=("state",),
-)
-def _epoch(keys, state, hyper, active, *, task, network, training, mesh, tile):  # noqa: ANN001, ANN202
-    """One epoch of all active networks: their states and reports, slot by slot."""
-    blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
-
-    def one(item: tuple, fixed: tuple) -> tuple:
-        return train_epoch(
-            fixed[0], item[0], fixed[1], task=task, network=network, training=training
-        )
-
-    return runtime.map_active(
-        one, (state, blank), (keys, hyper), active=active, mesh=mesh, tile=tile
-    )
-
-
-@partial(jax.jit, static_argnames=("mesh",), donate_argnames=("tree",))
-def _move(tree, source, *, mesh):  # noqa: ANN001, ANN202
-    """Slot i gets what was in slot source[i]."""
-    moved = jax.tree.map(lambda x: x[source], tree)
-    return jax.lax.with_sharding_constraint(moved, runtime.spread_over(mesh))
-
-
-class _Run:
-    """The host's side of one training: which network sits in which slot of the devices.
-
-    The arrays on the devices have `slots` rows, at least K; `occupant[slot]` is the network
-    there, K and above for padding, which never trains. Networks move when that spares a device
-    work that the others are done with.
-    """
-
-    def __init__(
-        self, settings: _Settings, mesh: Mesh, tile: int | None, resume: Population | None
-    ) -> None:
-        share = math.ceil(settings.size / mesh.size)
-        self.settings, self.mesh = settings, mesh
-        self.tile = min(tile or runtime.default_tile(mesh), share)
-        self.occupant = np.arange(mesh.size * math.ceil(share / self.tile) * self.tile)
-        self.hyper = hyperparameters(settings)
-        self.static = {
-            "task": settings.task,
-            "network": _shared(settings.network),
-            "mesh": mesh,
-        }
-        state = None if resume is None else resume.state
-        self.state = self._initial_state() if state is None else self._placed(state)
-        self.initial_params = (
-            self._by_network(self.state.params) if resume is None else resume.initial_params
-        )
-        self.status = np.array(self._by_network(self.state.status))
-        self.reports = [] if resume is None else _epochs(resume.history)
-        self.speed = math.nan
+    fleet: Fleet
+    initial_params: VanillaParams
+    status: np.ndarray  # [K]
+    reports: tuple[EpochReport, ...]  # one an epoch, each [K]
 
     @property
     def unfinished(self) -> bool:
         """Whether a network still has to train."""
-        return bool(
-            (self.status == TRAINING).any()
-            and len(self.reports) < self.settings.training.max_epochs
-        )
-
-    def advance(self) -> None:
-        """Trains all active networks for one epoch."""
-        started = time.perf_counter()
-        training = self.settings.training
-        active = self.status == TRAINING
-        self._balance(active)
-        self.state, report = _epoch(
-            self._keys(),
-            self.state,
-            self._placed(self.hyper),
-            self._placed(active) & (self.occupant < self.settings.size),
-            training=_shared(training),
-            tile=self.tile,
-            **self.static,
-        )
-        self.status = np.array(self._by_network(self.state.status))
-        self.reports.append(self._by_network(report))
-        seconds = time.perf_counter() - started
-        self.speed = active.sum() * training.epoch_steps / seconds
-
-    def _initial_state(self) -> TrainState:
-        return _initialize(self._keys(), self._placed(self.hyper), **self.static)
-
-    def _keys(self) -> Key:
-        """The keys of the networks, slot by slot: fold_in(key(seed), k)."""
-        fold = jax.vmap(jax.random.fold_in, (None, 0))
-        keys = fold(jax.random.key(self.settings.seed), self.occupant)
-        return jax.device_put(keys, runtime.spread_over(self.mesh))
-
-    def _placed(self, tree: Any) -> Any:
-        """A tree with leading axis K, slot by slot on the devices; padding repeats the last."""
-        index = np.minimum(self.occupant, self.settings.size - 1)
-        rows = jax.tree.map(lambda x: x[index], tree)
-        return jax.device_put(rows, runtime.spread_over(self.mesh))
-
-    def _by_network(self, tree: Any) -> Any:
-        """A tree of slots, as NumPy arrays with leading axis K."""
-        slot = np.argsort(self.occupant)[: self.settings.size]
-        return jax.tree.map(lambda x: np.asarray(x)[slot], tree)
-
-    def _balance(self, active: np.ndarray) -> None:
-        """Deals the active networks evenly to the devices, where that saves a tile."""
-        devices = self.mesh.size
-        is_active = np.append(active, np.zeros(len(self.occupant) - len(active), bool))
-        tiles = is_active[self.occupant].reshape(devices, -1, self.tile).any(axis=2)
-        needed = math.ceil(math.ceil(active.sum() / devices) / self.tile)
-        if tiles.sum(axis=1).max() <= needed:
-            return
-        ordered = np.concatenate([np.flatnonzero(is_active), np.flatnonzero(~is_active)])
-        occupant = ordered.reshape(-1, devices).T.ravel()  # device d gets every d-th
-        source = np.argsort(self.occupant)[occupant]
-        self.state = _move(self.state, source, mesh=self.mesh)
-        self.occupant = occupant
-
-    def progress(self) -> Progress:
-        """How far the training has come."""
-        training = self.settings.training
-        losses = np.array([report.loss for report in self.reports[-10:]])  # [<= 10, K]
-        active = self.status == TRAINING
-        epochs = _epochs_left(losses, np.asarray(self.hyper.threshold), training.patience)
-        epochs = np.minimum(epochs, training.max_epochs - len(self.reports))[active]
-        trained = np.isfinite(losses[-1])
-        return Progress(
-            epoch=len(self.reports),
-            size=self.settings.size,
-            active=int(active.sum()),
-            converged=int((self.status == CONVERGED).sum()),
-            diverged=int((self.status == DIVERGED).sum()),
-            loss=float(np.median(losses[-1][trained])) if trained.any() else math.nan,
-            net_steps_per_second=float(self.speed),
-            seconds_left=float(epochs.sum() * training.epoch_steps / self.speed),
-        )
-
-    def population(self) -> Population:
-        """What there is so far."""
-        history = History(*(np.stack(column, axis=1) for column in zip(*self.reports, strict=True)))
-        settings = self.settings
-        return Population(
-            task=settings.task,
-            network=settings.network,
-            training=settings.training,
-            seed=settings.seed,
-            params=self._by_network(self.state.params),
-            initial_params=self.initial_params,
-            history=history,
-            converged=self.status == CONVERGED,
-            diverged=self.status == DIVERGED,
-            stop_epoch=self._by_network(self.state.epoch),
-            state=self._by_network(self.state) if self.unfinished else None,
-        )
+        limit = self.fleet.settings.training.max_epochs
+        return bool((self.status == TRAINING).any()) and len(self.reports) < limit
 
 
-def _epochs(history: History) -> list[EpochReport]:
-    """A history as one report an epoch."""
-    return [
-        EpochReport(*(each[:, epoch] for each in history)) for epoch in range(history.loss.shape[1])
-    ]
+def _start(settings: Settings, mesh: Any, tile: int) -> _Run:
+    fleet = launch(settings, mesh, tile)
+    params, status = fleet.by_network((fleet.state.params, fleet.state.status))
+    return _Run(fleet, params, status, ())
+
+
+def _resume(population: Population, mesh: Any, tile: int) -> _Run:
+    settings = Settings(*(getattr(population, name) for name in Settings._fields))
+    fleet = launch(settings, mesh, tile, population.state)
+    history = population.history
+    reports = (EpochReport(*(each[:, e] for each in history)) for e in range(history.loss.shape[1]))
+    status = fleet.by_network(fleet.state.status)
+    return _Run(fleet, population.initial_params, status, tuple(reports))
+
+
+def _one_epoch(run: _Run) -> _Run:
+    """Trains every network that has not stopped for one epoch."""
+    fleet, report = advance(run.fleet, run.status == TRAINING)
+    status = fleet.by_network(fleet.state.status)
+    return run._replace(fleet=fleet, status=status, reports=(*run.reports, report))
+
+
+def _population(run: _Run) -> Population:
+    """What there is so far."""
+    fleet, settings = run.fleet, run.fleet.settings
+    columns = zip(*run.reports, strict=True)
+    state = fleet.by_network(fleet.state)
+    return Population(
+        task=settings.task,
+        network=settings.network,
+        training=settings.training,
+        seed=settings.seed,
+        params=state.params,
+        initial_params=run.initial_params,
+        history=History(*(np.stack(column, axis=1) for column in columns)),
+        converged=run.status == CONVERGED,
+        diverged=run.status == DIVERGED,
+        stop_epoch=state.epoch,
+        state=state if run.unfinished else None,
+    )
+
+
+def _progress(run: _Run, seconds: float) -> Progress:
+    """How far a training has come; its last epoch took these seconds."""
+    training = run.fleet.settings.training
+    thresholds = np.asarray(hyperparameters(run.fleet.settings).threshold)
+    losses = np.array([report.loss for report in run.reports[-10:]])  # [<= 10, K]
+    trained, active = np.isfinite(losses[-1]), run.status == TRAINING
+    epochs = _epochs_left(losses, thresholds, training.patience)
+    epochs = np.minimum(epochs, training.max_epochs - len(run.reports))[active]
+    steps = np.sum(run.fleet.by_network(run.fleet.state.epoch) == len(run.reports))
+    speed = float(steps * training.epoch_steps / seconds)
+    return Progress(
+        epoch=len(run.reports),
+        size=len(active),
+        active=int(active.sum()),
+        converged=int((run.status == CONVERGED).sum()),
+        diverged=int((run.status == DIVERGED).sum()),
+        loss=float(np.median(losses[-1][trained])) if trained.any() else math.nan,
+        net_steps_per_second=speed,
+        seconds_left=float(epochs.sum() * training.epoch_steps / speed),
+    )
 
 
 def _epochs_left(losses: np.ndarray, threshold: np.ndarray, patience: int) -> np.ndarray:

@@ -20,16 +20,13 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from rnnensemble import conditions, runtime
+from rnnensemble import conditions, records, runtime
 from rnnensemble.conditions import Condition
-from rnnensemble.degeneracy import Behavior, Degeneracy, Distances
+from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.intervals import Estimate
-from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
-from rnnensemble.population import History, Population
+from rnnensemble.population import Population
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,10 +127,12 @@ def load_run(folder: Path | str) -> Run:
     if condition.digest != manifest["digest"]:
         raise _damaged(folder, "config.toml does not match the manifest's digest")
     arrays = folder / "conditions" / condition.digest
-    stored = _restore(folder, arrays / "population", _population_target(condition, manifest))
+    stored = _restore(
+        folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
+    )
     state = None
     if manifest["status"] == INTERRUPTED:
-        state = _restore(folder, arrays / "state", _state_shapes(condition))
+        state = _restore(folder, arrays / "state", records.state_shapes(condition))
     population = Population(
         task=condition.task,
         network=condition.network,
@@ -144,7 +143,9 @@ def load_run(folder: Path | str) -> Run:
     )
     degeneracy = None
     if manifest["status"] == ANALYSED:
-        degeneracy = _restore_degeneracy(folder, arrays, condition, manifest)
+        shapes = records.degeneracy_shapes(condition, manifest["converged"])
+        tree = _restore(folder, arrays / "degeneracy", shapes)
+        degeneracy = records.as_degeneracy(tree, condition)
     return Run(condition, population, degeneracy, manifest)
 
 
@@ -209,11 +210,11 @@ def _write(
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
-    ocp.save(str(arrays / "population"), _population_tree(population))
+    ocp.save(str(arrays / "population"), records.population_tree(population))
     if population.state is not None:
-        ocp.save(str(arrays / "state"), _plain(population.state))
+        ocp.save(str(arrays / "state"), records.plain(population.state))
     if degeneracy is not None:
-        ocp.save(str(arrays / "degeneracy"), _degeneracy_tree(degeneracy))
+        ocp.save(str(arrays / "degeneracy"), records.degeneracy_tree(degeneracy))
         _write_summary(folder / "summary.csv", condition, degeneracy)
     if figures:
         (folder / "figures").mkdir()
@@ -269,113 +270,13 @@ def _columns(name: str, estimate: Estimate) -> dict[str, float]:
     return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
 
 
-def _plain(tree: Any) -> Any:
-    """Named tuples as dictionaries, which orbax stores by name."""
-    parts = tree._asdict() if hasattr(tree, "_asdict") else tree
-    if isinstance(parts, dict):
-        return {name: _plain(value) for name, value in parts.items()}
-    return np.asarray(tree)
-
-
-def _like(template: Any, stored: Any) -> Any:
-    """Stored dictionaries back in the named tuples of a template."""
-    if hasattr(template, "_asdict"):
-        parts = template._asdict()
-        return type(template)(**{name: _like(parts[name], stored[name]) for name in parts})
-    if isinstance(template, dict):
-        return {name: _like(value, stored[name]) for name, value in template.items()}
-    return stored
-
-
-def _population_tree(population: Population) -> dict[str, Any]:
-    names = ("params", "initial_params", "history", "converged", "diverged", "stop_epoch")
-    return {name: _plain(getattr(population, name)) for name in names}
-
-
-def _state_shapes(condition: Condition) -> TrainState:
-    """Shapes and types of the states of a population, leading axis K."""
-
-    def init() -> TrainState:
-        hyper = Hyperparameters(*(np.ones(()),) * len(Hyperparameters._fields))
-        key = jax.random.key(0)
-        return init_state(key, hyper, task=condition.task, network=condition.network)
-
-    def with_axis(x: jax.ShapeDtypeStruct) -> np.ndarray:
-        return np.empty((condition.size, *x.shape), x.dtype)
-
-    return jax.tree.map(with_axis, jax.eval_shape(init))
-
-
-def _population_target(condition: Condition, manifest: dict[str, Any]) -> dict[str, Any]:
-    """A tree of the shapes that a stored population has."""
-    k = condition.size
-    params = _state_shapes(condition).params
-    each_epoch = np.empty((k, manifest["epochs"]), np.float32)
-    return {
-        "params": params,
-        "initial_params": params,
-        "history": History(*(each_epoch,) * len(History._fields)),
-        "converged": np.empty(k, bool),
-        "diverged": np.empty(k, bool),
-        "stop_epoch": np.empty(k, np.int32),
-    }
-
-
 def _restore(folder: Path, path: Path, target: Any) -> Any:
     """A tree of arrays in the structure of a target; ValueError if it is not there whole."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(str(path), _plain(target))
+            stored = ocp.load(str(path), records.plain(target))
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise _damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
-    return _like(target, stored)
-
-
-def _degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
-    """The arrays and estimates of an analysis."""
-    behavior = degeneracy.behavior
-    return {
-        "networks": degeneracy.networks,
-        "losses": dict(behavior.losses),
-        "sigmas": {name: np.array(sigma) for name, sigma in behavior.sigmas.items()},
-        "dynamics": _distances_tree(degeneracy.dynamics),
-        "weights": _distances_tree(degeneracy.weights),
-    }
-
-
-def _distances_tree(distances: Distances) -> dict[str, np.ndarray]:
-    tree = {"mean": np.array(distances.mean), "matrix": distances.matrix}
-    return tree if distances.null is None else tree | {"null": distances.null}
-
-
-def _restore_degeneracy(
-    folder: Path, arrays: Path, condition: Condition, manifest: dict[str, Any]
-) -> Degeneracy:
-    m = manifest["converged"]
-    variants = list(condition.task.out_of_distribution())
-    each, estimate = np.empty(m, np.float32), np.empty(3)
-    matrix = np.empty((m, m), np.float32)
-    target = {
-        "networks": np.empty(m, np.int64),
-        "losses": dict.fromkeys(["in_distribution", *variants], each),
-        "sigmas": dict.fromkeys(variants, estimate),
-        "dynamics": {"mean": estimate, "matrix": matrix, "null": each},
-        "weights": {"mean": estimate, "matrix": matrix},
-    }
-    stored = _restore(folder, arrays / "degeneracy", target)
-    sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    dynamics, weights = stored["dynamics"], stored["weights"]
-    return Degeneracy(
-        behavior=Behavior(sigmas["temporal"], sigmas, stored["losses"]),
-        dynamics=Distances(_estimate(dynamics["mean"]), dynamics["matrix"], dynamics["null"]),
-        weights=Distances(_estimate(weights["mean"]), weights["matrix"]),
-        networks=stored["networks"],
-        size=condition.size,
-        analysis=condition.analysis,
-    )
-
-
-def _estimate(values: np.ndarray) -> Estimate:
-    return Estimate(*(float(value) for value in values))
+    return records.like(target, stored)

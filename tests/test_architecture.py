@@ -12,10 +12,13 @@ FLOORS = [
     {"axes"},
     {"tasks", "networks", "metrics", "runtime", "intervals"},
     {"learning", "pairwise"},
+    {"fleet"},
     {"population"},
     {"degeneracy"},
     {"conditions", "plotting"},
-    {"storage", "gallery", "console"},
+    {"records", "flags", "gallery", "console"},
+    {"storage"},
+    {"session"},
     {"cli"},
 ]
 FILES = sorted(

@@ -102,6 +102,7 @@ def test_help(arguments, capsys):
         (["train"], "`preset` is missing"),
         (["train", "nothing.toml"], "nothing.toml does not exist"),
         (["train", "PRESET", "--size", "0"], "`size` must be a whole number"),
+        (["train", "PRESET", "--size", "1"], "`size` must be at least 2"),
         (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
         (["train", "PRESET", "--size", "many"], "many"),
         (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
@@ -136,7 +137,10 @@ def test_no_disk_space(preset, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(storage, "_manifest", full)
     runs = tmp_path / "runs"
     error = failure(capsys, "train", preset, "--runs", runs, "--quiet")
-    assert "nothing was written: no space left on the disk" in error
+    assert (
+        "cannot be written (no space left on the disk); what was there before is as it was" in error
+    )
+    assert not list(runs.glob("*"))
 
 
 def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):

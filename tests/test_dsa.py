@@ -133,6 +133,20 @@ def test_operator_equals_numpy(n_delays, interval):
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("n_delays", "interval"), [(1, 1), (3, 2)])
+def test_operator_equals_dsa_metric(n_delays, interval):
+    dsa_metric = pytest.importorskip("DSA", reason="extra `reference` is not installed")
+    x = activity()
+    model = dsa_metric.DMD(x, n_delays=n_delays, delay_interval=interval, rank=5, lamb=1e-8)
+    model.fit()
+    theirs = np.asarray(model.A_v, np.float64)
+    embedded = delay_embedding(jnp.asarray(x, jnp.float32), n_delays, interval)
+    ours = np.asarray(operator(embedded, rank=5, ridge=1e-8))
+    np.testing.assert_allclose(np.linalg.svd(ours)[1], np.linalg.svd(theirs)[1], atol=1e-4)
+    assert distance(ours, theirs) < 1e-3  # the same up to signs of the whitened coordinates
+
+
+@pytest.mark.filterwarnings("ignore")
 def test_never_above_dsa_metric():
     dsa_metric = pytest.importorskip("DSA", reason="extra `reference` is not installed")
     for n in (5, 8):

@@ -137,13 +137,13 @@ def test_interrupt_hands_over_what_is_there(five):
 
 
 def test_no_recompilation_between_seeds_and_rates(caplog):
-    from rnnensemble import population
+    from rnnensemble import fleet
 
     train()
-    before = population._epoch._cache_size()
+    before = fleet._epoch._cache_size()
     train(seed=3)
     train(training=Training(**{**SHORT.__dict__, "learning_rate": 1e-4}))
-    assert population._epoch._cache_size() == before
+    assert fleet._epoch._cache_size() == before
 
 
 def test_judge_follows_patience_and_plateau():
