@@ -101,7 +101,7 @@ def test_help(arguments, capsys):
         (["trian"], "did you mean `train`"),
         (["train"], "`preset` is missing"),
         (["train", "nothing.toml"], "nothing.toml does not exist"),
-        (["train", "PRESET", "--size", "0"], "`size` must be a whole number"),
+        (["train", "PRESET", "--size", "0"], "`size` must be at least 2"),
         (["train", "PRESET", "--size", "1"], "`size` must be at least 2"),
         (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
         (["train", "PRESET", "--size", "many"], "many"),
