@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble.networks import VanillaRNN
-from rnnensemble.networks.vanilla import ACTIVATIONS, recurrence
+from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks.recurrence import ACTIVATIONS, THIN, respond
 
 
 def make(key=0, **settings):
@@ -30,28 +30,50 @@ def test_respond_is_the_published_equation(activation):
             np.testing.assert_allclose(outputs[trial, t], params.readout_weights @ h, atol=1e-5)
 
 
+def plain(activation, params, inputs):
+    """The reference: nothing but the equation, for autodiff."""
+
+    def step(h, x):
+        drive = params.recurrent_weights @ h + params.input_weights @ x + params.bias
+        h = ACTIVATIONS[activation](drive)
+        return h, (h, params.readout_weights @ h)
+
+    def trial(inputs):
+        return jax.lax.scan(step, params.initial_state, inputs)[1]
+
+    return jax.vmap(trial, 1, 1)(inputs)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
-def test_backward_pass_equals_autodiff(activation):
-    keys = jax.random.split(jax.random.key(1), 4)
-    weights = jax.random.normal(keys[0], (7, 7)) / 7**0.5
-    drive = jax.random.normal(keys[1], (11, 5, 7))
-    start = jax.random.normal(keys[2], (5, 7))
-    probe = jax.random.normal(keys[3], (11, 5, 7))
-
-    def plain(weights, drive, start):
-        def step(h, x):
-            h = ACTIVATIONS[activation](h @ weights.T + x)
-            return h, h
-
-        return jax.lax.scan(step, start, drive)[1]
+@pytest.mark.parametrize("seen", [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize(("n_inputs", "n_outputs"), [(2, 3), (THIN + 1, THIN + 1)])
+def test_backward_pass_equals_autodiff(activation, seen, n_inputs, n_outputs):
+    keys = jax.random.split(jax.random.key(1), 8)
+    params = VanillaParams(
+        input_weights=jax.random.normal(keys[0], (7, n_inputs)),
+        recurrent_weights=jax.random.normal(keys[1], (7, 7)) / 7**0.5,
+        bias=jax.random.normal(keys[2], (7,)),
+        readout_weights=jax.random.normal(keys[3], (n_outputs, 7)),
+        initial_state=jax.random.normal(keys[4], (7,)),
+    )
+    inputs = jax.random.normal(keys[5], (11, 5, n_inputs))
+    probes = (
+        jax.random.normal(keys[6], (11, 5, 7)),
+        jax.random.normal(keys[7], (11, 5, n_outputs)),
+    )
 
     def loss(function):
-        return lambda *args: jnp.sum(probe * function(*args))
+        def of(params, inputs):
+            results = function(activation, params, inputs)
+            parts = [jnp.sum(p * r) for p, r, s in zip(probes, results, seen, strict=True) if s]
+            return sum(parts)
 
-    ours = jax.grad(loss(lambda *a: recurrence(activation, *a)), (0, 1, 2))(weights, drive, start)
-    theirs = jax.grad(loss(plain), (0, 1, 2))(weights, drive, start)
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        return of
+
+    ours = jax.value_and_grad(loss(respond), (0, 1))(params, inputs)
+    theirs = jax.value_and_grad(loss(plain), (0, 1))(params, inputs)
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
 
 
 def test_initial_state_is_trained_only_on_request():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import tasks
+from rnnensemble.tasks import draws
 
 ALL = [
     tasks.FlipFlop(),
@@ -155,3 +156,17 @@ def test_register_refuses_a_taken_name():
 
     with pytest.raises(ValueError, match="`name` 'flipflop' is taken"):
         tasks.register(Other)
+
+
+@pytest.mark.parametrize("shape", [(), (7,), (32, 50, 3)])
+def test_draws_are_those_of_jax(shape):
+    key = jax.random.key(5)
+    np.testing.assert_array_equal(draws.bits(key, shape), jax.random.bits(key, shape))
+    np.testing.assert_array_equal(draws.uniform(key, shape), jax.random.uniform(key, shape))
+    scaled = {"minval": -5.0, "maxval": 6.3}
+    ours, theirs = (f(key, shape, **scaled) for f in (draws.uniform, jax.random.uniform))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    ours, theirs = (f(key, shape) for f in (draws.normal, jax.random.normal))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    other = jax.random.key(5, impl="rbg")
+    np.testing.assert_array_equal(draws.bits(other, shape), jax.random.bits(other, shape))

@@ -2,11 +2,12 @@
 
 import dataclasses
 from functools import partial
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
 from rnnensemble.learning.objective import task_loss
@@ -90,7 +91,7 @@ class TrainState(NamedTuple):
 
     Attributes:
         params: Current parameters, always finite.
-        adam: Adam's moments.
+        adam: Adam's moments, of the parameters as one vector.
         epoch: Epochs trained.
         status: TRAINING, CONVERGED or DIVERGED.
         below: Epochs in a row below the threshold.
@@ -134,7 +135,7 @@ def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Vanilla
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
         params=params,
-        adam=optax.scale_by_adam().init(params),
+        adam=optax.scale_by_adam().init(ravel_pytree(params)[0]),
         epoch=zero,
         status=zero + TRAINING,
         below=zero,
@@ -170,27 +171,28 @@ def train_epoch(
         The state after the epoch and the epoch's report.
     """
     rate = hyper.learning_rate * state.rate_scale
-    data_key = jax.random.fold_in(key, 1)
+    vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
 
-    def step(carry: tuple, index: Array) -> tuple[tuple, tuple[Array, Array]]:
-        params, adam, finite = carry
-        trials = task.sample(jax.random.fold_in(data_key, index), training.batch)
-        loss, gradient = jax.value_and_grad(task_loss)(params, trials, network)
-        norm = optax.tree.norm(gradient)
+    def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
+        vector, adam, finite = carry
+        trials = task.sample(step_key, training.batch)
+        loss, gradient = jax.value_and_grad(task_loss)(as_params(vector), trials, network)
+        gradient = ravel_pytree(gradient)[0]
+        norm = jnp.linalg.norm(gradient)
         shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
-        gradient = jax.tree.map(lambda g: shrink * g, gradient)
-        direction, new_adam = optax.scale_by_adam().update(gradient, adam)
-        new_params = jax.tree.map(lambda p, d: p - rate * d, params, direction)
-        size = optax.tree.norm(new_params)
-        finite = finite & jnp.isfinite(loss) & jnp.isfinite(norm) & jnp.isfinite(size)
+        direction: Any
+        direction, new_adam = optax.scale_by_adam().update(shrink * gradient, adam)
+        new_vector = vector - rate * direction
+        finite = finite & jnp.isfinite(loss + norm + jnp.linalg.norm(new_vector))
         keep = partial(jnp.where, finite)
-        new = jax.tree.map(keep, (new_params, new_adam), (params, adam))
+        new = jax.tree.map(keep, (new_vector, new_adam), (vector, adam))
         return (*new, finite), (loss, norm)
 
-    first = state.epoch * training.epoch_steps
-    carry = (state.params, state.adam, jnp.array(True))
-    steps = first + jnp.arange(training.epoch_steps)
-    (params, adam, finite), (losses, norms) = jax.lax.scan(step, carry, steps)
+    steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
+    keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
+    carry = (vector, state.adam, jnp.array(True))
+    (vector, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
+    params = as_params(vector)
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
     report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate)
     return judge(state, report.loss, finite, hyper.threshold, training), report

@@ -2,32 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-
-
-class VanillaParams(NamedTuple):
-    """Weights of a vanilla RNN.
-
-    Attributes:
-        input_weights: W_x, `[N, I]`.
-        recurrent_weights: W_h, `[N, N]`; row i holds what unit i receives.
-        bias: b, `[N]`.
-        readout_weights: W_y, `[O, N]`.
-        initial_state: h_0, `[N]`; stays 0 unless the network trains it.
-    """
-
-    input_weights: Array
-    recurrent_weights: Array
-    bias: Array
-    readout_weights: Array
-    initial_state: Array
+from rnnensemble.networks import recurrence
+from rnnensemble.networks.recurrence import ACTIVATIONS, VanillaParams
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,13 +85,10 @@ class VanillaRNN:
         Returns:
             Rates h, `[B, T, N]`, and outputs y, `[B, T, O]`.
         """
-        drive = jnp.swapaxes(inputs, 0, 1) @ params.input_weights.T + params.bias
-        start = params.initial_state
         if not self.train_initial_state:
-            start = jax.lax.stop_gradient(start)
-        start = jnp.broadcast_to(start, drive.shape[1:])
-        rates = recurrence(self.activation, params.recurrent_weights, drive, start)
-        outputs = rates @ params.readout_weights.T  # time first: only what is small is turned
+            start = jax.lax.stop_gradient(params.initial_state)
+            params = params._replace(initial_state=start)
+        rates, outputs = recurrence.respond(self.activation, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
 
 
@@ -124,70 +103,3 @@ INITIALIZATIONS: dict[str, Callable[[Key, int], Array]] = {
     "orthogonal": lambda key, width: jax.random.orthogonal(key, width),
     "identity": lambda key, width: jnp.eye(width),
 }
-
-
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "tanh": lambda rates: 1 - rates**2,
-    "relu": lambda rates: (rates > 0).astype(rates.dtype),
-}
-"""phi'(a) as a function of phi(a), for every activation."""
-
-
-def recurrence(activation: str, weights: Array, drive: Array, start: Array) -> Array:
-    """Runs h_t = phi(W h_{t-1} + drive_t).
-
-    Its backward pass keeps nothing but the rates and takes the weights' gradient as one product
-    over all trials and steps; autodiff would keep every intermediate and add up T small products.
-
-    Args:
-        activation: phi.
-        weights: W, `[N, N]`.
-        drive: W_x x_t + b, `[T, B, N]`.
-        start: h_0, `[B, N]`.
-
-    Returns:
-        Rates, `[T, B, N]`.
-    """
-    return _recurrence(activation, weights, drive, start)
-
-
-def _run(activation: str, weights: Array, drive: Array, start: Array) -> Array:
-    phi = ACTIVATIONS[activation]
-
-    def step(state: Array, drive_now: Array) -> tuple[Array, Array]:
-        state = phi(state @ weights.T + drive_now)
-        return state, state
-
-    return jax.lax.scan(step, start, drive)[1]
-
-
-def _recurrence_forward(
-    activation: str, weights: Array, drive: Array, start: Array
-) -> tuple[Array, tuple[Array, Array, Array]]:
-    rates = _run(activation, weights, drive, start)
-    return rates, (weights, rates, start)
-
-
-def _recurrence_backward(
-    activation: str, kept: tuple[Array, Array, Array], rates_bar: Array
-) -> tuple[Array, Array, Array]:
-    """With d_t = dL/d(drive_t): d_t = phi'_t (rates_bar_t + W^T d_{t+1})."""
-    weights, rates, start = kept
-    slope = SLOPES[activation]
-
-    def step(state_bar: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        rates_now, rates_bar_now = now
-        drive_bar = slope(rates_now) * (rates_bar_now + state_bar)
-        return drive_bar @ weights, drive_bar
-
-    start_bar, drive_bar = jax.lax.scan(
-        step, jnp.zeros_like(start), (rates, rates_bar), reverse=True
-    )
-    width = weights.shape[0]
-    weights_bar = drive_bar[0].T @ start  # the einsum over "tbn,tbm" would run at half the speed
-    weights_bar += drive_bar[1:].reshape(-1, width).T @ rates[:-1].reshape(-1, width)
-    return weights_bar, drive_bar, start_bar
-
-
-_recurrence: Any = jax.custom_vjp(_run, nondiff_argnums=(0,))
-_recurrence.defvjp(_recurrence_forward, _recurrence_backward)

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple, Self
 import jax
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.tasks import draws
 
 
 class Trials(NamedTuple):
@@ -81,7 +82,7 @@ class Task(abc.ABC):
             return self.clean_trials(key, batch)
         trial_key, noise_key = jax.random.split(key)
         trials = self.clean_trials(trial_key, batch)
-        noise = self.input_noise * jax.random.normal(noise_key, trials.inputs.shape)
+        noise = self.input_noise * draws.normal(noise_key, trials.inputs.shape)
         return trials._replace(inputs=trials.inputs + noise)
 
     def lengthened(self, factor: int) -> Self:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_within
 
 
@@ -49,7 +50,7 @@ class FlipFlop(Task):
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         shape = (batch, self.n_steps, self.n_bits)
-        uniform = jax.random.uniform(key, shape)  # one draw decides pulse and sign
+        uniform = draws.uniform(key, shape)  # one draw decides pulse and sign
         half = self.pulse_probability / 2
         pulses = jnp.where(uniform < half, -1.0, jnp.where(uniform < 2 * half, 1.0, 0.0))
         first = jnp.where(uniform[:, :1] * 2 % 1 < 0.5, -1.0, 1.0)
@@ -59,8 +60,9 @@ class FlipFlop(Task):
 
 def last_nonzero(pulses: Array) -> Array:
     """The last non-zero value up to each step, `[B, T, C]` to `[B, T, C]`."""
-    held, reach = pulses, 1
-    while reach < pulses.shape[1]:  # after each round, held looks back twice as far
-        earlier = jnp.pad(held, ((0, 0), (reach, 0), (0, 0)))[:, : pulses.shape[1]]
-        held, reach = jnp.where(held == 0, earlier, held), 2 * reach
-    return held
+
+    def step(held: Array, now: Array) -> tuple[Array, Array]:
+        held = jnp.where(now == 0, held, now)
+        return held, held
+
+    return jnp.swapaxes(jax.lax.scan(step, pulses[:, 0], jnp.swapaxes(pulses, 0, 1))[1], 0, 1)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least
 
 
@@ -66,7 +67,7 @@ class PathIntegration(Task):
     def clean_trials(self, key: Key, batch: int) -> Trials:
         start_key, path_key = jax.random.split(key)
         shape = (batch, self.n_channels, self.dimensions)
-        start = jax.random.uniform(start_key, shape, minval=-self.box, maxval=self.box)
+        start = draws.uniform(start_key, shape, minval=-self.box, maxval=self.box)
         free = start[:, None] + jnp.cumsum(self.free_moves(path_key, batch), axis=1)
         positions = mirrored(jnp.concatenate([start[:, None], free], axis=1), self.box)
         angles, speed = polar(jnp.diff(positions, axis=1))  # exact also where a wall mirrors
@@ -82,14 +83,14 @@ class PathIntegration(Task):
         angle_key, turn_key, speed_key = jax.random.split(key, 3)
         shape = (batch, self.n_steps, self.n_channels)
         n_angles = self.dimensions - 1
-        first = jax.random.uniform(angle_key, (batch, 1, *shape[2:], n_angles), maxval=2 * jnp.pi)
-        turns = self.turn * jax.random.normal(turn_key, (*shape, n_angles))
+        first = draws.uniform(angle_key, (batch, 1, *shape[2:], n_angles), maxval=2 * jnp.pi)
+        turns = self.turn * draws.normal(turn_key, (*shape, n_angles))
         angle = first + jnp.cumsum(turns, axis=1)
         azimuth, elevation = angle[..., 0], angle[..., 1:].sum(axis=-1)  # elevation 0 in 2-D
         heading = [jnp.cos(elevation) * jnp.cos(azimuth), jnp.cos(elevation) * jnp.sin(azimuth)]
         if self.dimensions == 3:
             heading.append(jnp.sin(elevation))
-        spread = jax.random.uniform(speed_key, (*shape, 1), maxval=2.0)
+        spread = draws.uniform(speed_key, (*shape, 1), maxval=2.0)
         return self.mean_speed * spread * jnp.stack(heading, axis=-1)
 
 
