@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
         print(USAGE, end="")
         return
     runtime.use_all_cores()
+    runtime.use_compilation_cache()
     try:
         if arguments[0] not in commands:
             message = conditions.unknown_key(arguments[0], list(commands))

@@ -35,6 +35,18 @@ def use_all_cores() -> None:
             jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
 
+def use_compilation_cache() -> None:
+    """Keeps compiled programs on disk, so that the second start of a run is quick.
+
+    They go to the folder that JAX_COMPILATION_CACHE_DIR names, or else to `rnnensemble` in the
+    user's cache folder; programs for another machine or version are never taken.
+    """
+    if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
+        caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "rnnensemble"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
 def network_mesh(devices: int | None = None) -> Mesh:
     """A mesh over the local devices.
 

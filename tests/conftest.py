@@ -1,5 +1,11 @@
-"""Two CPU devices for all tests, asked for before JAX touches one."""
+"""Two CPU devices for all tests, asked for before JAX touches one; compiled programs kept apart."""
 
-import jax
+import os
+import tempfile
+
+CACHE = tempfile.TemporaryDirectory(prefix="rnnensemble-compiled-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+
+import jax  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 2)

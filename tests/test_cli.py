@@ -173,3 +173,11 @@ def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
     resumed.send_signal(signal.SIGINT)
     resumed.communicate(timeout=60)
     assert int(storage.load_run(runs / "tiny").population.stop_epoch.max()) > done
+
+
+def test_compiled_programs_are_kept(preset, tmp_path):
+    own = {"XDG_CACHE_HOME": str(tmp_path / "caches")}
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"} | own
+    command = [sys.executable, "-m", "rnnensemble", "train", str(preset), "--quiet"]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, timeout=300)
+    assert list((tmp_path / "caches" / "rnnensemble").iterdir())
