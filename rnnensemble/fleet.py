@@ -130,12 +130,24 @@ def launch(settings: Settings, mesh: Mesh, tile: int, state: TrainState | None =
     return Fleet(settings, mesh, tile, occupant, initial)
 
 
+def default_tile(settings: Settings, mesh: Mesh) -> int:
+    """Networks that a device trains at once: see `runtime.default_tile`.
+
+    A step holds about three arrays `[T, B, N]` for each network of a tile.
+    """
+    trials = jax.eval_shape(
+        partial(settings.task.sample, batch=settings.training.batch), jax.random.key(0)
+    )
+    batch, steps = trials.mask.shape
+    return runtime.default_tile(mesh, item_bytes=3 * 4 * steps * batch * settings.network.width)
+
+
 def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
     """Trains the active networks, `[K]`, for one epoch; reports by network.
 
     Consumes the fleet: its state is donated to the devices.
     """
-    fleet = _balanced(fleet, active)
+    fleet = compacted(fleet, active)
     settings, mesh, occupant = fleet.settings, fleet.mesh, fleet.occupant
     state, report = _epoch(
         _keys(settings.seed, occupant, mesh),
@@ -187,19 +199,34 @@ def _placed(tree: Any, occupant: np.ndarray, settings: Settings, mesh: Mesh) -> 
     return jax.device_put(jax.tree.map(lambda x: x[index], tree), runtime.spread_over(mesh))
 
 
-def _balanced(fleet: Fleet, active: np.ndarray) -> Fleet:
-    """Deals the active networks evenly to the devices, where that saves a tile."""
-    devices = fleet.mesh.size
-    is_active = np.append(active, np.zeros(len(fleet.occupant) - len(active), bool))
-    tiles = is_active[fleet.occupant].reshape(devices, -1, fleet.tile).any(axis=2)
-    needed = math.ceil(math.ceil(active.sum() / devices) / fleet.tile)
-    if tiles.sum(axis=1).max() <= needed:
-        return fleet
-    ordered = np.concatenate([np.flatnonzero(is_active), np.flatnonzero(~is_active)])
+def _busy(fleet: Fleet, active: np.ndarray, tile: int) -> np.ndarray:
+    """Which tiles of each device hold active networks, `[D, S / (D tile)]`."""
+    slots = np.append(active, np.zeros(len(fleet.occupant) - len(active), bool))[fleet.occupant]
+    return slots.reshape(fleet.mesh.size, -1, tile).any(axis=2)
+
+
+def slots_trained(fleet: Fleet, active: np.ndarray) -> int:
+    """Slots that an epoch with these active networks costs: whole tiles with any of them."""
+    return fleet.tile * int(_busy(fleet, active, fleet.tile).sum())
+
+
+def compacted(fleet: Fleet, active: np.ndarray) -> Fleet:
+    """Deals the active networks evenly to the devices, in tiles no larger than they fill.
+
+    The tile halves whenever half of it would do; each half is one more compiled program.
+    """
+    devices, tile = fleet.mesh.size, fleet.tile
+    share = math.ceil(active.sum() / devices)
+    while tile % 2 == 0 and share <= tile // 2:
+        tile //= 2
+    if _busy(fleet, active, tile).sum(axis=1).max() <= math.ceil(share / tile):
+        return dataclasses.replace(fleet, tile=tile)
+    padding = np.arange(len(active), len(fleet.occupant))
+    ordered = np.concatenate([np.flatnonzero(active), np.flatnonzero(~active), padding])
     occupant = ordered.reshape(-1, devices).T.ravel()  # device d gets every d-th
     source = np.argsort(fleet.occupant)[occupant]
     state = _move(fleet.state, source, mesh=fleet.mesh)
-    return dataclasses.replace(fleet, occupant=occupant, state=state)
+    return dataclasses.replace(fleet, tile=tile, occupant=occupant, state=state)
 
 
 @partial(jax.jit, static_argnames=("task", "network", "mesh"))

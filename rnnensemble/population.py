@@ -13,6 +13,7 @@ from rnnensemble.fleet import (
     Fleet,
     Settings,
     advance,
+    default_tile,
     hyperparameters,
     launch,
     require_trainable,
@@ -179,7 +180,7 @@ def train_population(
         if resume.state is None:
             return resume
     mesh = runtime.network_mesh(devices)
-    tile = tile or runtime.default_tile(mesh)
+    tile = tile or default_tile(settings, mesh)
     run = _start(settings, mesh, tile) if resume is None else _resume(resume, mesh, tile)
     saved = time.monotonic()
     with runtime.deferred_interrupt() as interrupted:

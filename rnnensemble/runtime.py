@@ -1,6 +1,7 @@
 """Devices, meshes and interrupts: the only file that knows them."""
 
 import contextlib
+import math
 import os
 import platform
 import signal
@@ -68,9 +69,27 @@ def network_mesh(devices: int | None = None) -> Mesh:
     return jax.make_mesh((count,), (AXIS,), devices=local[:count], axis_types=(AxisType.Auto,))
 
 
-def default_tile(mesh: Mesh) -> int:
-    """Items that a device handles at once: one on a CPU (cache), many on a GPU or TPU (width)."""
-    return 1 if mesh.devices.flat[0].platform == "cpu" else 64
+def default_tile(mesh: Mesh, item_bytes: int = 0) -> int:
+    """Items that a device handles at once.
+
+    On a CPU one, whose arrays stay in its cache (docs/performance.md measures others); elsewhere
+    64, or as many as fit into half of the device's memory.
+
+    Args:
+        mesh: Devices, as `network_mesh` makes it.
+        item_bytes: Memory that one item takes, where it matters.
+
+    Returns:
+        A power of two.
+    """
+    device = mesh.devices.flat[0]
+    if device.platform == "cpu":
+        return 1
+    memory = (device.memory_stats() or {}).get("bytes_limit", math.inf)
+    tile = 64
+    while tile > 1 and tile * item_bytes > memory / 2:
+        tile //= 2
+    return tile
 
 
 def spread_over(mesh: Mesh) -> NamedSharding:

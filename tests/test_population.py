@@ -2,6 +2,7 @@
 
 import os
 import signal
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from rnnensemble import (
     tasks,
     train_population,
 )
+from rnnensemble.fleet import Settings, compacted, launch, slots_trained
 from rnnensemble.learning.trainer import (
     CONVERGED,
     DIVERGED,
@@ -136,14 +138,51 @@ def test_interrupt_hands_over_what_is_there(five):
     close(five, train(resume=caught.value.population), 5)
 
 
-def test_no_recompilation_between_seeds_and_rates(caplog):
-    from rnnensemble import fleet
+def compilations():
+    """A list that grows by one with every program compiled from now on."""
+    seen = []
 
+    def note(event, duration, **details):
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(details.get("fun_name"))
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    return seen
+
+
+def test_no_recompilation_between_epochs_and_conditions_of_one_shape():
     train()
-    before = fleet._epoch._cache_size()
-    train(seed=3)
-    train(training=Training(**{**SHORT.__dict__, "learning_rate": 1e-4}))
-    assert fleet._epoch._cache_size() == before
+    seen = compilations()
+    train(training=Training(**{**SHORT.__dict__, "learning_rate": 1e-4, "threshold": 1e-3}))
+    train(seed=3, network=VanillaRNN(width=8, gain=1.5))
+    assert seen == []
+    train(network=VanillaRNN(width=9))
+    assert len(seen) > 0
+
+
+@pytest.mark.parametrize("devices", [1, 2])
+def test_tiles_halve_as_networks_finish(devices):
+    fleet = launch(Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(devices), 16)
+    before = fleet.by_network(fleet.state.params)
+    order, slots = np.random.default_rng(0).permutation(40), []
+    for left in (40, 35, 15, 6, 3, 1):
+        active = np.isin(np.arange(40), order[:left])
+        fleet = compacted(fleet, active)
+        slots.append(slots_trained(fleet, active))
+        for x, y in zip(before, fleet.by_network(fleet.state.params), strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert slots == [48, 48, 16, 8, 4, 1]
+
+
+def test_default_tile_fits_into_memory():
+    def mesh_of(**device):
+        return SimpleNamespace(devices=np.array([SimpleNamespace(**device)]))
+
+    gpu = mesh_of(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
+    assert runtime.default_tile(gpu) == 64
+    assert runtime.default_tile(gpu, item_bytes=60) == 8
+    assert runtime.default_tile(gpu, item_bytes=6000) == 1
+    assert runtime.default_tile(mesh_of(platform="cpu")) == 1
 
 
 def test_judge_follows_patience_and_plateau():
