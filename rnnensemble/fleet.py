@@ -202,7 +202,7 @@ def _placed(tree: Any, occupant: np.ndarray, settings: Settings, mesh: Mesh) -> 
 def _busy(fleet: Fleet, active: np.ndarray, tile: int) -> np.ndarray:
     """Which tiles of each device hold active networks, `[D, S / (D tile)]`."""
     slots = np.append(active, np.zeros(len(fleet.occupant) - len(active), bool))[fleet.occupant]
-    return slots.reshape(fleet.mesh.size, -1, tile).any(axis=2)
+    return np.any(slots.reshape(fleet.mesh.size, -1, tile), axis=2)
 
 
 def slots_trained(fleet: Fleet, active: np.ndarray) -> int:

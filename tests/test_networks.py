@@ -1,12 +1,15 @@
 """The vanilla RNN against its equation and against autodiff."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble.networks import VanillaParams, VanillaRNN
-from rnnensemble.networks.recurrence import ACTIVATIONS, THIN, respond
+from rnnensemble.networks import VanillaParams, VanillaRNN, cell
+from rnnensemble.networks.cell import ACTIVATIONS, THIN
+from rnnensemble.networks.recurrence import Scheme, respond
 
 
 def make(key=0, **settings):
@@ -44,36 +47,112 @@ def plain(activation, params, inputs):
     return jax.vmap(trial, 1, 1)(inputs)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
-@pytest.mark.parametrize("seen", [(True, True), (False, True), (True, False)])
-@pytest.mark.parametrize(("n_inputs", "n_outputs"), [(2, 3), (THIN + 1, THIN + 1)])
-def test_backward_pass_equals_autodiff(activation, seen, n_inputs, n_outputs):
+def example(width, batch, n_inputs, n_outputs):
+    """Parameters, inputs and the weights of rates and outputs in a loss."""
     keys = jax.random.split(jax.random.key(1), 8)
     params = VanillaParams(
-        input_weights=jax.random.normal(keys[0], (7, n_inputs)),
-        recurrent_weights=jax.random.normal(keys[1], (7, 7)) / 7**0.5,
-        bias=jax.random.normal(keys[2], (7,)),
-        readout_weights=jax.random.normal(keys[3], (n_outputs, 7)),
-        initial_state=jax.random.normal(keys[4], (7,)),
+        input_weights=jax.random.normal(keys[0], (width, n_inputs)),
+        recurrent_weights=jax.random.normal(keys[1], (width, width)) / width**0.5,
+        bias=jax.random.normal(keys[2], (width,)),
+        readout_weights=jax.random.normal(keys[3], (n_outputs, width)),
+        initial_state=jax.random.normal(keys[4], (width,)),
     )
-    inputs = jax.random.normal(keys[5], (11, 5, n_inputs))
+    inputs = jax.random.normal(keys[5], (11, batch, n_inputs))
     probes = (
-        jax.random.normal(keys[6], (11, 5, 7)),
-        jax.random.normal(keys[7], (11, 5, n_outputs)),
+        jax.random.normal(keys[6], (11, batch, width)),
+        jax.random.normal(keys[7], (11, batch, n_outputs)),
     )
+    return params, inputs, probes
 
-    def loss(function):
-        def of(params, inputs):
-            results = function(activation, params, inputs)
-            parts = [jnp.sum(p * r) for p, r, s in zip(probes, results, seen, strict=True) if s]
-            return sum(parts)
 
-        return of
+def value_and_gradients(function, params, inputs, probes, seen=(True, True)):
+    """Of a loss that sees the rates, the outputs or both: results and gradients, as one list."""
 
-    ours = jax.value_and_grad(loss(respond), (0, 1))(params, inputs)
-    theirs = jax.value_and_grad(loss(plain), (0, 1))(params, inputs)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+    def loss(params, inputs):
+        results = function(params, inputs)
+        parts = [jnp.sum(p * r) for p, r, s in zip(probes, results, seen, strict=True) if s]
+        return sum(parts), results
+
+    return jax.tree.leaves(jax.value_and_grad(loss, (0, 1), has_aux=True)(params, inputs))
+
+
+SHAPES = {
+    "scan": [(7, 5, 2, 3), (7, 5, THIN + 1, THIN + 1)],
+    "interpreted": [(16, 32, 2, 3), (32, 48, 1, 1), (128, 16, THIN, THIN)],
+}
+"""Width, batch, inputs and outputs."""
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("seen", [(True, True), (False, True), (True, False)])
+@pytest.mark.parametrize(("method", "shape"), [(m, s) for m in SHAPES for s in SHAPES[m]])
+def test_backward_pass_equals_autodiff(activation, seen, method, shape):
+    params, inputs, probes = example(*shape)
+    scheme = Scheme(activation, "float32", method)
+    ours = value_and_gradients(partial(respond, scheme), params, inputs, probes, seen)
+    theirs = value_and_gradients(partial(plain, activation), params, inputs, probes, seen)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+def test_fused_kernel_takes_a_population():
+    single = [example(16, 32, n, n) for n in (2, 2)]
+    params, inputs, _ = jax.tree.map(lambda *x: jnp.stack(x), *single)
+    inputs = inputs * jnp.array([1.0, -0.5])[:, None, None, None]
+    fused = jax.vmap(partial(respond, Scheme("tanh", "float32", "interpreted")))(params, inputs)
+    scan = jax.vmap(partial(respond, Scheme("tanh")))(params, inputs)
+    for a, b in zip(fused, scan, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_networks_that_the_kernel_does_not_fit_are_scanned():
+    params, inputs, _ = example(7, 5, 2, 3)
+    for a, b in zip(
+        respond(Scheme("tanh", "float32", "interpreted"), params, inputs),
+        respond(Scheme("tanh"), params, inputs),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_tf32_rounds_to_eleven_bits():
+    x = jax.random.normal(jax.random.key(0), (1000,)) * 10.0 ** jnp.arange(-5, 5).repeat(100)
+    expected = jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=10)
+    np.testing.assert_array_equal(cell._rounded(x), expected)
+
+
+@pytest.mark.parametrize("method", ["scan", "interpreted"])
+def test_precision_is_what_its_name_says(method):
+    params, inputs, probes = example(32, 32, 2, 3)
+    params = params._replace(recurrent_weights=params.recurrent_weights * 0.5)
+    exact = value_and_gradients(partial(respond, Scheme("tanh")), params, inputs, probes)
+    errors = {}
+    for precision in ("float32", "tf32", "bfloat16"):
+        scheme = Scheme("tanh", precision, method)
+        found = value_and_gradients(partial(respond, scheme), params, inputs, probes)
+        errors[precision] = [
+            np.linalg.norm(a - b) / np.linalg.norm(b)
+            for a, b in zip(found[1:3], exact[1:3], strict=True)
+        ]
+    assert max(errors["float32"]) < 2e-6
+    assert 2e-5 < min(errors["tf32"]) <= max(errors["tf32"]) < 1e-3  # 2^-11 is 5e-4
+    assert 2e-4 < min(errors["bfloat16"]) <= max(errors["bfloat16"]) < 1e-2  # 2^-8 is 4e-3
+
+
+@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")  # jax 0.12
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_fused_kernel_lowers_to_triton(precision, activation):
+    params, inputs, probes = example(64, 64, 3, 3)
+    scheme = Scheme(activation, precision, "fused")
+
+    def gradients(params, inputs, probes):
+        return value_and_gradients(partial(respond, scheme), params, inputs, probes, (False, True))
+
+    traced = jax.jit(gradients).trace(params, inputs, probes)
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert text.count("__gpu$xla.gpu.triton") == 2  # forward and backward
+    assert "triton" not in traced.lower(lowering_platforms=("cpu",)).as_text()
 
 
 def test_initial_state_is_trained_only_on_request():
@@ -106,6 +185,7 @@ def test_initializations():
     [
         ({"width": 0}, "`width` must be a whole number of at least 1; got 0"),
         ({"activation": "sigmoid"}, "`activation` must be one of"),
+        ({"precision": "float16"}, "`precision` must be one of"),
         ({"initialization": "zeros"}, "`initialization` must be one of"),
     ],
 )

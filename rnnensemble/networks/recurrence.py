@@ -11,95 +11,91 @@ What makes it fast where memory, not arithmetic, is the limit:
   gradients W_y^T dL/dy_t are never stored.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
 from rnnensemble.axes import Array
-
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-
-SLOPES: dict[str, Callable[[Array], Array]] = {
-    "tanh": lambda state: 1 - state**2,
-    "relu": lambda state: (state > 0).astype(state.dtype),
-}
-"""phi'(a) as a function of phi(a), for every activation."""
-
-THIN = 8
-"""Products with up to this many inputs or outputs are written as sums."""
+from rnnensemble.networks import fused
+from rnnensemble.networks.cell import (
+    ACTIVATIONS,
+    PRODUCTS,
+    SLOPES,
+    VanillaParams,
+    thin_product,
+)
 
 
-class VanillaParams(NamedTuple):
-    """Weights of a vanilla RNN.
+class Scheme(NamedTuple):
+    """How the recurrence is computed; static.
 
     Attributes:
-        input_weights: W_x, `[N, I]`.
-        recurrent_weights: W_h, `[N, N]`; row i holds what unit i receives.
-        bias: b, `[N]`.
-        readout_weights: W_y, `[O, N]`.
-        initial_state: h_0, `[N]`; stays 0 unless the network trains it.
+        activation: phi, a key of `ACTIVATIONS`.
+        precision: Of the three products with N x N results or weights, a key of `PRODUCTS`.
+        method: `scan`, a loop over the steps; `fused`, one GPU kernel where it can (see
+            `fused.fits`); or `interpreted`, that kernel on any device, slowly, for tests.
     """
 
-    input_weights: Array
-    recurrent_weights: Array
-    bias: Array
-    readout_weights: Array
-    initial_state: Array
+    activation: Literal["tanh", "relu"] = "tanh"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    method: Literal["scan", "fused", "interpreted"] = "scan"
 
 
-def respond(activation: str, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
+def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
     """Runs one network on a batch of trials, time first.
 
     Args:
-        activation: phi, a key of `ACTIVATIONS`.
+        scheme: Activation, precision and method.
         params: Parameters of one network.
         inputs: x, `[T, B, I]`.
 
     Returns:
         Rates h_1 ... h_T, `[T, B, N]`, and outputs y, `[T, B, O]`.
     """
-    return _respond(activation, params, inputs)
+    return _respond(scheme, params, inputs)
 
 
-def _states(activation: str, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
+def _by_method(scheme: Scheme, params: VanillaParams, batch: int, scan: Any, kernel: Any) -> Any:
+    """The scan or the kernel, whichever the scheme asks for and the shapes and device allow."""
+    if scheme.method == "scan" or not fused.fits(params, batch):
+        return scan
+    if scheme.method == "interpreted":
+        return partial(kernel, interpret=True)
+    return partial(jax.lax.platform_dependent, cuda=kernel, default=scan)
+
+
+def _scan_states(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
     """The states h_0 ... h_{T-1}, `[T, B, N]`, and h_T, `[B, N]`."""
-    phi, recurrent, thin = (
-        ACTIVATIONS[activation],
-        params.recurrent_weights.T,
-        params.input_weights.T,
-    )
+    phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
+    recurrent, thin = params.recurrent_weights.T, params.input_weights.T
 
     def step(state: Array, input_now: Array) -> tuple[Array, Array]:
-        drive = _product(input_now, thin) + params.bias
-        return phi(state @ recurrent + drive), state
+        drive = thin_product(input_now, thin) + params.bias
+        return phi(product(state, recurrent) + drive), state
 
     start = jnp.broadcast_to(params.initial_state, (inputs.shape[1], len(recurrent)))
     last, states = jax.lax.scan(step, start, inputs)
     return states, last
 
 
-def _product(rows: Array, weights: Array) -> Array:
-    """rows @ weights, `[B, I] x [I, N]`; with few I as a sum, which joins the loop around it."""
-    if len(weights) > THIN:
-        return rows @ weights
-    return sum(
-        (rows[:, i, None] * weights[i] for i in range(1, len(weights))), rows[:, :1] * weights[0]
-    )
-
-
-def _rollout(activation: str, params: VanillaParams, inputs: Array) -> tuple[tuple, tuple]:
+def _rollout(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[tuple, tuple]:
     """Rates and outputs, and what the backward pass keeps."""
-    states, last = _states(activation, params, inputs)
+    scan, kernel = partial(_scan_states, scheme), partial(fused.states, scheme)
+    states, last = _by_method(scheme, params, inputs.shape[1], scan, kernel)(params, inputs)
     readout = params.readout_weights.T
-    results = _later(states, last), _later(states @ readout, last @ readout)
+
+    def read(states: Array) -> Array:
+        return jnp.matmul(states, readout, precision="highest")
+
+    results = _later(states, last), _later(read(states), read(last))
     return results, (params, inputs, states, last)
 
 
-def _run(activation: str, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
-    return _rollout(activation, params, inputs)[0]
+def _run(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
+    return _rollout(scheme, params, inputs)[0]
 
 
 def _later(rows: Array, last: Array) -> Array:
@@ -112,50 +108,66 @@ def _earlier(rows: Array) -> Array:
     return jnp.concatenate([jnp.zeros_like(rows[:1]), rows[:-1]])
 
 
-def _forward(activation: str, params: Any, inputs: Any) -> tuple[tuple, tuple]:
+def _forward(scheme: Scheme, params: Any, inputs: Any) -> tuple[tuple, tuple]:
     params, inputs = jax.tree.map(lambda primal: primal.value, (params, inputs), is_leaf=_is_primal)
-    return _rollout(activation, params, inputs)
+    return _rollout(scheme, params, inputs)
 
 
 def _is_primal(x: Any) -> bool:
     return hasattr(x, "perturbed")
 
 
-def _backward(activation: str, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array]:
-    """With d_t = dL/d(W h_{t-1} + ...): d_{t-1} = phi'_{t-1} (W^T d_t + e_{t-1}).
+def _scan_drives_bar(
+    scheme: Scheme, params: VanillaParams, states: Array, last: Array, *outside: Array
+) -> Array:
+    """d_1 ... d_T, the gradients of the drives W h_{t-1} + W_x x_t + b, `[T, B, N]`.
 
-    e_t, the gradient of h_t from outside, is W_y^T dL/dy_t plus what the rates get directly.
+        d_t = phi'_t (W^T d_{t+1} + e_t),   e_t = W_y^T dL/dy_t + dL/dh_t
+
+    `outside` holds dL/dy, `[T, B, O]`, and dL/dh, `[T, B, N]`, where the rates are used.
     """
-    params, inputs, states, last = kept
-    rates_bar, outputs_bar = cotangents
+    slope, product = SLOPES[scheme.activation], PRODUCTS[scheme.precision]
     weights, readout = params.recurrent_weights, params.readout_weights
-    slope, (steps, batch) = SLOPES[activation], states.shape[:2]
-    if isinstance(outputs_bar, SymbolicZero):
-        outputs_bar = jnp.zeros((steps, batch, len(readout)))
-    outside = (outputs_bar,) if isinstance(rates_bar, SymbolicZero) else (outputs_bar, rates_bar)
 
     def pull(outside: tuple[Array, ...]) -> Array:
-        return sum(outside[1:], _product(outside[0], readout))
+        return sum(outside[1:], thin_product(outside[0], readout))
 
     def step(drive_bar: Array, now: tuple) -> tuple[Array, Array]:
         state, outside = now
-        return slope(state) * (drive_bar @ weights + pull(outside)), drive_bar
+        return slope(state) * (product(drive_bar, weights) + pull(outside)), drive_bar
 
     at_last = slope(last) * pull(tuple(x[-1] for x in outside))
     before = tuple(_earlier(x) for x in outside)
-    _, drives_bar = jax.lax.scan(step, at_last, (states, before), reverse=True)
+    return jax.lax.scan(step, at_last, (states, before), reverse=True)[1]
 
-    def over_all(left: Array, right: Array) -> Array:
-        return left.reshape(steps * batch, -1).T @ right.reshape(steps * batch, -1)
+
+def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array]:
+    """All gradients from those of the drives, each weight matrix by one product."""
+    params, inputs, states, last = kept
+    rates_bar, outputs_bar = cotangents
+    steps, batch = states.shape[:2]
+    if isinstance(outputs_bar, SymbolicZero):
+        outputs_bar = jnp.zeros((steps, batch, len(params.readout_weights)))
+    adjoint = partial(_scan_drives_bar, scheme)
+    if isinstance(rates_bar, SymbolicZero):
+        kernel = partial(fused.drives_bar, scheme)
+        adjoint = _by_method(scheme, params, batch, adjoint, kernel)
+        drives_bar = adjoint(params, states, last, outputs_bar)
+    else:
+        drives_bar = adjoint(params, states, last, outputs_bar, rates_bar)
+
+    def over_all(left: Array, right: Array, precision: str = "float32") -> Array:
+        left, right = (x.reshape(steps * batch, -1) for x in (left, right))
+        return PRODUCTS[precision](left.T, right)
 
     with_one = jnp.concatenate([inputs, jnp.ones((steps, batch, 1))], axis=-1)
     drive_weights_bar = over_all(with_one, drives_bar)
     gradient = VanillaParams(
         input_weights=drive_weights_bar[:-1].T,
-        recurrent_weights=over_all(drives_bar, states),
+        recurrent_weights=over_all(drives_bar, states, scheme.precision),
         bias=drive_weights_bar[-1],
-        readout_weights=over_all(before[0], states) + outputs_bar[-1].T @ last,
-        initial_state=jnp.sum(drives_bar[0], axis=0) @ weights,
+        readout_weights=over_all(_earlier(outputs_bar), states) + outputs_bar[-1].T @ last,
+        initial_state=jnp.sum(drives_bar[0], axis=0) @ params.recurrent_weights,
     )
     return gradient, drives_bar @ params.input_weights
 

@@ -1,0 +1,79 @@
+"""One step of the vanilla RNN, and how its large products are computed."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+
+SLOPES: dict[str, Callable[[Array], Array]] = {
+    "tanh": lambda state: 1 - state**2,
+    "relu": lambda state: (state > 0).astype(state.dtype),
+}
+"""phi'(a) as a function of phi(a), for every activation."""
+
+THIN = 8
+"""Products with up to this many inputs or outputs are written as sums, in float32."""
+
+
+class VanillaParams(NamedTuple):
+    """Weights of a vanilla RNN.
+
+    Attributes:
+        input_weights: W_x, `[N, I]`.
+        recurrent_weights: W_h, `[N, N]`; row i holds what unit i receives.
+        bias: b, `[N]`.
+        readout_weights: W_y, `[O, N]`.
+        initial_state: h_0, `[N]`; stays 0 unless the network trains it.
+    """
+
+    input_weights: Array
+    recurrent_weights: Array
+    bias: Array
+    readout_weights: Array
+    initial_state: Array
+
+
+def thin_product(rows: Array, weights: Array) -> Array:
+    """rows @ weights, `[B, I] x [I, N]`; with few I as a sum, which joins the loop around it."""
+    if len(weights) > THIN:
+        return jnp.matmul(rows, weights, precision="highest")
+    return sum(
+        (rows[:, i, None] * weights[i] for i in range(1, len(weights))), rows[:, :1] * weights[0]
+    )
+
+
+def _float32(left: Array, right: Array) -> Array:
+    return jnp.matmul(left, right, precision="highest")
+
+
+def _tf32(left: Array, right: Array) -> Array:
+    # NVIDIA's default for float32 operands; rounded first, so that a CPU gives the same
+    return jnp.matmul(_rounded(left), _rounded(right), precision="default")
+
+
+def _rounded(x: Array) -> Array:
+    """The nearest numbers of 11 significant bits; ties to even (by bits, for kernels too)."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32)
+    bits = (bits + 0xFFF + ((bits >> 13) & 1)) >> 13 << 13
+    return jax.lax.bitcast_convert_type(bits, jnp.float32)
+
+
+def _bfloat16(left: Array, right: Array) -> Array:
+    left, right = left.astype(jnp.bfloat16), right.astype(jnp.bfloat16)
+    return jnp.matmul(left, right, preferred_element_type=jnp.float32)
+
+
+PRODUCTS: dict[str, Callable[[Array, Array], Array]] = {
+    "float32": _float32,
+    "tf32": _tf32,
+    "bfloat16": _bfloat16,
+}
+"""Matrix products by precision: operands rounded to 24, 11 or 8 significant bits, sums in float32.
+
+Without "highest", NVIDIA GPUs round the operands of every float32 product to tf32.
+"""
