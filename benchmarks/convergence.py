@@ -14,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+import documents
 import numpy as np
 
 import rnnensemble as rnne
@@ -24,7 +25,6 @@ ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "convergence.json"
 DOCS = ROOT / "docs" / "tasks.md"
 SEED = 1
-START, END = "<!-- convergence: begin -->", "<!-- convergence: end -->"
 
 
 def measure(path: Path) -> dict:
@@ -64,11 +64,9 @@ def measure(path: Path) -> dict:
 
 def table(results: dict) -> str:
     """The results as a Markdown table."""
-    lines = [
-        "| preset | task and knobs | width | seeds | converged | epochs (median, range) "
-        "| net-steps/s |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ["preset", "task and knobs", "width", "seeds", "converged"]
+    head += ["epochs (median, range)", "net-steps/s"]
+    lines = []
     for name, row in sorted(results.items()):
         settings = row["settings"]
         preset = conditions.from_toml((ROOT / "experiments" / f"{name}.toml").read_text())
@@ -77,12 +75,19 @@ def table(results: dict) -> str:
         shown = ", ".join(f"{k} = {v}" for k, v in knobs.items()) or "defaults"
         epochs = row["epochs"]
         span = f"{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})" if epochs else "none"
+        network, size = settings["network"], settings["size"]
         lines.append(
-            f"| `{name}` | {settings['task']['kind']}: {shown} | {settings['network']['width']} "
-            f"| {settings['size']} | {row['converged']}/{settings['size']} | {span} "
-            f"| {row['net_steps_per_second']:.0f} |"
+            [
+                f"`{name}`",
+                f"{settings['task']['kind']}: {shown}",
+                network["width"],
+                size,
+                f"{row['converged']}/{size}",
+                span,
+                f"{row['net_steps_per_second']:.0f}",
+            ]
         )
-    return "\n".join(lines)
+    return documents.table(head, lines)
 
 
 def main() -> None:
@@ -100,10 +105,7 @@ def main() -> None:
             RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
     print(table(results))
     if "--table" in sys.argv:
-        text = DOCS.read_text()
-        before, _, rest = text.partition(START)
-        after = rest.partition(END)[2]
-        DOCS.write_text(f"{before}{START}\n{table(results)}\n{END}{after}")
+        documents.replace_part(DOCS, "convergence", table(results))
 
 
 if __name__ == "__main__":

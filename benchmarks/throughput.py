@@ -1,0 +1,153 @@
+"""How fast training is, against what else there is and against what the machine can do.
+
+    python benchmarks/throughput.py [--torch PYTHON]    measure, then write the report
+    python benchmarks/throughput.py --report            write the report from the last results
+
+Every number comes from a process of its own (benchmarks/workers/), alternatives in turn, medians
+of rounds. Results: benchmarks/results/throughput.json, by jax version. Report: docs/performance.md
+between its markers, and docs/figures/performance.svg. `--torch` names an interpreter that has
+PyTorch, if this one has not.
+"""
+
+import argparse
+import datetime
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+WORKERS = ROOT / "benchmarks" / "workers"
+RESULTS = ROOT / "benchmarks" / "results" / "throughput.json"
+ROUNDS = 3
+SHAPES = [(128, 256, 4, 4), (64, 64, 8, 24), (32, 32, 16, 64)]
+"""Width N, batch B, networks K and steps an epoch of the comparison; T = 100."""
+RIVALS = ("plain_vmap", "pytorch_loop", "pytorch_vmap")
+
+
+def worker(name: str, *arguments: object, python: str = sys.executable) -> tuple[str, int]:
+    """What a worker printed, and the most resident memory that it took, in bytes."""
+    command = [python, str(WORKERS / f"{name}.py"), *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {process.returncode}")
+    print(name, *arguments, printed.strip(), flush=True)
+    return printed, usage.ru_maxrss * 1024
+
+
+def speed(*arguments: object, name: str = "ours", python: str = sys.executable) -> float:
+    """Net-steps a second of a worker."""
+    return float(worker(name, *arguments, python=python)[0])
+
+
+def flops(width: int, batch: int, n_steps: int = 100, thin: int = 3) -> int:
+    """Operations of a net-step: three products N x N, N x I and N x O for each trial and step."""
+    return 2 * batch * n_steps * 3 * (width**2 + 2 * width * thin)
+
+
+def traffic(width: int, batch: int, n_steps: int = 100) -> int:
+    """Bytes of a net-step: states and drives' gradients written once and read twice, float32."""
+    return 6 * 4 * n_steps * batch * width
+
+
+def comparison(torch: str | None) -> list[dict]:
+    """Ours and what else there is, in turn."""
+    rows = []
+    for width, batch, size, epoch_steps in SHAPES:
+        row: dict = {"width": width, "batch": batch, "ours": []}
+        for _ in range(ROUNDS):
+            row["ours"].append(speed(width, batch, 100, size, epoch_steps))
+            for name in RIVALS:
+                python = sys.executable if name == "plain_vmap" else torch
+                if python:
+                    found = speed(width, batch, 100, size, epoch_steps, name=name, python=python)
+                    row.setdefault(name, []).append(found)
+        rows.append(row)
+    return rows
+
+
+def sweeps() -> dict[str, list[dict]]:
+    """Net-steps a second against K, N, B, T and the tile."""
+
+    def row(width: int, batch: int, n_steps: int, size: int, steps: int, tile: int = 1) -> dict:
+        found = speed(width, batch, n_steps, size, steps, tile)
+        return {"N": width, "B": batch, "T": n_steps, "K": size, "tile": tile, "speed": found}
+
+    def steps(width: int, batch: int, n_steps: int, size: int) -> int:
+        """Steps an epoch that make an epoch about a second."""
+        return int(np.clip(1.5e11 / flops(width, batch, n_steps) / size, 2, 128))
+
+    sizes = [1, 2, 4, 16, 64, 256, 1024, 4096]
+    widths, batches, lengths = [16, 32, 64, 128, 256, 512], [8, 32, 128, 512], [25, 100, 400]
+    return {
+        "K": [row(32, 32, 100, size, int(np.clip(16384 / size, 16, 128))) for size in sizes],
+        "N": [row(n, 64, 100, 8, steps(n, 64, 100, 8)) for n in widths],
+        "B": [row(64, b, 100, 8, steps(64, b, 100, 8)) for b in batches],
+        "T": [row(64, 64, t, 8, steps(64, 64, t, 8)) for t in lengths],
+        "tile": [
+            row(n, b, 100, 16, steps(n, b, 100, 16), tile)
+            for n, b, *_ in SHAPES
+            for tile in (1, 2, 8)
+        ],
+    }
+
+
+def starts() -> dict[str, dict]:
+    """Seconds from process start to the first step of every preset, cold and with a cache."""
+    found = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for path in sorted((ROOT / "experiments").glob("*.toml")):
+            cold, warm = (
+                json.loads(worker("first_step", path, cache, time.time())[0]) for _ in range(2)
+            )
+            found[path.stem] = {"cold": cold, "warm": warm}
+    return found
+
+
+def measure(torch: str | None) -> dict:
+    """Everything that the report shows."""
+    started = time.perf_counter()
+    ceilings = json.loads(worker("ceilings")[0])
+    result = {
+        "ceilings": ceilings,
+        "comparison": comparison(torch),
+        "sweeps": sweeps(),
+        "starts": starts(),
+        "memory": {size: worker("ours", 128, 64, 100, size, 1)[1] for size in (4, 1000)},
+        "waste": json.loads(worker("waste")[0]),
+        "ceilings_after": json.loads(worker("ceilings")[0]),
+        "date": datetime.date.today().isoformat(),
+        "machine": json.loads(worker("machine")[0]),
+    }
+    return {**result, "seconds": time.perf_counter() - started}
+
+
+def main() -> None:
+    """Measures, or only reports."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    has_torch = importlib.util.find_spec("torch") is not None
+    parser.add_argument("--torch", default=sys.executable if has_torch else None)
+    parser.add_argument("--report", action="store_true")
+    options = parser.parse_args()
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if not options.report:
+        found = measure(options.torch)
+        results[f"jax {found['machine']['jax']}"] = found
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    from report import write_report
+
+    print(write_report(results))
+
+
+if __name__ == "__main__":
+    main()

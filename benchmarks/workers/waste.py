@@ -1,0 +1,53 @@
+"""Net-steps that finished networks cost, in a training of flip-flop networks to their threshold.
+
+    python waste.py [SIZE]
+
+The tile of the device is taken, and as a replay of the same training a tile of 64, as on a GPU.
+"""
+
+import json
+import sys
+
+import numpy as np
+
+import rnnensemble as rnne
+from rnnensemble import fleet, runtime
+from rnnensemble.population import Population
+
+
+def waste(population: Population, tile: int) -> float:
+    """Share of the trained slots that held no training network, of all epochs."""
+    settings = fleet.Settings(
+        population.task, population.network, population.training, population.size, population.seed
+    )
+    now = fleet.launch(settings, runtime.network_mesh(), tile)
+    slots = 0
+    for epoch in range(population.stop_epoch.max()):
+        active = population.stop_epoch > epoch
+        now = fleet.compacted(now, active)
+        slots += fleet.slots_trained(now, active)
+    return 1 - float(population.stop_epoch.sum()) / slots
+
+
+def measure(size: int = 128) -> dict:
+    """Trains width 32, batch 32 and says what finished networks cost."""
+    population = rnne.train_population(
+        rnne.tasks.FlipFlop(n_bits=3),
+        network=rnne.VanillaRNN(width=32),
+        training=rnne.Training(learning_rate=3e-3, batch=32, max_epochs=60),
+        size=size,
+    )
+    tile = runtime.default_tile(runtime.network_mesh())
+    return {
+        "networks": size,
+        "converged": int(population.converged.sum()),
+        "epochs": [int(x) for x in np.percentile(population.stop_epoch, [0, 50, 100])],
+        "tile": tile,
+        "waste": waste(population, tile),
+        "waste_in_tiles_of_64": waste(population, 64),
+    }
+
+
+if __name__ == "__main__":
+    rnne.use_all_cores()
+    print(json.dumps(measure(*map(int, sys.argv[1:]))))

@@ -1,0 +1,44 @@
+"""What the documents say was measured is what was measured; the GPU script runs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+
+
+def test_documents_show_the_results():
+    import convergence
+    import precision
+    import report
+
+    performance = (ROOT / "docs" / "performance.md").read_text()
+    for name, result in json.loads((RESULTS / "throughput.json").read_text()).items():
+        assert report.section(name, result) in performance
+    assert precision.report(json.loads((RESULTS / "precision.json").read_text())) in performance
+    trained = json.loads((RESULTS / "convergence.json").read_text())
+    assert convergence.table(trained) in (ROOT / "docs" / "tasks.md").read_text()
+
+
+def test_gpu_script_runs(tmp_path):
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), str(tmp_path), "--tiny"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = json.loads((tmp_path / "gpu.json").read_text())
+    assert written["failed"] == []
+    assert [row["ok"] for row in written["correctness"]] == 6 * [True]
+    assert {row["fused"] for row in written["methods"]} == {False, True}
+    assert written["training"][0]["networks"] == 4
