@@ -89,14 +89,16 @@ def comparison_table(result: dict) -> str:
     return table(head, rows)
 
 
-def tile_table(result: dict) -> str:
-    """Net-steps a second by tile."""
+def layout_table(result: dict) -> str:
+    """Net-steps a second by layout: networks at a time on a device, and slices of a batch."""
     by_shape: dict = {}
-    for row in result["sweeps"]["tile"]:
-        by_shape.setdefault((row["N"], row["B"]), {})[row["tile"]] = row["speed"]
-    tiles = list(next(iter(by_shape.values())))
-    rows = [[*shape, *(f"{cells[t]:.0f}" for t in tiles)] for shape, cells in by_shape.items()]
-    return table(["N", "B", *(f"tile {t}" for t in tiles)], rows)
+    for row in result["sweeps"]["layout"]:
+        tile, *whole = row["layout"]
+        name = f"tile {tile}" + (", whole batches" if whole else "")
+        by_shape.setdefault((row["N"], row["B"]), {})[name] = row["speed"]
+    names = list(next(iter(by_shape.values())))
+    rows = [[*shape, *(f"{cells[n]:.0f}" for n in names)] for shape, cells in by_shape.items()]
+    return table(["N", "B", *names], rows)
 
 
 def start_table(result: dict) -> str:
@@ -122,8 +124,8 @@ def section(name: str, result: dict) -> str:
             table(["", "target", "reached"], targets(result)),
             "Net-steps a second (T = 100, medians of rounds in turn):",
             comparison_table(result),
-            "Networks at a time on each core (net-steps a second):",
-            tile_table(result),
+            "Networks at a time on each core, batches in slices or whole (net-steps a second):",
+            layout_table(result),
             f"Peak memory at N = 128, B = 64: {memory['4']} for 4 networks, "
             f"{memory['1000']} for 1,000.",
             "From the start of the process to the first training step:",

@@ -77,11 +77,11 @@ def comparison(torch: str | None) -> list[dict]:
 
 
 def sweeps() -> dict[str, list[dict]]:
-    """Net-steps a second against K, N, B, T and the tile."""
+    """Net-steps a second against K, N, B, T and the layout."""
 
-    def row(width: int, batch: int, n_steps: int, size: int, steps: int, tile: int = 1) -> dict:
-        found = speed(width, batch, n_steps, size, steps, tile)
-        return {"N": width, "B": batch, "T": n_steps, "K": size, "tile": tile, "speed": found}
+    def row(width: int, batch: int, n_steps: int, size: int, steps: int, *layout: object) -> dict:
+        found = speed(width, batch, n_steps, size, steps, *layout)
+        return {"N": width, "B": batch, "T": n_steps, "K": size, "layout": layout, "speed": found}
 
     def steps(width: int, batch: int, n_steps: int, size: int) -> int:
         """Steps an epoch that make an epoch about a second."""
@@ -94,10 +94,10 @@ def sweeps() -> dict[str, list[dict]]:
         "N": [row(n, 64, 100, 8, steps(n, 64, 100, 8)) for n in widths],
         "B": [row(64, b, 100, 8, steps(64, b, 100, 8)) for b in batches],
         "T": [row(64, 64, t, 8, steps(64, 64, t, 8)) for t in lengths],
-        "tile": [
-            row(n, b, 100, 16, steps(n, b, 100, 16), tile)
+        "layout": [
+            row(n, b, 100, 16, steps(n, b, 100, 16), *layout)
             for n, b, *_ in SHAPES
-            for tile in (1, 2, 8)
+            for layout in ((1,), (1, "whole"), (2,), (8,))
         ],
     }
 

@@ -23,6 +23,9 @@ from rnnensemble.learning.trainer import (
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import Task
 
+LEAST_SLICE = 16
+"""Trials in a slice of a batch, at least; fewer make slow products."""
+
 
 class Recipe(Protocol):
     """What decides how networks train; a `Population` is one too."""
@@ -135,11 +138,21 @@ def default_tile(settings: Settings, mesh: Mesh) -> int:
 
     A step holds about three arrays `[T, B, N]` for each network of a tile.
     """
-    trials = jax.eval_shape(
-        partial(settings.task.sample, batch=settings.training.batch), jax.random.key(0)
-    )
-    batch, steps = trials.mask.shape
-    return runtime.default_tile(mesh, item_bytes=3 * 4 * steps * batch * settings.network.width)
+    return runtime.default_tile(mesh, item_bytes=3 * settings.training.batch * _bytes(settings))
+
+
+def _bytes(settings: Settings) -> int:
+    """Memory of the states of one trial, `[T, N]`."""
+    trials = jax.eval_shape(partial(settings.task.sample, batch=1), jax.random.key(0))
+    return 4 * trials.mask.shape[1] * settings.network.width
+
+
+def _slices(settings: Settings, mesh: Mesh) -> int:
+    """Into how many slices a batch is cut, so that the states of a slice stay in cache."""
+    batch, each = settings.training.batch, _bytes(settings)
+    counts = [n for n in range(1, batch + 1) if batch % n == 0 and batch // n >= LEAST_SLICE]
+    fitting = [n for n in counts if batch // n * each <= runtime.cache_bytes(mesh)]
+    return min(fitting, default=max(counts, default=1))
 
 
 def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
@@ -157,6 +170,7 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
         training=_shared(settings.training),
         mesh=mesh,
         tile=fleet.tile,
+        slices=_slices(settings, mesh),
         **_static(settings),
     )
     return dataclasses.replace(fleet, state=state), fleet.by_network(report)
@@ -242,17 +256,17 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
 
 @partial(
     jax.jit,
-    static_argnames=("task", "network", "training", "mesh", "tile"),
+    static_argnames=("task", "network", "training", "mesh", "tile", "slices"),
     donate_argnames=("state",),
 )
-def _epoch(keys, state, hyper, active, *, task, network, training, mesh, tile):  # noqa: ANN001, ANN202
+def _epoch(keys, state, hyper, active, *, task, network, training, mesh, tile, slices):  # noqa: ANN001, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
     blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
 
+    how = {"task": task, "network": network, "training": training, "slices": slices}
+
     def one(item: tuple, fixed: tuple) -> tuple:
-        return train_epoch(
-            fixed[0], item[0], fixed[1], task=task, network=network, training=training
-        )
+        return train_epoch(fixed[0], item[0], fixed[1], **how)
 
     return runtime.map_active(
         one, (state, blank), (keys, hyper), active=active, mesh=mesh, tile=tile

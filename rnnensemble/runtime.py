@@ -92,6 +92,11 @@ def default_tile(mesh: Mesh, item_bytes: int = 0) -> int:
     return tile
 
 
+def cache_bytes(mesh: Mesh) -> float:
+    """Memory within which an item's arrays had better stay: CPU caches; no limit elsewhere."""
+    return 2 * 2**20 if mesh.devices.flat[0].platform == "cpu" else math.inf
+
+
 def spread_over(mesh: Mesh) -> NamedSharding:
     """The sharding of arrays whose leading axis is spread over the mesh."""
     return NamedSharding(mesh, _SPREAD)

@@ -13,11 +13,13 @@ from rnnensemble import (
     Training,
     TrainingInterrupted,
     VanillaRNN,
+    fleet,
     runtime,
     tasks,
     train_population,
 )
 from rnnensemble.fleet import Settings, compacted, launch, slots_trained
+from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.trainer import (
     CONVERGED,
     DIVERGED,
@@ -83,6 +85,30 @@ def test_pmap_over_the_same_epoch_agrees(five):
         state = step(keys, state, hyper)
     for x, y in zip(jax.tree.leaves(state.params), jax.tree.leaves(five.params), strict=True):
         np.testing.assert_allclose(x, y[:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("task", [TASK, tasks.DelayedDiscrimination(n_steps=40, delay=(5, 10))])
+def test_slices_of_a_batch_add_up(task):
+    params = NETWORK.init(
+        jax.random.key(0), n_inputs=task.n_inputs, n_outputs=task.n_outputs, gain=jnp.float32(1)
+    )
+    trials = task.sample(jax.random.key(1), 32)
+    whole = loss_and_gradient(params, trials, NETWORK)
+    sliced = loss_and_gradient(params, trials, NETWORK, slices=4)
+    for x, y in zip(jax.tree.leaves(whole), jax.tree.leaves(sliced), strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-6)
+
+
+def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
+    settings = Settings(TASK, NETWORK, Training(batch=64), 5, 0)  # 12 * 64 * 8 floats: 24 kB
+    mesh = runtime.network_mesh()
+    counts = {}
+    for limit in (24_576, 24_575, 6_200, 1):
+        monkeypatch.setattr(runtime, "cache_bytes", lambda mesh, limit=limit: limit)
+        counts[limit] = fleet._slices(settings, mesh)
+    assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
+    monkeypatch.setattr(fleet, "LEAST_SLICE", 2)
+    close(five, train(), 5)  # in slices of 2 now
 
 
 def test_hyperparameters_differ_by_network_in_one_program(five):
@@ -162,14 +188,14 @@ def test_no_recompilation_between_epochs_and_conditions_of_one_shape():
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_tiles_halve_as_networks_finish(devices):
-    fleet = launch(Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(devices), 16)
-    before = fleet.by_network(fleet.state.params)
+    now = launch(Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(devices), 16)
+    before = now.by_network(now.state.params)
     order, slots = np.random.default_rng(0).permutation(40), []
     for left in (40, 35, 15, 6, 3, 1):
         active = np.isin(np.arange(40), order[:left])
-        fleet = compacted(fleet, active)
-        slots.append(slots_trained(fleet, active))
-        for x, y in zip(before, fleet.by_network(fleet.state.params), strict=True):
+        now = compacted(now, active)
+        slots.append(slots_trained(now, active))
+        for x, y in zip(before, now.by_network(now.state.params), strict=True):
             np.testing.assert_array_equal(x, y)
     assert slots == [48, 48, 16, 8, 4, 1]
 

@@ -1,10 +1,16 @@
-"""This package: `train_population` on all cores."""
+"""This package: `train_population` on all cores.
+
+    python ours.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS [TILE [whole]]
+
+`whole` takes every batch at once, whatever the cache.
+"""
 
 import sys
 
 import numpy as np
 
 import rnnensemble as rnne
+from rnnensemble import runtime
 
 
 def measure(
@@ -27,4 +33,6 @@ def measure(
 
 if __name__ == "__main__":
     rnne.use_all_cores()
-    print(measure(*map(int, sys.argv[1:])))
+    if sys.argv[7:] == ["whole"]:
+        runtime.cache_bytes = lambda mesh: float("inf")
+    print(measure(*map(int, sys.argv[1:7])))

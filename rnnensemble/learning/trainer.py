@@ -10,7 +10,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
-from rnnensemble.learning.objective import task_loss
+from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.networks import VanillaParams, VanillaRNN
 from rnnensemble.tasks import Task
 
@@ -153,6 +153,7 @@ def train_epoch(
     task: Task,
     network: VanillaRNN,
     training: Training,
+    slices: int = 1,
 ) -> tuple[TrainState, EpochReport]:
     """Trains one network for one epoch.
 
@@ -166,6 +167,7 @@ def train_epoch(
         task: What to learn.
         network: Its architecture.
         training: Batch, steps, patience and plateau rule.
+        slices: Into how many slices each batch is cut.
 
     Returns:
         The state after the epoch and the epoch's report.
@@ -176,7 +178,7 @@ def train_epoch(
     def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
-        loss, gradient = jax.value_and_grad(task_loss)(as_params(vector), trials, network)
+        loss, gradient = loss_and_gradient(as_params(vector), trials, network, slices=slices)
         gradient = ravel_pytree(gradient)[0]
         norm = jnp.linalg.norm(gradient)
         shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
