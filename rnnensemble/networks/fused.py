@@ -40,14 +40,8 @@ def states(
         params.bias,
         params.initial_state,
     )
-    return _over_trials(
-        partial(_states_kernel, scheme),
-        (inputs,),
-        fixed,
-        [(steps, batch, width), (batch, width)],
-        batch,
-        interpret,
-    )
+    shapes = [(steps, batch, width), (batch, width)]
+    return _over_trials(scheme, _states_kernel, (inputs,), fixed, shapes, interpret)
 
 
 def drives_bar(
@@ -62,8 +56,8 @@ def drives_bar(
     """The gradients d_1 ... d_T of the drives, `[T, B, N]`, from those of the outputs."""
     fixed = (params.recurrent_weights, params.readout_weights)
     per_trial = (states, last, outputs_bar)
-    kernel = partial(_drives_bar_kernel, scheme)
-    return _over_trials(kernel, per_trial, fixed, [states.shape], len(last), interpret)[0]
+    shapes = [states.shape]
+    return _over_trials(scheme, _drives_bar_kernel, per_trial, fixed, shapes, interpret)[0]
 
 
 def _states_kernel(scheme: Any, *refs: Any) -> None:
@@ -102,19 +96,27 @@ def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
     drives_bar[0] = jax.lax.fori_loop(0, steps - 1, step, at_last)
 
 
+def _blocks(precision: str, width: int, batch: int) -> tuple[int, int]:
+    """Trials and warps of one program: as many as an H100's registers hold (by its compiler)."""
+    most = 32 if precision == "float32" else 64  # float32 products run outside the matrix units
+    block = next(size for size in (64, 32, 16) if size <= most and batch % size == 0)
+    return block, 16 if precision == "float32" and width == 128 else 8
+
+
 def _over_trials(
+    scheme: Any,
     kernel: Any,
     per_trial: tuple[Array, ...],
     fixed: tuple[Array, ...],
     shapes: list[tuple[int, ...]],
-    batch: int,
     interpret: bool,
 ) -> Any:
     """Runs a kernel on blocks of trials, the last axis but one; all blocks share `fixed`."""
     from jax.experimental import pallas as pl  # kept out of `import rnnensemble`
     from jax.experimental.pallas import triton
 
-    block = next(size for size in (64, 32, 16) if batch % size == 0)
+    batch, width = shapes[0][1:]
+    block, warps = _blocks(scheme.precision, width, batch)
 
     def trials(shape: tuple[int, ...]) -> Any:
         lead = len(shape) - 2
@@ -124,11 +126,11 @@ def _over_trials(
         return pl.BlockSpec(shape, lambda i: (0,) * len(shape))
 
     return pl.pallas_call(
-        kernel,
+        partial(kernel, scheme),
         grid=(batch // block,),
         in_specs=[trials(x.shape) for x in per_trial] + [whole(x.shape) for x in fixed],
         out_specs=[trials(shape) for shape in shapes],
         out_shape=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
-        compiler_params=triton.CompilerParams(num_warps=4, num_stages=1),
+        compiler_params=triton.CompilerParams(num_warps=warps, num_stages=1),
         interpret=interpret,
     )(*per_trial, *fixed)
