@@ -164,37 +164,39 @@ def sizes(plan: Plan) -> Iterator[dict]:
 
 
 def rivals(plan: Plan) -> Iterator[dict]:
-    """What a researcher would use instead."""
+    """What a researcher would use instead, in float32 and in tf32 (the libraries' default)."""
     for width, batch, size in plan.shapes:
-        row = {"N": width, "B": batch}
-        shape = (width, batch, plan.n_steps)
-        found = plain_vmap.measure(*shape, size, plan.epoch_steps)
-        yield {**row, "rival": "plain_vmap", "K": size, "speed": found}
-        try:
-            import pytorch_loop
-            import pytorch_vmap
-            import torch
-        except ImportError:
-            yield {**row, "rival": "pytorch", "skipped": "PyTorch is not installed"}
-            continue
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        found = pytorch_loop.measure(*shape, 5, 4 * plan.epoch_steps, device)
-        yield {**row, "rival": "pytorch_loop", "K": 5, "speed": found}
-        some = min(size, 128)
-        found = pytorch_vmap.measure(*shape, some, plan.epoch_steps // 2, device)
-        yield {**row, "rival": "pytorch_vmap", "K": some, "speed": found}
+        for precision, name in (("highest", "float32"), ("high", "tf32")):
+            shape = {"N": width, "B": batch, "precision": name}
+            with jax.default_matmul_precision(precision):
+                found = plain_vmap.measure(width, batch, plan.n_steps, size, plan.epoch_steps)
+            yield {**shape, "rival": "plain_vmap", "K": size, "speed": found}
+            yield from ({**shape, **row} for row in torch_rivals(plan, width, batch, size, name))
+
+
+def torch_rivals(plan: Plan, width: int, batch: int, size: int, name: str) -> Iterator[dict]:
+    """PyTorch's loop over networks (cuDNN) and its vectorized ensemble."""
+    try:
+        import pytorch_loop
+        import pytorch_vmap
+        import torch
+    except ImportError:
+        yield {"rival": "pytorch", "skipped": "PyTorch is not installed"}
+        return
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.allow_tf32 = name == "tf32"
+    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
+    shape, steps = (width, batch, plan.n_steps), plan.epoch_steps
+    found = pytorch_loop.measure(*shape, 5, 4 * steps, device)
+    yield {"rival": "pytorch_loop", "K": 5, "speed": found}
+    some = min(size, 128)
+    found = pytorch_vmap.measure(*shape, some, max(1, steps // 4), device)
+    yield {"rival": "pytorch_vmap", "K": some, "speed": found}
 
 
 def training(plan: Plan) -> Iterator[dict]:
     """A whole training to the threshold, in the default tile and layout."""
-    started = time.perf_counter()
-    measured = waste.measure(plan.trained)
-    stats = jax.local_devices()[0].memory_stats() or {}
-    yield {
-        **measured,
-        "seconds": time.perf_counter() - started,
-        "peak_bytes": stats.get("peak_bytes_in_use"),
-    }
+    yield waste.measure(plan.trained)
 
 
 PARTS: tuple[Callable[[Plan], Iterator[dict]], ...] = (

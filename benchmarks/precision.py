@@ -33,16 +33,19 @@ def measure(precision: str) -> dict:
     """Trains and compares the networks of one precision."""
     text = (ROOT / "experiments" / "flipflop.toml").read_text()
     condition = conditions.from_toml(text)
+    speeds: list[float] = []
     population = rnne.train_population(
         condition.task,
         network=dataclasses.replace(condition.network, precision=precision),
         training=condition.training,
         size=SIZE,
         seed=condition.seed,
+        progress=lambda progress: speeds.append(progress.net_steps_per_second),
     )
     last = population.history.loss[np.arange(SIZE), population.stop_epoch - 1]
     found = rnne.measure_degeneracy(population, analysis=condition.analysis)
     return {
+        "net_steps_per_second": float(np.median(speeds[1:])),
         "converged": int(population.converged.sum()),
         "epochs": [int(x) for x in population.stop_epoch],
         "final_loss": [float(x) for x in last],
@@ -62,8 +65,9 @@ def report(results: dict) -> str:
         converged = f"{found['converged']}/{SIZE}"
         loss = f"{middle:.2e} [{low:.2e}, {high:.2e}]"
         rows.append([f"`{precision}`", converged, np.median(found["epochs"]), loss, *levels])
+        rows[-1].append(f"{found['net_steps_per_second']:.0f}")
     head = ["precision", "converged", "epochs", "final loss [5%, 95%]"]
-    return documents.table([*head, "sigma_OOD", "DSA", "PIF"], rows)
+    return documents.table([*head, "sigma_OOD", "DSA", "PIF", "net-steps/s, CPU"], rows)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ TARGETS = {
     (64, 64): {"plain_vmap": 3.5, "pytorch_loop": 12.0},
     (32, 32): {"plain_vmap": 3.5, "pytorch_loop": 25.0},
 }
+OTHERWISE = {"whole": ", whole batches", "together": ", one device of all cores"}
 NAMES = {
     "ours": "`train_population`",
     "plain_vmap": "`jit(vmap(step))`",
@@ -94,7 +95,7 @@ def layout_table(result: dict) -> str:
     by_shape: dict = {}
     for row in result["sweeps"]["layout"]:
         tile, *whole = row["layout"]
-        name = f"tile {tile}" + (", whole batches" if whole else "")
+        name = f"tile {tile}" + "".join(OTHERWISE[word] for word in whole)
         by_shape.setdefault((row["N"], row["B"]), {})[name] = row["speed"]
     names = list(next(iter(by_shape.values())))
     rows = [[*shape, *(f"{cells[n]:.0f}" for n in names)] for shape, cells in by_shape.items()]

@@ -1,6 +1,7 @@
 """Networks in their places on the devices: one compiled epoch for all of them."""
 
 import dataclasses
+import functools
 import math
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -138,18 +139,20 @@ def default_tile(settings: Settings, mesh: Mesh) -> int:
 
     A step holds about three arrays `[T, B, N]` for each network of a tile.
     """
-    return runtime.default_tile(mesh, item_bytes=3 * settings.training.batch * _bytes(settings))
+    each = _trial_bytes(settings.task, settings.network.width)
+    return runtime.default_tile(mesh, item_bytes=3 * settings.training.batch * each)
 
 
-def _bytes(settings: Settings) -> int:
+@functools.cache
+def _trial_bytes(task: Task, width: int) -> int:
     """Memory of the states of one trial, `[T, N]`."""
-    trials = jax.eval_shape(partial(settings.task.sample, batch=1), jax.random.key(0))
-    return 4 * trials.mask.shape[1] * settings.network.width
+    trials = jax.eval_shape(partial(task.sample, batch=1), jax.random.key(0))
+    return 4 * trials.mask.shape[1] * width
 
 
 def _slices(settings: Settings, mesh: Mesh) -> int:
     """Into how many slices a batch is cut, so that the states of a slice stay in cache."""
-    batch, each = settings.training.batch, _bytes(settings)
+    batch, each = settings.training.batch, _trial_bytes(settings.task, settings.network.width)
     counts = [n for n in range(1, batch + 1) if batch % n == 0 and batch // n >= LEAST_SLICE]
     fitting = [n for n in counts if batch // n * each <= runtime.cache_bytes(mesh)]
     return min(fitting, default=max(counts, default=1))
@@ -229,16 +232,18 @@ def compacted(fleet: Fleet, active: np.ndarray) -> Fleet:
 
     The tile halves whenever half of it would do; each half is one more compiled program.
     """
-    devices, tile = fleet.mesh.size, fleet.tile
+    devices, tile, size = fleet.mesh.size, fleet.tile, len(active)
     share = math.ceil(active.sum() / devices)
-    while tile % 2 == 0 and share <= tile // 2:
-        tile //= 2
-    if _busy(fleet, active, tile).sum(axis=1).max() <= math.ceil(share / tile):
-        return dataclasses.replace(fleet, tile=tile)
-    padding = np.arange(len(active), len(fleet.occupant))
+    while tile > 1 and share <= math.ceil(tile / 2):
+        tile = math.ceil(tile / 2)
+    busiest = _busy(fleet, active, fleet.tile).sum(axis=1).max()
+    if tile == fleet.tile and busiest <= math.ceil(share / tile):
+        return fleet
+    slots = devices * tile * math.ceil(size / (devices * tile))
+    padding = np.arange(size, slots)
     ordered = np.concatenate([np.flatnonzero(active), np.flatnonzero(~active), padding])
     occupant = ordered.reshape(-1, devices).T.ravel()  # device d gets every d-th
-    source = np.argsort(fleet.occupant)[occupant]
+    source = np.argsort(fleet.occupant)[np.minimum(occupant, size - 1)]
     state = _move(fleet.state, source, mesh=fleet.mesh)
     return dataclasses.replace(fleet, tile=tile, occupant=occupant, state=state)
 
@@ -273,7 +278,7 @@ def _epoch(keys, state, hyper, active, *, task, network, training, mesh, tile, s
     )
 
 
-@partial(jax.jit, static_argnames=("mesh",), donate_argnames=("tree",))
+@partial(jax.jit, static_argnames=("mesh",))
 def _move(tree, source, *, mesh):  # noqa: ANN001, ANN202
     """Slot i gets what was in slot source[i]."""
     moved = jax.tree.map(lambda x: x[source], tree)

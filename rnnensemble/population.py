@@ -158,7 +158,8 @@ def train_population(
         seed: Seed of the population.
         devices: How many local devices to use, None for all of them (on a CPU call
             `runtime.use_all_cores()` first).
-        tile: Networks that a device trains at once; None for 1 on a CPU and 64 elsewhere.
+        tile: Networks that a device trains at once; None for 1 on a CPU and at most 64
+            elsewhere, as memory allows.
         resume: An unfinished population with the same settings, to go on from.
         progress: Called after every epoch.
         checkpoint: Called with the unfinished population every `checkpoint_seconds`.

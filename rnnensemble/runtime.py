@@ -40,7 +40,7 @@ def use_compilation_cache() -> None:
     """Keeps compiled programs on disk, so that the second start of a run is quick.
 
     They go to the folder that JAX_COMPILATION_CACHE_DIR names, or else to `rnnensemble` in the
-    user's cache folder; programs for another machine or version are never taken.
+    user's cache folder, under keys of program, machine and versions.
     """
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")

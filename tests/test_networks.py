@@ -47,9 +47,9 @@ def plain(activation, params, inputs):
     return jax.vmap(trial, 1, 1)(inputs)
 
 
-def example(width, batch, n_inputs, n_outputs):
+def example(width, batch, n_inputs, n_outputs, key=1):
     """Parameters, inputs and the weights of rates and outputs in a loss."""
-    keys = jax.random.split(jax.random.key(1), 8)
+    keys = jax.random.split(jax.random.key(key), 8)
     params = VanillaParams(
         input_weights=jax.random.normal(keys[0], (width, n_inputs)),
         recurrent_weights=jax.random.normal(keys[1], (width, width)) / width**0.5,
@@ -96,13 +96,17 @@ def test_backward_pass_equals_autodiff(activation, seen, method, shape):
 
 
 def test_fused_kernel_takes_a_population():
-    single = [example(16, 32, n, n) for n in (2, 2)]
-    params, inputs, _ = jax.tree.map(lambda *x: jnp.stack(x), *single)
-    inputs = inputs * jnp.array([1.0, -0.5])[:, None, None, None]
-    fused = jax.vmap(partial(respond, Scheme("tanh", "float32", "interpreted")))(params, inputs)
-    scan = jax.vmap(partial(respond, Scheme("tanh")))(params, inputs)
+    single = [example(16, 32, 2, 2, key) for key in (1, 2, 3)]
+    many = jax.tree.map(lambda *x: jnp.stack(x), *single)
+
+    def all_of(scheme):
+        one = partial(value_and_gradients, partial(respond, scheme), seen=(False, True))
+        return jax.vmap(one)(*many)
+
+    fused, scan = all_of(Scheme("tanh", "float32", "interpreted")), all_of(Scheme("tanh"))
     for a, b in zip(fused, scan, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+        assert not np.allclose(a[0], a[1])
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
 
 def test_networks_that_the_kernel_does_not_fit_are_scanned():
@@ -119,6 +123,9 @@ def test_tf32_rounds_to_eleven_bits():
     x = jax.random.normal(jax.random.key(0), (1000,)) * 10.0 ** jnp.arange(-5, 5).repeat(100)
     expected = jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=10)
     np.testing.assert_array_equal(cell._rounded(x), expected)
+    special = jnp.array([0.0, jnp.inf, -jnp.inf, jnp.nan])
+    special = jnp.append(special, jax.lax.bitcast_convert_type(jnp.uint32(0x7FFFFFFF), jnp.float32))
+    np.testing.assert_array_equal(cell._rounded(special), special)
 
 
 @pytest.mark.parametrize("method", ["scan", "interpreted"])

@@ -19,6 +19,7 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.fleet import Settings, compacted, launch, slots_trained
+from rnnensemble.learning import trainer
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.trainer import (
     CONVERGED,
@@ -108,7 +109,15 @@ def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
         counts[limit] = fleet._slices(settings, mesh)
     assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
     monkeypatch.setattr(fleet, "LEAST_SLICE", 2)
-    close(five, train(), 5)  # in slices of 2 now
+    used, original = [], trainer.loss_and_gradient
+
+    def spy(*args, slices):
+        used.append(slices)
+        return original(*args, slices=slices)
+
+    monkeypatch.setattr(trainer, "loss_and_gradient", spy)
+    close(five, train(), 5)
+    assert set(used) == {4}
 
 
 def test_hyperparameters_differ_by_network_in_one_program(five):
@@ -198,6 +207,18 @@ def test_tiles_halve_as_networks_finish(devices):
         for x, y in zip(before, now.by_network(now.state.params), strict=True):
             np.testing.assert_array_equal(x, y)
     assert slots == [48, 48, 16, 8, 4, 1]
+
+
+def test_tiles_of_any_size_halve():
+    now = launch(Settings(TASK, NETWORK, SHORT, 50, 0), runtime.network_mesh(1), 64)
+    before, slots = now.by_network(now.state.params), []
+    for left in (50, 26, 25, 13, 5, 1):
+        active = np.arange(50) >= 50 - left
+        now = compacted(now, active)
+        slots.append(slots_trained(now, active))
+        for x, y in zip(before, now.by_network(now.state.params), strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert slots == [50, 50, 25, 13, 7, 1]
 
 
 def test_default_tile_fits_into_memory():

@@ -1,8 +1,8 @@
 """This package: `train_population` on all cores.
 
-    python ours.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS [TILE [whole]]
+    python ours.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS [TILE [whole | together]]
 
-`whole` takes every batch at once, whatever the cache.
+`whole` takes every batch at once, whatever the cache; `together` uses all cores as one device.
 """
 
 import sys
@@ -32,7 +32,8 @@ def measure(
 
 
 if __name__ == "__main__":
-    rnne.use_all_cores()
+    if sys.argv[7:] != ["together"]:
+        rnne.use_all_cores()
     if sys.argv[7:] == ["whole"]:
         runtime.cache_bytes = lambda mesh: float("inf")
     print(measure(*map(int, sys.argv[1:7])))

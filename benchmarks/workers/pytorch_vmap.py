@@ -41,8 +41,10 @@ def measure(
     for _ in range(5):
         started = time.perf_counter()
         for _ in range(epoch_steps):
-            trials = [sample(batch, n_steps, device) for _ in range(size)]
-            pulses, targets = (torch.stack(each) for each in zip(*trials, strict=True))
+            trials = sample(size * batch, n_steps, device)
+            pulses, targets = (
+                each.unflatten(1, (size, batch)).transpose(0, 1).contiguous() for each in trials
+            )
             gradient, value = gradients(params, pulses, targets)
             norm = sum(g.flatten(1).square().sum(1) for g in gradient.values()).sqrt()
             shrink = (1.0 / norm).clamp(max=1.0)

@@ -5,7 +5,7 @@
 What makes it fast where memory, not arithmetic, is the limit:
 
 - Nothing is kept for the backward pass but the states h_0 ... h_{T-1}, in the order in which the
-  gradients need them, so that no large array is ever cut, shifted or copied.
+  gradients need them, so that no large array is cut, shifted or copied where outputs alone count.
 - The gradient of each weight matrix is one product over all trials and steps.
 - Products with few inputs or outputs are sums inside the loop; the drives W_x x_t + b and the
   gradients W_y^T dL/dy_t are never stored.
