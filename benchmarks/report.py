@@ -90,6 +90,19 @@ def comparison_table(result: dict) -> str:
     return table(head, rows)
 
 
+def parts_table(result: dict) -> str:
+    """Where the time of a net-step goes, in milliseconds on one core."""
+    head, rows = ["N", "B"], []
+    for shape, row in zip(result["parts"], result["comparison"], strict=True):
+        width, batch, *parts = shape.values()
+        cores = result["machine"]["devices"]
+        ideal = 1e3 * 2 * 100 * batch * width**2 / (peak(result) / cores)
+        step = 1e3 * cores / np.median(row["ours"])
+        rows.append([width, batch, *(f"{ms:.2f}" for ms in (ideal, *parts, step))])
+        head = ["N", "B", "one N x N block at peak", *list(shape)[2:], "net-step"]
+    return table(head, rows)
+
+
 def layout_table(result: dict) -> str:
     """Net-steps a second by layout: networks at a time on a device, and slices of a batch."""
     by_shape: dict = {}
@@ -119,12 +132,13 @@ def section(name: str, result: dict) -> str:
     return "\n\n".join(
         [
             f"### {name}, Python {machine['python']}",
-            f"{machine['processor']}, {machine['cores']} cores, {result['date']}; "
-            f"{result['seconds'] / 60:.0f} minutes. Large float32 matrix products reach "
-            f"{peak(result) / 1e9:.0f} GFLOP/s here, memory {bandwidth(result) / 1e9:.0f} GB/s.",
+            f"{machine['processor']}, {machine['cores']} cores, {result['date']}. "
+            f"Large float32 matrix products reach {peak(result) / 1e9:.0f} GFLOP/s here, memory {bandwidth(result) / 1e9:.0f} GB/s.",
             table(["", "target", "reached"], targets(result)),
             "Net-steps a second (T = 100, medians of rounds in turn):",
             comparison_table(result),
+            "Where the time of a net-step goes, in milliseconds on one core (all cores busy):",
+            parts_table(result),
             "Networks at a time on each core, batches in slices or whole (net-steps a second):",
             layout_table(result),
             f"Peak memory at N = 128, B = 64: {memory['4']} for 4 networks, "

@@ -1,6 +1,7 @@
 """How fast training is, against what else there is and against what the machine can do.
 
     python benchmarks/throughput.py [--torch PYTHON]    measure, then write the report
+    python benchmarks/throughput.py --only PART ...     measure parts again
     python benchmarks/throughput.py --report            write the report from the last results
 
 Every number comes from a process of its own (benchmarks/workers/), alternatives in turn, medians
@@ -18,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -120,22 +122,28 @@ def starts() -> dict[str, dict]:
     return found
 
 
-def measure(torch: str | None) -> dict:
-    """Everything that the report shows."""
-    started = time.perf_counter()
-    ceilings = json.loads(worker("ceilings")[0])
-    result = {
-        "ceilings": ceilings,
-        "comparison": comparison(torch),
-        "sweeps": sweeps(),
-        "starts": starts(),
-        "memory": {str(size): worker("ours", 128, 64, 100, size, 1)[1] for size in (4, 1000)},
-        "waste": json.loads(worker("waste")[0]),
-        "ceilings_after": json.loads(worker("ceilings")[0]),
-        "date": datetime.date.today().isoformat(),
-        "machine": json.loads(worker("machine")[0]),
+def parts() -> list[dict]:
+    """Milliseconds of the parts of a net-step."""
+    return [{"width": n, "batch": b, **json.loads(worker("parts", n, b)[0])} for n, b, *_ in SHAPES]
+
+
+def memory() -> dict[str, int]:
+    """Most resident memory by number of networks."""
+    return {str(size): worker("ours", 128, 64, 100, size, 1)[1] for size in (4, 1000)}
+
+
+def measures_with(torch: str | None) -> dict[str, Callable]:
+    """How to measure what the report shows, by name."""
+    return {
+        "ceilings": lambda: json.loads(worker("ceilings")[0]),
+        "comparison": lambda: comparison(torch),
+        "parts": parts,
+        "sweeps": sweeps,
+        "starts": starts,
+        "memory": memory,
+        "waste": lambda: json.loads(worker("waste")[0]),
+        "ceilings_after": lambda: json.loads(worker("ceilings")[0]),
     }
-    return {**result, "seconds": time.perf_counter() - started}
 
 
 def main() -> None:
@@ -144,11 +152,19 @@ def main() -> None:
     has_torch = importlib.util.find_spec("torch") is not None
     parser.add_argument("--torch", default=sys.executable if has_torch else None)
     parser.add_argument("--report", action="store_true")
+    parser.add_argument(
+        "--only", nargs="+", choices=measures_with(None), help="measure these again"
+    )
     options = parser.parse_args()
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if not options.report:
-        found = measure(options.torch)
-        results[f"jax {found['machine']['jax']}"] = found
+        measures = measures_with(options.torch)
+        machine = json.loads(worker("machine")[0])
+        kept = results.get(f"jax {machine['jax']}", {}) if options.only else {}
+        found = {**kept, "machine": machine, "date": datetime.date.today().isoformat()}
+        for name in options.only or measures:
+            found[name] = measures[name]()
+        results[f"jax {machine['jax']}"] = found
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     from report import write_report
 

@@ -195,30 +195,25 @@ def test_no_recompilation_between_epochs_and_conditions_of_one_shape():
     assert len(seen) > 0
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_tiles_halve_as_networks_finish(devices):
-    now = launch(Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(devices), 16)
+@pytest.mark.parametrize(
+    ("size", "tile", "devices", "left", "slots"),
+    [
+        (40, 16, 1, (40, 35, 15, 6, 3, 1), [48, 48, 16, 8, 4, 1]),
+        (40, 16, 2, (40, 35, 15, 6, 3, 1), [48, 48, 16, 8, 4, 1]),
+        (50, 64, 1, (50, 26, 25, 13, 5, 1), [50, 50, 25, 13, 7, 1]),
+    ],
+)
+def test_tiles_halve_as_networks_finish(size, tile, devices, left, slots):
+    now = launch(Settings(TASK, NETWORK, SHORT, size, 0), runtime.network_mesh(devices), tile)
     before = now.by_network(now.state.params)
-    order, slots = np.random.default_rng(0).permutation(40), []
-    for left in (40, 35, 15, 6, 3, 1):
-        active = np.isin(np.arange(40), order[:left])
+    order, found = np.random.default_rng(0).permutation(size), []
+    for count in left:
+        active = np.isin(np.arange(size), order[:count])
         now = compacted(now, active)
-        slots.append(slots_trained(now, active))
+        found.append(slots_trained(now, active))
         for x, y in zip(before, now.by_network(now.state.params), strict=True):
             np.testing.assert_array_equal(x, y)
-    assert slots == [48, 48, 16, 8, 4, 1]
-
-
-def test_tiles_of_any_size_halve():
-    now = launch(Settings(TASK, NETWORK, SHORT, 50, 0), runtime.network_mesh(1), 64)
-    before, slots = now.by_network(now.state.params), []
-    for left in (50, 26, 25, 13, 5, 1):
-        active = np.arange(50) >= 50 - left
-        now = compacted(now, active)
-        slots.append(slots_trained(now, active))
-        for x, y in zip(before, now.by_network(now.state.params), strict=True):
-            np.testing.assert_array_equal(x, y)
-    assert slots == [50, 50, 25, 13, 7, 1]
+    assert found == slots
 
 
 def test_default_tile_fits_into_memory():
