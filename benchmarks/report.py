@@ -133,7 +133,8 @@ def section(name: str, result: dict) -> str:
         [
             f"### {name}, Python {machine['python']}",
             f"{machine['processor']}, {machine['cores']} cores, {result['date']}. "
-            f"Large float32 matrix products reach {peak(result) / 1e9:.0f} GFLOP/s here, memory {bandwidth(result) / 1e9:.0f} GB/s.",
+            f"Large float32 matrix products reach {peak(result) / 1e9:.0f} GFLOP/s, "
+            f"memory {bandwidth(result) / 1e9:.0f} GB/s.",
             table(["", "target", "reached"], targets(result)),
             "Net-steps a second (T = 100, medians of rounds in turn):",
             comparison_table(result),
