@@ -5,9 +5,9 @@
     python benchmarks/throughput.py --report            write the report from the last results
 
 Every number comes from a process of its own (benchmarks/workers/), alternatives in turn, medians
-of rounds. Results: benchmarks/results/throughput.json, by jax version. Report: docs/performance.md
-between its markers, and docs/figures/performance.svg. `--torch` names an interpreter that has
-PyTorch, if this one has not.
+of rounds and of the ratios within them. Results: benchmarks/results/throughput.json, by jax
+version. Report: docs/performance.md between its markers, and docs/figures/performance.svg.
+`--torch` names an interpreter that has PyTorch, if this one has not.
 """
 
 import argparse
@@ -78,32 +78,38 @@ def comparison(torch: str | None) -> list[dict]:
     return rows
 
 
-def sweeps() -> dict[str, list[dict]]:
-    """Net-steps a second against K, N, B, T and the layout."""
+def measured(
+    width: int, batch: int, n_steps: int, size: int, epoch_steps: int, *layout: object
+) -> dict:
+    """One training of ours: its shape and net-steps a second."""
+    found = speed(width, batch, n_steps, size, epoch_steps, *layout)
+    shape = {"N": width, "B": batch, "T": n_steps, "K": size}
+    return {**shape, "layout": layout, "speed": found}
 
-    def row(width: int, batch: int, n_steps: int, size: int, steps: int, *layout: object) -> dict:
-        found = speed(width, batch, n_steps, size, steps, *layout)
-        return {"N": width, "B": batch, "T": n_steps, "K": size, "layout": layout, "speed": found}
 
-    def steps(width: int, batch: int, n_steps: int, size: int) -> int:
-        """Steps an epoch that make an epoch about a second."""
-        return int(np.clip(1.5e11 / flops(width, batch, n_steps) / size, 2, 128))
-
-    by_size = {size: [] for size in (1, 2, 4, 16, 64, 256, 1024, 4096)}
+def sizes() -> list[dict]:
+    """Net-steps a second against K; what the target compares, in rounds."""
+    rows = []
     for turn in range(ROUNDS):
-        for size, found in by_size.items():
-            if turn == 0 or size in (16, 1024):  # what the target compares, in rounds
-                found.append(row(32, 32, 100, size, int(np.clip(16384 / size, 16, 128))))
-    widths, batches, lengths = [16, 32, 64, 128, 256, 512], [8, 32, 128, 512], [25, 100, 400]
+        for size in (1, 2, 4, 16, 64, 256, 1024, 4096):
+            if turn == 0 or size in (16, 1024):
+                rows.append(measured(32, 32, 100, size, int(np.clip(8192 / size, 8, 128))))
+    return rows
+
+
+def sweeps() -> dict[str, list[dict]]:
+    """Net-steps a second against N, B, T and the layout."""
+
+    def row(width: int, batch: int, n_steps: int, size: int = 8, *layout: object) -> dict:
+        steps = 1.5e11 / flops(width, batch, n_steps) / size  # an epoch of about a second
+        return measured(width, batch, n_steps, size, int(np.clip(steps, 2, 128)), *layout)
+
     return {
-        "K": [
-            {**f[0], "speed": float(np.median([x["speed"] for x in f]))} for f in by_size.values()
-        ],
-        "N": [row(n, 64, 100, 8, steps(n, 64, 100, 8)) for n in widths],
-        "B": [row(64, b, 100, 8, steps(64, b, 100, 8)) for b in batches],
-        "T": [row(64, 64, t, 8, steps(64, 64, t, 8)) for t in lengths],
+        "N": [row(n, 64, 100) for n in (16, 32, 64, 128, 256, 512)],
+        "B": [row(64, b, 100) for b in (8, 32, 128, 512)],
+        "T": [row(64, 64, t) for t in (25, 100, 400)],
         "layout": [
-            row(n, b, 100, 16, steps(n, b, 100, 16), *layout)
+            row(n, b, 100, 16, *layout)
             for n, b, *_ in SHAPES
             for layout in ((1,), (1, "whole"), (1, "together"), (2,), (8,))
         ],
@@ -138,6 +144,7 @@ def measures_with(torch: str | None) -> dict[str, Callable]:
         "ceilings": lambda: json.loads(worker("ceilings")[0]),
         "comparison": lambda: comparison(torch),
         "parts": parts,
+        "sizes": sizes,
         "sweeps": sweeps,
         "starts": starts,
         "memory": memory,
