@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from rnnensemble.networks import VanillaParams, VanillaRNN, cell
 from rnnensemble.networks.cell import ACTIVATIONS, THIN
@@ -156,8 +157,10 @@ def test_fused_kernel_lowers_to_triton(precision, activation):
     def gradients(params, inputs, probes):
         return value_and_gradients(partial(respond, scheme), params, inputs, probes, (False, True))
 
+    h200 = AbstractDevice(device_kind="NVIDIA H200", num_cores=132, platform="gpu")
     traced = jax.jit(gradients).trace(params, inputs, probes)
-    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    with use_abstract_mesh(AbstractMesh((), (), abstract_device=h200)):
+        text = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert text.count("__gpu$xla.gpu.triton") == 2  # forward and backward
     assert "triton" not in traced.lower(lowering_platforms=("cpu",)).as_text()
 
