@@ -158,8 +158,8 @@ def test_fused_kernel_lowers_to_triton(precision, activation):
         return value_and_gradients(partial(respond, scheme), params, inputs, probes, (False, True))
 
     h200 = AbstractDevice(device_kind="NVIDIA H200", num_cores=132, platform="gpu")
-    traced = jax.jit(gradients).trace(params, inputs, probes)
     with use_abstract_mesh(AbstractMesh((), (), abstract_device=h200)):
+        traced = jax.jit(gradients).trace(params, inputs, probes)
         text = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert text.count("__gpu$xla.gpu.triton") == 2  # forward and backward
     assert "triton" not in traced.lower(lowering_platforms=("cpu",)).as_text()
