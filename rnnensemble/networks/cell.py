@@ -38,17 +38,18 @@ class VanillaParams(NamedTuple):
     initial_state: Array
 
 
+def exact_product(left: Array, right: Array) -> Array:
+    """left @ right in float32; without "highest" NVIDIA GPUs round the operands to tf32."""
+    return jnp.matmul(left, right, precision="highest")
+
+
 def thin_product(rows: Array, weights: Array) -> Array:
     """rows @ weights, `[B, I] x [I, N]`; with few I as a sum, which joins the loop around it."""
     if len(weights) > THIN:
-        return jnp.matmul(rows, weights, precision="highest")
+        return exact_product(rows, weights)
     return sum(
         (rows[:, i, None] * weights[i] for i in range(1, len(weights))), rows[:, :1] * weights[0]
     )
-
-
-def _float32(left: Array, right: Array) -> Array:
-    return jnp.matmul(left, right, precision="highest")
 
 
 def _tf32(left: Array, right: Array) -> Array:
@@ -69,11 +70,8 @@ def _bfloat16(left: Array, right: Array) -> Array:
 
 
 PRODUCTS: dict[str, Callable[[Array, Array], Array]] = {
-    "float32": _float32,
+    "float32": exact_product,
     "tf32": _tf32,
     "bfloat16": _bfloat16,
 }
-"""Matrix products by precision: operands rounded to 24, 11 or 8 significant bits, sums in float32.
-
-Without "highest", NVIDIA GPUs round the operands of every float32 product to tf32.
-"""
+"""Matrix products by precision: operands of 24, 11 or 8 significant bits, sums in float32."""

@@ -25,6 +25,7 @@ from rnnensemble.networks.cell import (
     PRODUCTS,
     SLOPES,
     VanillaParams,
+    exact_product,
     thin_product,
 )
 
@@ -86,11 +87,8 @@ def _rollout(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[tupl
     scan, kernel = partial(_scan_states, scheme), partial(fused.states, scheme)
     states, last = _by_method(scheme, params, inputs.shape[1], scan, kernel)(params, inputs)
     readout = params.readout_weights.T
-
-    def read(states: Array) -> Array:
-        return jnp.matmul(states, readout, precision="highest")
-
-    results = _later(states, last), _later(read(states), read(last))
+    outputs = _later(exact_product(states, readout), exact_product(last, readout))
+    results = _later(states, last), outputs
     return results, (params, inputs, states, last)
 
 
@@ -166,10 +164,11 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         input_weights=drive_weights_bar[:-1].T,
         recurrent_weights=over_all(drives_bar, states, scheme.precision),
         bias=drive_weights_bar[-1],
-        readout_weights=over_all(_earlier(outputs_bar), states) + outputs_bar[-1].T @ last,
-        initial_state=jnp.sum(drives_bar[0], axis=0) @ params.recurrent_weights,
+        readout_weights=over_all(_earlier(outputs_bar), states)
+        + exact_product(outputs_bar[-1].T, last),
+        initial_state=exact_product(jnp.sum(drives_bar[0], axis=0), params.recurrent_weights),
     )
-    return gradient, drives_bar @ params.input_weights
+    return gradient, exact_product(drives_bar, params.input_weights)
 
 
 _respond: Any = jax.custom_vjp(_run, nondiff_argnums=(0,))
