@@ -10,21 +10,41 @@ class Metric(abc.ABC):
     """How far apart two networks are. Subclasses are frozen dataclasses that hold the settings.
 
     Both methods see one network or one pair, are pure and jittable; batching happens elsewhere.
+    Data of one network is an array, or a dictionary of arrays where a metric needs several.
     """
 
     name: ClassVar[str]
     """How the registry and the command line call the metric."""
     data: ClassVar[str]
-    """What `prepare` takes: `activity` (rates `[B, T, N]`) or `weights` (recurrent, `[N, N]`)."""
+    """What `prepare` takes: `activity` (rates `[B, T, N]`), `outputs` (`[B, T, O]`) or `weights`
+    (recurrent, `[N, N]`)."""
+    symmetric: ClassVar[bool] = True
+    """Whether d(a, b) = d(b, a) and d(a, a) = 0; then only pairs i < j are computed."""
+    mixed_widths: ClassVar[bool] = False
+    """Whether networks of different N can be compared: what `prepare` returns has one shape for
+    all N, or comes to the same distance when padded with zeros."""
 
     @abc.abstractmethod
-    def check(self, shape: tuple[int, ...]) -> None:
-        """Raises ValueError unless data of this shape (of one network) can be prepared."""
+    def check(self, shape: Any) -> None:
+        """Raises ValueError unless data of this shape (of one network) can be prepared.
+
+        Args:
+            shape: A tuple, or a dictionary of tuples by name.
+        """
 
     @abc.abstractmethod
-    def prepare(self, data: Array) -> Any:
-        """Reduces the data of one network to what pairs are compared by."""
+    def prepare(self, data: Any) -> Any:
+        """Reduces the data of one network to what pairs are compared by, a tree of arrays."""
 
     @abc.abstractmethod
-    def compare(self, key: Key, first: Any, second: Any) -> Array:
-        """The distance of two prepared networks, a scalar of at least 0."""
+    def compare(self, key: Key, first: Any, second: Any) -> Any:
+        """The distance of two prepared networks, a scalar of at least 0.
+
+        Or a NamedTuple with a field `distance` and the evidence for it: the alignment found, a
+        lower bound. Nothing here may factor a matrix by LAPACK (docs/architecture.md).
+        """
+
+
+def distance_of(compared: Any) -> Array:
+    """The distance in what `compare` returned."""
+    return getattr(compared, "distance", compared)
