@@ -5,7 +5,7 @@ from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
 from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.networks import VanillaRNN
-from rnnensemble.pairwise import distance_matrix
+from rnnensemble.pairwise import compare_networks, distance_matrix
 from rnnensemble.population import Population, TrainingInterrupted, train_population
 from rnnensemble.runtime import use_all_cores
 from rnnensemble.tasks import Task, Trials
@@ -21,6 +21,7 @@ __all__ = [
     "TrainingInterrupted",
     "Trials",
     "VanillaRNN",
+    "compare_networks",
     "distance_matrix",
     "measure_degeneracy",
     "metrics",

@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from rnnensemble import intervals, pairwise, runtime
+from rnnensemble import blocks, intervals, pairwise, runtime
 from rnnensemble.axes import Key
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.metrics import DSA, PIF
+from rnnensemble.metrics.base import distance_of
 from rnnensemble.population import Population
 
 TRIALS = 2**32 - 1
@@ -236,7 +237,11 @@ def _dynamics(
     first, second = np.triu_indices(count, 1)
     itself = np.arange(count)
     both = (np.append(first, itself), np.append(second, count + itself))
-    values = pairwise.compare_pairs(analysis.dsa, operators, both, progress=progress, **pairs)
+    where = blocks.plan(operators, pairs["mesh"], pairs["tile"])
+    values = blocks.compare_pairs(
+        analysis.dsa, operators, both, where=where, seed=analysis.seed, progress=progress
+    )
+    values = distance_of(values)
     matrix = pairwise.as_matrix(values[: len(first)], count)
     mean = intervals.mean_distance(matrix, resamples=analysis.resamples, seed=analysis.seed)
     return Distances(mean, matrix, null=values[len(first) :])
@@ -249,10 +254,11 @@ def _weights(
     progress: Callable[[int, int], None] | None,
 ) -> Distances:
     weights = params.recurrent_weights
-    first, second = np.triu_indices(len(weights), 1)
-    values = pairwise.compare_pairs(
-        analysis.pif, weights, (first, second), progress=progress, **pairs
+    upper = np.triu_indices(len(weights), 1)
+    where = blocks.plan(weights, pairs["mesh"], pairs["tile"])
+    values = blocks.compare_pairs(
+        analysis.pif, weights, upper, where=where, seed=analysis.seed, progress=progress
     )
-    matrix = pairwise.as_matrix(values, len(weights))
+    matrix = pairwise.as_matrix(distance_of(values), len(weights))
     mean = intervals.mean_distance(matrix, resamples=analysis.resamples, seed=analysis.seed)
     return Distances(mean, matrix)

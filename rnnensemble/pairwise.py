@@ -1,45 +1,69 @@
-"""Distance matrices: prepare every network once, compare every pair once, on the devices."""
+"""Distance matrices of networks, wherever they were trained."""
 
+import dataclasses
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble import metrics, runtime
-from rnnensemble.axes import ArrayLike, Key
+from rnnensemble.blocks import Checkpoint, compare_pairs, plan, prepare_networks
 from rnnensemble.metrics import Metric
+from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.data import as_networks, require_comparable
 
-PAIRS_PER_CALL = 256
-"""Pairs that one device compares before the host hears of it."""
+
+class Comparison(NamedTuple):
+    """All pairs of the networks of one set, or of two.
+
+    Attributes:
+        first: Index i of each pair, `[pairs]`.
+        second: Index j of each pair, `[pairs]`.
+        shape: `(K, K)`, or `(K, L)` for two sets.
+        mirrored: Whether each pair (i, j) stands for (j, i) too.
+        found: What the metric's `compare` returned, with leading axis `pairs`: the distances, or
+            a NamedTuple of them and the evidence.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    shape: tuple[int, int]
+    mirrored: bool
+    found: Any
+
+    def matrix(self, field: str = "distance") -> np.ndarray:
+        """A number of each pair as `[K, K]` or `[K, L]`; 0 where nothing was compared."""
+        values = distance_of(self.found) if field == "distance" else getattr(self.found, field)
+        matrix = np.zeros(self.shape, values.dtype)
+        matrix[self.first, self.second] = values
+        if self.mirrored:
+            matrix[self.second, self.first] = values
+        return matrix
 
 
 def distance_matrix(
     metric: str | Metric,
-    data: ArrayLike,
+    data: Any,
+    other: Any = None,
     *,
+    settings: dict[str, Any] | None = None,
     seed: int = 0,
     devices: int | None = None,
     tile: int | None = None,
+    memory: float | None = None,
+    checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
-    """All pairwise distances of K networks, wherever they were trained.
+    """All pairwise distances of K networks, or those from K networks to L others.
 
-    Args:
-        metric: A name (`dsa`, `pif`) for its default settings, or a metric.
-        data: What the metric takes: rates `[K, B, T, N]` or recurrent weights `[K, N, N]`.
-        seed: Seed of the searches' random starts; pair (i, j) draws from it, i and j alone.
-        devices: How many local devices to use, None for all.
-        tile: Items that a device handles at once; None for 1 on a CPU and 64 elsewhere.
-        progress: Called with the pairs done and the pairs in all.
+    Takes what `compare_networks` takes, which also returns the evidence for each distance.
 
     Returns:
-        `[K, K]`, symmetric, zero diagonal.
+        `[K, K]`, or `[K, L]` with `other`. Symmetric with a zero diagonal unless the metric says
+        that it is asymmetric; then entry (i, j) goes from i to j.
 
     Raises:
-        ValueError: If the data do not fit the metric or are not finite.
+        ValueError: As `compare_networks`.
 
     Example:
         >>> import numpy as np
@@ -47,95 +71,123 @@ def distance_matrix(
         >>> distance_matrix("pif", weights).shape
         (3, 3)
     """
-    metric = metrics.find(metric) if isinstance(metric, str) else metric
-    data = np.asarray(data, np.float32)
-    require_data(metric, data)
+    return compare_networks(
+        metric,
+        data,
+        other,
+        settings=settings,
+        seed=seed,
+        devices=devices,
+        tile=tile,
+        memory=memory,
+        checkpoint=checkpoint,
+        progress=progress,
+    ).matrix()
+
+
+def compare_networks(
+    metric: str | Metric,
+    data: Any,
+    other: Any = None,
+    *,
+    settings: dict[str, Any] | None = None,
+    seed: int = 0,
+    devices: int | None = None,
+    tile: int | None = None,
+    memory: float | None = None,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Compares all pairs of networks.
+
+    Networks are prepared in groups and compared in blocks that fit into a device's memory: the
+    host holds the data, what the metric keeps of them, and the results.
+
+    Args:
+        metric: A name (`dsa`, `pif`, ...), or a metric with its settings.
+        data: What the metric takes, with leading axis K: rates `[K, B, T, N]`, recurrent weights
+            `[K, N, N]`, or a dictionary of arrays; or a list of each network's own, which may
+            differ in N where the metric allows it.
+        other: Data of L other networks; None for all pairs of the first.
+        settings: Settings of the metric named, where they differ from its defaults.
+        seed: Seed of the searches' random starts; pair (i, j) draws from it, i and j alone.
+        devices: How many local devices to use, None for all.
+        tile: Pairs that a device compares at once; None for 1 on a CPU and at most 64 elsewhere,
+            as memory allows.
+        memory: Bytes that each device may use, None for half of what it has.
+        checkpoint: Keeps unfinished results and gives them back at the next call.
+        progress: Called with the pairs done and the pairs in all.
+
+    Returns:
+        The pairs, their distances and the evidence for them.
+
+    Raises:
+        ValueError: If the data do not fit the metric, are not finite, or would not fit into
+            memory.
+    """
+    metric = as_metric(metric, settings)
+    sets = [as_networks(data)] + ([] if other is None else [as_networks(other, "other")])
+    require_comparable(metric, sets)
+    require_room(*(len(each) for each in sets))
     mesh = runtime.network_mesh(devices)
-    tile = tile or runtime.default_tile(mesh)
-    features = prepare_all(jnp.asarray(data), metric=metric, mesh=mesh)
-    first, second = np.triu_indices(len(data), 1)
-    distances = compare_pairs(
-        metric, features, (first, second), seed=seed, mesh=mesh, tile=tile, progress=progress
+    features = prepare_networks(metric, [one for each in sets for one in each], mesh=mesh)
+    pairs, shape = all_pairs(metric, *(len(each) for each in sets))
+    found = compare_pairs(
+        metric,
+        features,
+        pairs,
+        where=plan(features, mesh, tile, memory),
+        offset=0 if other is None else len(sets[0]),
+        seed=seed,
+        checkpoint=checkpoint,
+        progress=progress,
     )
-    return as_matrix(distances, len(data))
+    return Comparison(*pairs, shape, other is None and metric.symmetric, found)
+
+
+def as_metric(metric: str | Metric, settings: dict[str, Any] | None = None) -> Metric:
+    """The metric of a name and its settings.
+
+    Raises:
+        ValueError: If the name or a setting is unknown.
+    """
+    if isinstance(metric, Metric):
+        if settings:
+            raise ValueError("`settings` go with a metric's name; a metric given has its own.")
+        return metric
+    found: Any = metrics.find(metric)
+    known = [field.name for field in dataclasses.fields(found)]
+    for name in settings or {}:
+        if name not in known:
+            raise ValueError(f"`settings` of {metric!r} are {', '.join(known)}; got {name!r}.")
+    return dataclasses.replace(found, **(settings or {}))
+
+
+def require_room(count: int, others: int | None = None) -> None:
+    """Raises ValueError if the matrix itself would take more than half of the host's memory."""
+    needed, there = 4.0 * count * (count if others is None else others), runtime.host_bytes()
+    if needed > there / 2:
+        raise ValueError(
+            f"`data` of {count} networks gives a matrix of {needed / 1e9:.3g} GB, more than half "
+            f"of this machine's {there / 1e9:.3g} GB; at most {int((there / 8) ** 0.5)} fit."
+        )
+
+
+def all_pairs(
+    metric: Metric, count: int, others: int | None = None
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[int, int]]:
+    """The pairs to compare, and the shape of their matrix."""
+    if others is None and metric.symmetric:
+        first, second = np.triu_indices(count, 1)
+        return (first, second), (count, count)
+    shape = (count, count if others is None else others)
+    first, second = np.indices(shape).reshape(2, -1)
+    return (first, second), shape
 
 
 def as_matrix(distances: np.ndarray, count: int) -> np.ndarray:
-    """Distances of all pairs i < j, row by row, as a symmetric `[count, count]` matrix."""
+    """Numbers of all pairs i < j, row by row, as a symmetric `[count, count]` matrix."""
     matrix = np.zeros((count, count), distances.dtype)
     first, second = np.triu_indices(count, 1)
     matrix[first, second] = matrix[second, first] = distances
     return matrix
-
-
-def require_data(metric: Metric, data: np.ndarray) -> None:
-    """Raises ValueError unless `data` holds at least two networks the metric can prepare."""
-    if data.ndim < 2 or len(data) < 2:
-        raise ValueError(
-            f"`data` must hold at least 2 networks along its first axis; got shape {data.shape}."
-        )
-    metric.check(data.shape[1:])
-    finite = np.isfinite(data).all(axis=tuple(range(1, data.ndim)))
-    if not finite.all():
-        bad = ", ".join(map(str, np.flatnonzero(~finite)))
-        raise ValueError(f"`data` must be finite; networks {bad} hold NaN or infinity.")
-
-
-@partial(jax.jit, static_argnames=("metric", "mesh"))
-def prepare_all(data: Any, *, metric: Metric, mesh: Any) -> Any:
-    """What pairs are compared by, for each network: leading axis K."""
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(lambda one, _: metric.prepare(one), data, mesh=mesh, tile=tile)
-
-
-def compare_pairs(
-    metric: Metric,
-    features: Any,
-    pairs: tuple[np.ndarray, np.ndarray],
-    *,
-    seed: int,
-    mesh: Any,
-    tile: int,
-    progress: Callable[[int, int], None] | None = None,
-) -> np.ndarray:
-    """The distances of pairs (i, j) of prepared networks, in their order.
-
-    Args:
-        metric: What to compare by.
-        features: What `metric.prepare` gave, leading axis K.
-        pairs: Indices i and j, each `[pairs]`.
-        seed: Pair (i, j) searches from fold_in(fold_in(key(seed), i), j).
-        mesh: Devices.
-        tile: Pairs that a device compares at once.
-        progress: Called with the pairs done and the pairs in all.
-
-    Returns:
-        Distances, `[pairs]`.
-    """
-    indices = np.stack(pairs, axis=1)
-    total = len(indices)
-    chunk = min(total, PAIRS_PER_CALL * mesh.size * tile)
-    done = []
-    for start in range(0, total, chunk):
-        rows = np.arange(start, start + chunk).clip(max=total - 1)  # one shape, one program
-        distances = _compare_chunk(
-            indices[rows], features, jax.random.key(seed), metric=metric, mesh=mesh, tile=tile
-        )
-        done.append(np.asarray(distances))
-        if progress is not None:
-            progress(min(start + chunk, total), total)
-    return np.concatenate(done)[:total]
-
-
-@partial(jax.jit, static_argnames=("metric", "mesh", "tile"))
-def _compare_chunk(pairs, features, key, *, metric, mesh, tile):  # noqa: ANN001, ANN202
-    """The distances of a chunk of pairs."""
-
-    def one(pair: Any, shared: tuple[Any, Key]) -> Any:
-        features, key = shared
-        first = jax.tree.map(lambda x: x[pair[0]], features)
-        second = jax.tree.map(lambda x: x[pair[1]], features)
-        key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
-        return metric.compare(key, first, second)
-
-    return runtime.map_items(one, pairs, (features, key), mesh=mesh, tile=tile)

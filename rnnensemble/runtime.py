@@ -85,11 +85,32 @@ def default_tile(mesh: Mesh, item_bytes: int = 0) -> int:
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return 1
-    memory = (device.memory_stats() or {}).get("bytes_limit", math.inf)
+    memory = memory_bytes(mesh)
     tile = 64
     while tile > 1 and tile * item_bytes > memory / 2:
         tile //= 2
     return tile
+
+
+def host_bytes() -> float:
+    """The host's memory; no limit where the system does not say."""
+    names = getattr(os, "sysconf_names", {})
+    if "SC_PHYS_PAGES" not in names:
+        return math.inf
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def memory_bytes(mesh: Mesh) -> float:
+    """The memory of each device; CPU devices share the host's."""
+    device = mesh.devices.flat[0]
+    if device.platform == "cpu":
+        return host_bytes() / mesh.size
+    return (device.memory_stats() or {}).get("bytes_limit", math.inf)
+
+
+def whole_on(mesh: Mesh) -> NamedSharding:
+    """The sharding of arrays that every device holds whole."""
+    return NamedSharding(mesh, _WHOLE)
 
 
 def cache_bytes(mesh: Mesh) -> float:

@@ -17,9 +17,11 @@ import importlib.metadata
 import json
 import shutil
 import warnings
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from rnnensemble import conditions, records, runtime
@@ -52,6 +54,46 @@ class Run(NamedTuple):
     population: Population
     degeneracy: Degeneracy | None
     manifest: dict[str, Any]
+
+
+class MatrixCheckpoint(NamedTuple):
+    """Keeps the pairs done of an unfinished distance matrix in a .npz file.
+
+    Attributes:
+        path: The file; made when there is something to keep.
+    """
+
+    path: Path | str
+
+    def load(self, digest: str) -> list[np.ndarray] | None:
+        """The arrays saved for these data and settings.
+
+        Raises:
+            ValueError: If the file holds those of others, or cannot be read.
+        """
+        path = Path(self.path)
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                found = str(stored["digest"])
+                arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            raise ValueError(f"`checkpoint` {path} cannot be read; remove it.") from None
+        if found != digest:
+            raise ValueError(
+                f"`checkpoint` {path} belongs to other data or settings; name another."
+            )
+        return arrays
+
+    def save(self, digest: str, arrays: list[np.ndarray]) -> None:
+        """Writes the arrays under a temporary name, then renames the file."""
+        path = Path(self.path)
+        partial = path.with_name(f".{path.name}.partial")
+        with partial.open("wb") as file:
+            named = {f"array{i}": x for i, x in enumerate(arrays)}
+            np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
+        partial.replace(path)
 
 
 def save_run(

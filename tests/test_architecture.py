@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
     {"axes"},
     {"tasks", "networks", "metrics", "runtime", "intervals"},
-    {"learning", "pairwise"},
-    {"fleet"},
+    {"learning", "blocks"},
+    {"fleet", "pairwise"},
     {"population"},
     {"degeneracy"},
     {"conditions", "plotting"},

@@ -100,20 +100,6 @@ def test_foreign_activity():
     assert seen[-1] == (6, 6)
 
 
-@pytest.mark.parametrize(
-    ("metric", "data", "message"),
-    [
-        ("dsq", np.zeros((2, 3, 3)), "`metric` must be one of.*Did you mean 'dsa'"),
-        ("pif", np.zeros((1, 3, 3)), "`data` must hold at least 2 networks"),
-        ("pif", np.zeros((2, 3, 4)), r"`weights` must be \[K, N, N\]"),
-        ("pif", np.full((2, 3, 3), np.nan), "`data` must be finite; networks 0, 1"),
-    ],
-)
-def test_bad_data(metric, data, message):
-    with pytest.raises(ValueError, match=message):
-        distance_matrix(metric, data)
-
-
 def test_bad_analysis():
     with pytest.raises(ValueError, match="`resamples` must be a whole number of at least 1"):
         Analysis(resamples=0)

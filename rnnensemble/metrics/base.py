@@ -3,7 +3,7 @@
 import abc
 from typing import Any, ClassVar
 
-from rnnensemble.axes import Array, Key
+from rnnensemble.axes import Key
 
 
 class Metric(abc.ABC):
@@ -45,6 +45,6 @@ class Metric(abc.ABC):
         """
 
 
-def distance_of(compared: Any) -> Array:
-    """The distance in what `compare` returned."""
-    return getattr(compared, "distance", compared)
+def distance_of(compared: Any) -> Any:
+    """The distances in what `compare` returned."""
+    return compared.distance if hasattr(compared, "_fields") else compared

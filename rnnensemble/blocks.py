@@ -1,0 +1,246 @@
+"""Pairs of networks on the devices: blocks that fit into memory, tiles, what is kept of a stop."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from rnnensemble import runtime
+from rnnensemble.axes import Key
+from rnnensemble.metrics import Metric
+from rnnensemble.metrics.data import shape_of, stack_padded
+
+PAIRS_PER_CALL = 256
+"""Pairs that one device compares before the host hears of it."""
+NETWORKS_PER_CALL = 64
+"""Networks that are prepared before their features go back to the host."""
+WORKSPACE = 4
+"""Memory for comparing a pair, in multiples of its features (our estimate, copies included)."""
+CHECKPOINT_SECONDS = 10.0
+
+
+class Checkpoint(Protocol):
+    """Where unfinished results are kept; `storage.MatrixCheckpoint` is one on disk."""
+
+    def load(self, digest: str) -> list[np.ndarray] | None:
+        """The arrays saved under this digest of data and settings, None if there are none.
+
+        Raises:
+            ValueError: If those of another digest are there.
+        """
+        ...
+
+    def save(self, digest: str, arrays: list[np.ndarray]) -> None:
+        """Keeps arrays in place of those saved before."""
+        ...
+
+
+class Where(NamedTuple):
+    """Where pairs are compared.
+
+    Attributes:
+        mesh: Devices.
+        tile: Pairs that a device compares at once.
+        block: Networks whose features a device holds for each side of the pairs.
+    """
+
+    mesh: Any
+    tile: int
+    block: int
+
+
+def prepare_networks(metric: Metric, networks: Sequence[Any], *, mesh: Any) -> Any:
+    """What pairs are compared by: a tree of host arrays with leading axis K.
+
+    Networks of one shape are prepared together; features of unlike shapes are padded with zeros.
+    """
+    shapes = [str(shape_of(one)) for one in networks]
+    prepared: list[Any] = [None] * len(networks)
+    for shape in dict.fromkeys(shapes):
+        members = [k for k, each in enumerate(shapes) if each == shape]
+        size = min(len(members), NETWORKS_PER_CALL)
+        for start in range(0, len(members), size):
+            rows = members[start : start + size]
+            padded = rows + rows[-1:] * (size - len(rows))  # one shape, one program
+            stack = jax.tree.map(lambda *each: np.stack(each), *(networks[k] for k in padded))
+            features = jax.tree.map(np.asarray, _prepare(stack, metric=metric, mesh=mesh))
+            for place, k in enumerate(rows):
+                prepared[k] = jax.tree.map(lambda x, place=place: x[place], features)
+    return jax.tree.map(lambda *each: stack_padded(each), *prepared)
+
+
+@partial(jax.jit, static_argnames=("metric", "mesh"))
+def _prepare(data: Any, *, metric: Metric, mesh: Any) -> Any:
+    """The features of networks of one shape."""
+    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
+    return runtime.map_items(lambda one, _: metric.prepare(one), data, mesh=mesh, tile=tile)
+
+
+def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:
+    """How many networks and pairs a device takes at once within its memory.
+
+    Args:
+        features: What `prepare_networks` returned.
+        mesh: Devices.
+        tile: Pairs at once, None for the device's default or what fits.
+        memory: Bytes that a device may use, None for half of what it has.
+
+    Raises:
+        ValueError: If the tile asked for, or a single pair, would not fit; says what would.
+    """
+    if tile is not None and tile < 1:
+        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    budget = runtime.memory_bytes(mesh) / 2 if memory is None else memory
+    leaves = jax.tree.leaves(features)
+    count = len(leaves[0])
+    pair = 2 * sum(x.nbytes for x in leaves) / count
+    most = int((budget / pair - 1) // WORKSPACE)  # beside one network on each side
+    if most < 1:
+        raise ValueError(
+            f"`memory` of {_shown(budget)} is too little: comparing one pair takes "
+            f"{_shown((1 + WORKSPACE) * pair)}; use fewer trials or steps, or allow more."
+        )
+    if tile is not None and tile > most:
+        raise ValueError(
+            f"`tile` of {tile} pairs takes {_shown((1 + WORKSPACE * tile) * pair)}, more than the "
+            f"{_shown(budget)} of `memory`; a tile of {most} fits."
+        )
+    tile = tile or min(runtime.default_tile(mesh), most)
+    return Where(mesh, tile, min(count, int(budget / pair - WORKSPACE * tile)))
+
+
+def _shown(count: float) -> str:
+    """A number of bytes in words."""
+    return f"{count / 1e9:.3g} GB" if count >= 1e8 else f"{count / 1e6:.3g} MB"
+
+
+def compare_pairs(
+    metric: Metric,
+    features: Any,
+    pairs: tuple[np.ndarray, np.ndarray],
+    *,
+    where: Where,
+    offset: int = 0,
+    seed: int = 0,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Any:
+    """Compares pairs (i, j) of prepared networks.
+
+    Args:
+        metric: What to compare by.
+        features: What `prepare_networks` returned.
+        pairs: Indices i and j, each `[pairs]`.
+        where: Devices, tile and block.
+        offset: Added to j for its place among the features.
+        seed: Pair (i, j) searches from fold_in(fold_in(key(seed), i), j).
+        checkpoint: Keeps unfinished results and gives them back.
+        progress: Called with the pairs done and the pairs in all.
+
+    Returns:
+        What `metric.compare` returns: host arrays with leading axis `pairs`, in their order.
+    """
+    numbers = np.stack(pairs, axis=1)
+    total = len(numbers)
+    digest, results, done = "", None, np.zeros(total, bool)
+    if checkpoint is not None:
+        digest = _digest(metric, features, numbers, seed)
+        results, done = _kept(checkpoint.load(digest), metric, features, done)
+
+    def keep() -> None:
+        if checkpoint is not None and results is not None:
+            checkpoint.save(digest, [done, *jax.tree.leaves(results)])
+
+    places = np.add(numbers, [0, offset])
+    saved, sides = time.monotonic(), {}
+    most = min(total, PAIRS_PER_CALL * where.mesh.size * where.tile)
+    try:
+        for rows, blocks in _calls(places, ~done, where.block, most):
+            sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}
+            padded = np.resize(rows, most)  # one shape, one program
+            local = places[padded] - np.multiply(blocks, where.block)
+            found = _compare(
+                np.hstack([numbers[padded], local]),
+                (*(sides[b] for b in blocks), jax.random.key(seed)),
+                metric=metric,
+                mesh=where.mesh,
+                tile=where.tile,
+            )
+            results = _filled(results, found, rows, total)
+            done[rows] = True
+            if progress is not None:
+                progress(int(done.sum()), total)
+            if time.monotonic() - saved > CHECKPOINT_SECONDS:
+                keep()
+                saved = time.monotonic()
+    finally:
+        keep()
+    return results
+
+
+def _calls(
+    places: np.ndarray, wanted: np.ndarray, block: int, most: int
+) -> Iterator[tuple[np.ndarray, tuple[int, int]]]:
+    """The rows of each call, whose networks lie in one block on each side."""
+    blocks = places // block
+    for first, second in np.unique(blocks[wanted], axis=0):
+        inside = wanted & (blocks[:, 0] == first) & (blocks[:, 1] == second)
+        rows = np.flatnonzero(inside)
+        for start in range(0, len(rows), most):
+            yield rows[start : start + most], (int(first), int(second))
+
+
+def _side(features: Any, block: int, where: Where) -> Any:
+    """A block of networks on every device; the last block repeats its last network."""
+    count = len(jax.tree.leaves(features)[0])
+    rows = np.arange(block * where.block, (block + 1) * where.block).clip(max=count - 1)
+    whole = runtime.whole_on(where.mesh)
+    return jax.tree.map(lambda x: jax.device_put(x[rows], whole), features)
+
+
+@partial(jax.jit, static_argnames=("metric", "mesh", "tile"))
+def _compare(pairs, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
+    """Compares pairs (i, j, place of i, place of j) of two blocks of networks."""
+
+    def one(pair: Any, shared: tuple[Any, Any, Key]) -> Any:
+        first, second, key = shared
+        first = jax.tree.map(lambda x: x[pair[2]], first)
+        second = jax.tree.map(lambda x: x[pair[3]], second)
+        key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
+        return metric.compare(key, first, second)
+
+    return runtime.map_items(one, pairs, sides, mesh=mesh, tile=tile)
+
+
+def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:
+    """Writes what was found for some pairs into the results of all, made at the first call."""
+    found = jax.tree.map(np.asarray, found)
+    if results is None:
+        results = jax.tree.map(lambda x: np.zeros((total, *x.shape[1:]), x.dtype), found)
+    for into, values in zip(jax.tree.leaves(results), jax.tree.leaves(found), strict=True):
+        into[rows] = values[: len(rows)]
+    return results
+
+
+def _kept(
+    arrays: list[np.ndarray] | None, metric: Metric, features: Any, none: np.ndarray
+) -> tuple[Any, np.ndarray]:
+    """Results and which pairs are done, from a checkpoint."""
+    if arrays is None:
+        return None, none
+    one = jax.tree.map(lambda x: x[0], features)
+    shapes = jax.eval_shape(metric.compare, jax.random.key(0), one, one)
+    done, *leaves = (np.array(x) for x in arrays)
+    return jax.tree.unflatten(jax.tree.structure(shapes), leaves), done
+
+
+def _digest(metric: Metric, features: Any, numbers: np.ndarray, seed: int) -> str:
+    """Names the data and settings that results belong to."""
+    text = hashlib.sha256(repr((metric, seed, numbers.shape)).encode())
+    for leaf in (numbers, *jax.tree.leaves(features)):
+        text.update(np.ascontiguousarray(leaf).tobytes())
+    return text.hexdigest()[:16]

@@ -1,0 +1,95 @@
+"""Data of networks, wherever they were trained: any arrays in, one tree a network out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from rnnensemble.metrics.base import Metric
+
+
+def as_networks(data: Any, name: str = "data") -> list[Any]:
+    """The data of each network, an array or a dictionary of arrays, in float32.
+
+    Args:
+        data: An array or a dictionary (or NamedTuple) of arrays with leading axis K, or a list
+            of the networks' own.
+        name: What to call it in messages.
+
+    Raises:
+        ValueError: If the arrays disagree about K.
+    """
+    if isinstance(data, (list, tuple)) and not hasattr(data, "_fields"):
+        return [_as_tree(one) for one in data]
+    tree = _as_tree(data)
+    leaves = jax.tree.leaves(tree)
+    if any(x.ndim < 2 for x in leaves) or len({len(x) for x in leaves}) != 1:
+        shapes = ", ".join(str(x.shape) for x in leaves)
+        raise ValueError(f"`{name}` must hold networks along its first axis; got shape {shapes}.")
+    return [jax.tree.map(lambda x, k=k: x[k], tree) for k in range(len(leaves[0]))]
+
+
+def _as_tree(data: Any) -> Any:
+    """An array, or a dictionary of arrays, on the host in float32."""
+    named = data._asdict() if hasattr(data, "_asdict") else data
+    if isinstance(named, dict):
+        return {name: np.asarray(x, np.float32) for name, x in named.items()}
+    return np.asarray(named, np.float32)
+
+
+def shape_of(one: Any) -> Any:
+    """The shape of an array, or a dictionary of shapes."""
+    return {name: x.shape for name, x in one.items()} if isinstance(one, dict) else one.shape
+
+
+def require_comparable(metric: Metric, sets: Sequence[list[Any]]) -> None:
+    """Raises ValueError unless the metric can compare the networks of one or two sets."""
+    least = 2 if len(sets) == 1 else 1
+    for name, networks in zip(("data", "other"), sets, strict=False):
+        if len(networks) < least:
+            raise ValueError(
+                f"`{name}` must hold at least {least} networks along its first axis; got "
+                f"{len(networks)}."
+            )
+        for shape in {str(shape): shape for shape in map(shape_of, networks)}.values():
+            metric.check(shape)
+        _require_finite(networks, name)
+    _require_like(metric, [one for networks in sets for one in networks])
+
+
+def _require_finite(networks: list[Any], name: str) -> None:
+    finite = [all(np.isfinite(x).all() for x in jax.tree.leaves(one)) for one in networks]
+    if not all(finite):
+        bad = ", ".join(str(k) for k, each in enumerate(finite) if not each)
+        raise ValueError(f"`{name}` must be finite; networks {bad} hold NaN or infinity.")
+
+
+def _require_like(metric: Metric, networks: list[Any]) -> None:
+    """Raises ValueError if networks differ in what the metric needs to be the same."""
+    reference = shape_of(networks[0])
+    for k, one in enumerate(networks):
+        shape = shape_of(one)
+        if shape == reference:
+            continue
+        if not metric.mixed_widths:
+            raise ValueError(
+                f"`{metric.name}` compares networks of one size; network 0 has {reference}, "
+                f"network {k} has {shape}."
+            )
+        if jax.tree.map(lambda x: x.shape[:-1], one) != jax.tree.map(
+            lambda x: x.shape[:-1], networks[0]
+        ):
+            raise ValueError(
+                f"`data` must have the same trials and steps in all networks; network 0 has "
+                f"{reference}, network {k} has {shape}."
+            )
+
+
+def stack_padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Stacks arrays, padded with zeros at the end of each axis to one shape."""
+    shape = np.max([x.shape for x in arrays], axis=0)
+    stack = np.zeros((len(arrays), *shape), arrays[0].dtype)
+    for row, x in zip(stack, arrays, strict=True):
+        row[tuple(slice(size) for size in x.shape)] = x
+    return stack

@@ -1,0 +1,155 @@
+"""Distance matrices: blocks, tiles, devices, stops, foreign data."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix
+from rnnensemble.metrics import Metric
+from rnnensemble.storage import MatrixCheckpoint
+
+RNG = np.random.default_rng(0)
+ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Power(Metric):
+    """A share of the first network's power that the second lacks."""
+
+    name: ClassVar[str] = "power"
+    data: ClassVar[str] = "activity"
+    symmetric: ClassVar[bool] = False
+    mixed_widths: ClassVar[bool] = True
+
+    def check(self, shape):
+        if len(shape) != 3:
+            raise ValueError(f"`activity` must be [K, B, T, N]; got {shape} for one network.")
+
+    def prepare(self, data):
+        return data**2
+
+    def compare(self, key, first, second):
+        return jnp.sum(jnp.maximum(first - second, 0)) / jnp.sum(first)
+
+
+def direct(data, other=None):
+    other = data if other is None else other
+    width = max(x.shape[-1] for x in (*data, *other))
+    first, second = (
+        [np.pad(np.square(x), ((0, 0), (0, 0), (0, width - x.shape[-1]))) for x in each]
+        for each in (data, other)
+    )
+    return np.array([[np.maximum(a - b, 0).sum() / a.sum() for b in second] for a in first])
+
+
+def test_asymmetric_metric_goes_both_ways():
+    np.testing.assert_allclose(distance_matrix(Power(), ACTIVITY), direct(ACTIVITY), atol=1e-6)
+
+
+def test_cross_matrix():
+    found = distance_matrix(Power(), ACTIVITY[:3], ACTIVITY[3:])
+    assert found.shape == (3, 4)
+    np.testing.assert_allclose(found, direct(ACTIVITY[:3], ACTIVITY[3:]), atol=1e-6)
+    weights = RNG.normal(size=(5, 6, 6))
+    np.testing.assert_allclose(
+        distance_matrix("pif", weights[:2], weights[2:], settings={"starts": 48}),
+        distance_matrix("pif", weights, settings={"starts": 48})[:2, 2:],
+        rtol=1e-5,
+    )
+
+
+def test_networks_of_different_width():
+    networks = [*ACTIVITY, RNG.normal(size=(2, 5, 4)), RNG.normal(size=(2, 5, 2))]
+    np.testing.assert_allclose(distance_matrix(Power(), networks), direct(networks), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("devices", "tile", "networks"), [(1, 1, 7), (2, 1, 3), (2, 3, 2), (1, 4, 5), (2, 2, 1)]
+)
+def test_devices_tiles_and_blocks_do_not_matter(devices, tile, networks):
+    pair = 2 * ACTIVITY[0].size * 4
+    memory = (networks + blocks.WORKSPACE * tile) * pair
+    seen = []
+    found = distance_matrix(
+        Power(),
+        ACTIVITY,
+        devices=devices,
+        tile=tile,
+        memory=memory,
+        progress=lambda *done: seen.append(done),
+    )
+    np.testing.assert_allclose(found, direct(ACTIVITY), atol=1e-6)
+    assert len(seen) >= -((-7 // networks) ** 2)  # as many calls as there are blocks, at least
+    assert seen[-1] == (49, 49)
+
+
+def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
+    options = {"settings": {"rank": 3, "starts": 8}}
+    one = distance_matrix("dsa", ACTIVITY, devices=1, tile=1, **options)
+    np.testing.assert_array_equal(one, one.T)
+    np.testing.assert_array_equal(np.diag(one), 0)
+    other = distance_matrix("dsa", ACTIVITY, devices=2, tile=3, memory=4000, **options)
+    np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_stopped_matrix_goes_on(tmp_path, monkeypatch):
+    checkpoint = MatrixCheckpoint(tmp_path / "power.npz")
+    memory = (2 + blocks.WORKSPACE) * 2 * ACTIVITY[0].size * 4
+    seen = []
+
+    def stop(done, total):
+        seen.append(done)
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+
+    options = {"devices": 1, "memory": memory, "checkpoint": checkpoint}
+    with pytest.raises(KeyboardInterrupt):
+        distance_matrix(Power(), ACTIVITY, progress=stop, **options)
+    seen.clear()
+    found = distance_matrix(Power(), ACTIVITY, progress=lambda d, _: seen.append(d), **options)
+    np.testing.assert_allclose(found, direct(ACTIVITY), atol=1e-6)
+    assert len(seen) == 16 - 3  # of the 4 x 4 blocks
+    seen.clear()
+    again = distance_matrix(Power(), ACTIVITY, progress=lambda d, _: seen.append(d), **options)
+    np.testing.assert_array_equal(again, found)
+    assert not seen
+    with pytest.raises(ValueError, match=r"`checkpoint` .* belongs to other data or settings"):
+        distance_matrix(Power(), ACTIVITY + 1, **options)
+    checkpoint.path.write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"`checkpoint` .* cannot be read"):
+        distance_matrix(Power(), ACTIVITY, **options)
+
+
+def test_evidence_comes_with_every_pair():
+    metric = DSA(rank=3, starts=8)
+    found = compare_networks(metric, ACTIVITY)
+    assert found.found.rotation.shape == (21, 3, 3)
+    assert found.shape == (7, 7)
+    np.testing.assert_array_equal(found.matrix(), distance_matrix(metric, ACTIVITY))
+    assert found.matrix("lower_bound").shape == (7, 7)
+
+
+@pytest.mark.parametrize(
+    ("metric", "data", "options", "message"),
+    [
+        ("dsq", np.zeros((2, 3, 3)), {}, "`metric` must be one of.*Did you mean 'dsa'"),
+        ("pif", np.zeros((1, 3, 3)), {}, "`data` must hold at least 2 networks"),
+        ("pif", np.zeros((2, 3, 4)), {}, r"`weights` must be \[K, N, N\]"),
+        ("pif", np.full((2, 3, 3), np.nan), {}, "`data` must be finite; networks 0, 1"),
+        ("pif", np.zeros(3), {}, "`data` must hold networks along its first axis"),
+        ("pif", [np.eye(3), np.eye(4)], {}, r"`pif` compares networks of one size; .* \(4, 4\)"),
+        (Power(), [np.ones((2, 5, 3)), np.ones((3, 5, 3))], {}, "the same trials and steps in all"),
+        ("pif", np.ones((2, 3, 3)), {"tile": 0}, "`tile` must be at least 1"),
+        ("pif", np.ones((2, 3, 3)), {"tile": 99, "memory": 9e3}, "a tile of 31 fits"),
+        ("pif", np.ones((2, 3, 3)), {"memory": 100}, "`memory` of 0.0001 MB is too little"),
+        ("pif", np.ones((2, 3, 3)), {"settings": {"stars": 1}}, "`settings` of 'pif' are .*starts"),
+        (PIF(), np.ones((2, 3, 3)), {"settings": {"starts": 1}}, "`settings` go with a metric's"),
+        ("pif", np.broadcast_to(np.float32(1), (10**6, 1, 1)), {}, "at most [0-9]+ fit"),
+    ],
+)
+def test_bad_data(metric, data, options, message):
+    with pytest.raises(ValueError, match=message):
+        distance_matrix(metric, data, **options)
