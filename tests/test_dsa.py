@@ -1,12 +1,15 @@
 """DSA: exact cases, the definition in float64 NumPy, and dsa-metric where it is installed."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from rnnensemble import distance_matrix
 from rnnensemble.metrics import DSA
-from rnnensemble.metrics.dsa import as_operator, delay_embedding, local_model, operator
+from rnnensemble.metrics.alignment import as_operator, local_model
 
 RNG = np.random.default_rng(0)
 align = jax.jit(lambda key, a, b: DSA().align(key, a, b))
@@ -101,6 +104,21 @@ def activity(trials=6, steps=40, units=9):
     return np.stack(rows, axis=1)
 
 
+def fitted(x, **settings):
+    """Our operator of activity."""
+    return np.asarray(jax.jit(DSA(**settings).fit)(jnp.asarray(x, jnp.float32)))
+
+
+def same_spectra(ours, theirs, atol=1e-4):
+    """Operators are equal up to the signs of the whitened coordinates."""
+    for measure in (
+        lambda a: np.sort_complex(np.linalg.eigvals(a)),
+        lambda a: np.linalg.svd(a)[1],
+        np.linalg.norm,
+    ):
+        np.testing.assert_allclose(measure(ours), measure(theirs), atol=atol)
+
+
 def numpy_operator(x, n_delays, interval, rank, ridge):
     """The definition in float64: embed, SVD, ridge inside each trial."""
     lag = (n_delays - 1) * interval
@@ -121,15 +139,94 @@ def numpy_operator(x, n_delays, interval, rank, ridge):
 @pytest.mark.parametrize(("n_delays", "interval"), [(1, 1), (3, 1), (3, 2)])
 def test_operator_equals_numpy(n_delays, interval):
     x = activity()
-    embedded = delay_embedding(jnp.asarray(x, jnp.float32), n_delays, interval)
-    ours = np.asarray(operator(embedded, rank=5, ridge=1e-8))
-    theirs = numpy_operator(x, n_delays, interval, 5, 1e-8)
-    for measure in (
-        lambda a: np.sort_complex(np.linalg.eigvals(a)),
-        lambda a: np.linalg.svd(a)[1],
-        np.linalg.norm,
-    ):
-        np.testing.assert_allclose(measure(ours), measure(theirs), atol=1e-4)
+    ours = fitted(x, rank=5, n_delays=n_delays, delay_interval=interval)
+    same_spectra(ours, numpy_operator(x, n_delays, interval, 5, 1e-8))
+
+
+def test_truncation_by_explained_variance_and_threshold():
+    x = activity() * np.array([5, 4, 3, 2, 1, 0.1, 0.1, 0.1, 0.1])
+    scale = np.linalg.svd(x.reshape(-1, 9), compute_uv=False)
+    share = np.cumsum(scale**2) / np.sum(scale**2)
+    for count in (2, 4):
+        by_share = fitted(x, rank=6, explained_variance=float(share[count - 2 : count].mean()))
+        by_threshold = fitted(x, rank=6, threshold=float(scale[count - 1 : count + 1].mean()))
+        alone = fitted(x, rank=count)
+        for found in (by_share, by_threshold):
+            same_spectra(found[:count, :count], alone)
+            assert not found[count:].any()
+            assert not found[:, count:].any()
+    assert np.count_nonzero(fitted(x, rank=6, threshold=1e9)) == 1  # at least one coordinate
+
+
+def test_reduced_rank_regression_equals_its_definition():
+    x = activity().astype(np.float32)
+    reduced = fitted(x, rank=9, regression_rank=4)
+    assert np.linalg.matrix_rank(reduced, tol=1e-4) == 4
+    white = x @ np.linalg.svd(x.reshape(-1, 9), full_matrices=False)[2].T
+    white = white / np.linalg.norm(white.reshape(-1, 9), axis=0)
+    before, after = white[:, :-1].reshape(-1, 9), white[:, 1:].reshape(-1, 9)
+
+    full = np.linalg.lstsq(before, after, rcond=None)[0].T
+    # the least squares' predictions, truncated to their best approximation of rank 4
+    u, s, vt = np.linalg.svd(before @ full.T, full_matrices=False)
+    best = np.linalg.lstsq(before, (u[:, :4] * s[:4]) @ vt[:4], rcond=None)[0].T
+    same_spectra(reduced, best)
+    same_spectra(fitted(x, rank=9, regression_rank=9), full)
+
+
+def test_components_are_principal():
+    x = activity() + 3.0
+    rows = x.reshape(-1, 9) - x.reshape(-1, 9).mean(axis=0)
+    basis = np.linalg.svd(rows, full_matrices=False)[2][:5]
+    reduced = (rows @ basis.T).reshape(*x.shape[:2], 5)
+    ours = fitted(x, rank=6, n_delays=2, components=5)
+    same_spectra(ours, numpy_operator(reduced, 2, 1, 6, 1e-8))
+
+
+def test_wasserstein_is_the_best_matching_of_eigenvalues():
+    metric = DSA(rank=5, score="wasserstein")
+    prepare, compare = jax.jit(metric.prepare), jax.jit(metric.compare)
+    first, second = activity(), activity()
+    found = [prepare(jnp.asarray(x, jnp.float32)) for x in (first, second)]
+    a, b = (np.linalg.eigvals(numpy_operator(x, 1, 1, 5, 1e-8)) for x in (first, second))
+    every = [np.mean(np.abs(a - b[list(p)]) ** 2) for p in itertools.permutations(range(5))]
+    assert float(compare(jax.random.key(0), *found)) == pytest.approx(min(every), abs=1e-4)
+    assert float(compare(jax.random.key(0), found[0], found[0])) == pytest.approx(0, abs=1e-6)
+    # a linear change of coordinates keeps the eigenvalues of the full operator
+    mixed = first @ (np.eye(9) + np.triu(np.ones((9, 9)), 1))
+    full = DSA(rank=9, score="wasserstein")
+    both = [jax.jit(full.prepare)(jnp.asarray(x, jnp.float32)) for x in (first, mixed)]
+    assert float(jax.jit(full.compare)(jax.random.key(0), *both)) < 1e-4
+
+
+def test_lower_bound_holds_and_is_tight_where_it_should_be():
+    for n in (2, 3, 6):
+        for _ in range(5):
+            a, b = (as_operator(jnp.asarray(x, jnp.float32)) for x in RNG.normal(size=(2, n, n)))
+            found = align(jax.random.key(0), a, b)
+            assert 0 <= float(found.lower_bound) <= float(found.distance)
+            if n == 2:  # below the dense scan's minimum, by eye of no search
+                angle = np.linspace(0, 2 * np.pi, 2001)
+                turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+                turn = np.moveaxis(turn, 2, 0)
+                every = np.concatenate([turn, turn @ np.diag([1, -1])])
+                b_turned = every @ np.asarray(b.matrix) @ np.swapaxes(every, 1, 2)
+                least = np.linalg.norm(np.asarray(a.matrix) - b_turned, axis=(1, 2)).min()
+                assert float(found.lower_bound) <= least + 1e-6
+    a, b = (as_operator(jnp.asarray(x + x.T, jnp.float32)) for x in RNG.normal(size=(2, 6, 6)))
+    found = align(jax.random.key(0), a, b)  # symmetric: the bound is attained
+    assert float(found.lower_bound) == pytest.approx(float(found.distance), abs=1e-4)
+    assert 1 <= int(found.reached) <= 32
+    angular = jax.jit(DSA(score="angular").align)(jax.random.key(0), a, b)
+    expected = 2 * np.arcsin(float(found.lower_bound) / 2)
+    assert float(angular.lower_bound) == pytest.approx(expected, abs=1e-5)
+
+
+def test_operators_of_other_widths_compare():
+    x = activity()
+    turned = np.concatenate([x, np.zeros((*x.shape[:2], 3))], axis=2)
+    turned = turned @ np.linalg.qr(RNG.normal(size=(12, 12)))[0]
+    assert distance_matrix("dsa", [x, turned], settings={"rank": 5})[0, 1] < 1e-3
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -140,10 +237,37 @@ def test_operator_equals_dsa_metric(n_delays, interval):
     model = dsa_metric.DMD(x, n_delays=n_delays, delay_interval=interval, rank=5, lamb=1e-8)
     model.fit()
     theirs = np.asarray(model.A_v, np.float64)
-    embedded = delay_embedding(jnp.asarray(x, jnp.float32), n_delays, interval)
-    ours = np.asarray(operator(embedded, rank=5, ridge=1e-8))
+    ours = fitted(x, rank=5, n_delays=n_delays, delay_interval=interval)
     np.testing.assert_allclose(np.linalg.svd(ours)[1], np.linalg.svd(theirs)[1], atol=1e-4)
     assert distance(ours, theirs) < 1e-3  # the same up to signs of the whitened coordinates
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_reduced_rank_regression_and_ranks_equal_dsa_metric():
+    dsa_metric = pytest.importorskip("DSA", reason="extra `reference` is not installed")
+    x = activity()
+    model = dsa_metric.DMD(x, n_delays=1, rank=4, lamb=1e-8, reduced_rank_reg=True)
+    model.fit()
+    same_spectra(fitted(x, rank=9, regression_rank=4), np.asarray(model.A_v, np.float64).T)
+    for theirs, ours in (
+        ({"rank_explained_variance": 0.8}, {"explained_variance": 0.8}),
+        ({"rank_thresh": 8.0}, {"threshold": 8.0}),
+    ):
+        model = dsa_metric.DMD(x, n_delays=1, lamb=1e-8, **theirs)
+        model.fit()
+        found = fitted(x, rank=9, **ours)
+        kept = np.count_nonzero(np.abs(found).sum(axis=0))
+        same_spectra(found[:kept, :kept], np.asarray(model.A_v, np.float64))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_wasserstein_equals_dsa_metric():
+    dsa_metric = pytest.importorskip("DSA", reason="extra `reference` is not installed")
+    x, y = activity(), activity()
+    ours = distance_matrix("dsa", [x, y], settings={"rank": 6, "score": "wasserstein"})[0, 1]
+    a, b = (numpy_operator(each, 1, 1, 6, 1e-8).astype(np.float32) for each in (x, y))
+    theirs = dsa_metric.SimilarityTransformDist(score_method="wasserstein").fit_score(a, b)
+    assert ours == pytest.approx(float(theirs), abs=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -164,6 +288,8 @@ def test_never_above_dsa_metric():
     ("settings", "shape", "message"),
     [
         ({"rank": 50}, (4, 20, 9), "`rank` must be at most 9"),
+        ({"components": 10}, (4, 20, 9), "`components` must be at most 9"),
+        ({"components": 3, "rank": 4}, (4, 20, 9), "`rank` must be at most 3"),
         ({"n_delays": 30}, (4, 20, 9), "`n_delays` = 30 .* needs trials of at least 31 steps"),
         ({}, (4, 20), r"`activity` must be \[K, B, T, N\]"),
     ],
@@ -178,7 +304,11 @@ def test_check(settings, shape, message):
     [
         ({"rank": 0}, "`rank` must be at least 1"),
         ({"ridge": -1.0}, "`ridge` must be at least 0"),
-        ({"score": "cosine"}, "`score` must be 'euclidean' or 'angular'"),
+        ({"score": "cosine"}, "`score` must be one of"),
+        ({"explained_variance": 1.5}, r"`explained_variance` must lie within \(0, 1\]"),
+        ({"explained_variance": 0.5, "threshold": 1.0}, "exclude each other"),
+        ({"regression_rank": 11}, "`regression_rank` must be at most `rank` = 10; got 11"),
+        ({"components": 0}, "`components` must be at least 1"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -4,11 +4,12 @@ import difflib
 
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.dsa import DSA
+from rnnensemble.metrics.input_dsa import InputDSA
 from rnnensemble.metrics.pif import PIF
 
-__all__ = ["DSA", "PIF", "Metric", "find"]
+__all__ = ["DSA", "PIF", "InputDSA", "Metric", "find"]
 
-_METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, PIF)}
+_METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, InputDSA, PIF)}
 
 
 def find(name: str) -> Metric:
