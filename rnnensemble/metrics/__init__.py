@@ -6,9 +6,14 @@ from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.dsa import DSA
 from rnnensemble.metrics.pif import PIF
 
-__all__ = ["DSA", "PIF", "Metric", "find"]
+__all__ = ["DSA", "PIF", "Metric", "find", "registered"]
 
 _METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, PIF)}
+
+
+def registered() -> dict[str, type[Metric]]:
+    """All metrics by name."""
+    return dict(_METRICS)
 
 
 def find(name: str) -> Metric:
