@@ -24,7 +24,7 @@ CHECKPOINT_SECONDS = 10.0
 
 
 class Checkpoint(Protocol):
-    """Where unfinished results are kept; `storage.MatrixCheckpoint` is one on disk."""
+    """Where unfinished results are kept; `arrays.MatrixCheckpoint` is one on disk."""
 
     def load(self, digest: str) -> list[np.ndarray] | None:
         """The arrays saved under this digest of data and settings, None if there are none.

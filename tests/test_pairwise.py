@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix
+from rnnensemble.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric
-from rnnensemble.storage import MatrixCheckpoint
 
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
