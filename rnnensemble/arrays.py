@@ -51,7 +51,7 @@ class MatrixCheckpoint(NamedTuple):
         if not path.exists():
             return None
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 found = str(stored["digest"])
                 arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
@@ -140,7 +140,7 @@ def _read_npy(path: Path) -> list[np.ndarray]:
 
 def _read_npz(path: Path) -> list[np.ndarray]:
     """The arrays of a .npz file in the archive's order."""
-    with np.load(path, allow_pickle=False) as stored:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
         return [stored[name] for name in stored.files]
 
 
