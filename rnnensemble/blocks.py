@@ -24,7 +24,7 @@ CHECKPOINT_SECONDS = 10.0
 
 
 class Checkpoint(Protocol):
-    """Where unfinished results are kept; `storage.MatrixCheckpoint` is one on disk."""
+    """Where unfinished results are kept; `arrays.MatrixCheckpoint` is one on disk."""
 
     def load(self, digest: str) -> list[np.ndarray] | None:
         """The arrays saved under this digest of data and settings, None if there are none.
@@ -73,6 +73,18 @@ def prepare_networks(metric: Metric, networks: Sequence[Any], *, mesh: Any) -> A
     return jax.tree.map(lambda *each: stack_padded(each), *prepared)
 
 
+def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
+    """What `prepare_networks` would return, by shape alone: zeros that take no memory."""
+    kinds = {str(shape_of(one)): one for one in networks}.values()
+    shapes = [jax.eval_shape(metric.prepare, one) for one in kinds]
+
+    def zeros(*each: jax.ShapeDtypeStruct) -> np.ndarray:
+        shape = np.max([x.shape for x in each], axis=0)
+        return np.broadcast_to(np.zeros((), each[0].dtype), (len(networks), *shape))
+
+    return jax.tree.map(zeros, *shapes)
+
+
 @partial(jax.jit, static_argnames=("metric", "mesh"))
 def _prepare(data: Any, *, metric: Metric, mesh: Any) -> Any:
     """The features of networks of one shape."""
@@ -84,7 +96,7 @@ def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None
     """How many networks and pairs a device takes at once within its memory.
 
     Args:
-        features: What `prepare_networks` returned.
+        features: What `prepare_networks` returned, or `expected_features`.
         mesh: Devices.
         tile: Pairs at once, None for the device's default or what fits.
         memory: Bytes that a device may use, None for half of what it has.

@@ -25,6 +25,8 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
   rnnensemble quickstart              train 16 flip-flop networks, analyse them, draw the overview
   rnnensemble train PRESET [flags]    train a population, then analyse it (see experiments/)
   rnnensemble analyse RUN [flags]     measure a trained run again, with other settings
+  rnnensemble analyse --activity A.npy --weights W.npy [flags]
+                                      measure networks made elsewhere, from arrays
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
   rnnensemble tasks                   tasks, their knobs, thresholds and OOD variants
 
@@ -77,8 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
             f"`runs` cannot be written ({reason}); what was there before is as it was. "
             "Free some space or choose another --runs folder."
         )
-    except KeyboardInterrupt:
-        print("rnnensemble: interrupted; a saved run is as it was", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        message = str(stop) or "interrupted; a saved run is as it was"
+        print(f"rnnensemble: {message}", file=sys.stderr)
         raise SystemExit(130) from None
 
 
@@ -124,13 +127,21 @@ def train(arguments: list[str]) -> None:
 
 
 def analyse(arguments: list[str]) -> None:
-    """Measures a trained run again, with the settings given as flags."""
-    from rnnensemble import session, storage
+    """Measures a trained run again with the settings given as flags, or arrays from elsewhere."""
+    from rnnensemble import foreign, session, storage
     from rnnensemble.console import Reporter
 
-    if not arguments or arguments[0].startswith("-"):
-        raise ValueError("`run` is missing: rnnensemble analyse RUN, see `rnnensemble show`.")
+    if not arguments:
+        raise ValueError(
+            "`run` is missing: rnnensemble analyse RUN, see `rnnensemble show`; or, for networks "
+            "made elsewhere, rnnensemble analyse --activity A.npy."
+        )
+    if arguments[0].startswith("-"):
+        foreign.analyse_arrays(arguments)
+        return
     folder = Path(arguments[0])
+    if folder.is_file():
+        raise ValueError(f"`run` must be a run folder; give the file {folder} by --activity.")
     run = storage.load_run(folder)
     if run.manifest["status"] == storage.INTERRUPTED:
         raise ValueError(f"`run` {folder} was interrupted; {session.go_on(folder)}")
@@ -173,16 +184,26 @@ def show(arguments: list[str]) -> None:
     if not found:
         raise ValueError(f"`runs` folder {options.runs} holds no runs; `rnnensemble quickstart`.")
     rows = [
-        (path.name, m["status"], m["task"], f"{m['converged']}/{m['size']}", m["written"][:16])
+        (
+            path.name,
+            m["status"],
+            m.get("task", "(arrays)"),
+            f"{m['converged']}/{m['size']}" if "converged" in m else f"{m['size']}",
+            m["written"][:16],
+        )
         for path, m in found.items()
     ]
     reporter.table("runs", ("name", "status", "task", "converged", "written"), rows)
 
 
 def _show_run(folder: Path, reporter: "Reporter") -> None:
-    from rnnensemble import session, storage
+    from rnnensemble import foreign, session, storage
     from rnnensemble.console import population_line
 
+    manifest = storage.read_manifest(folder)
+    if "inputs" in manifest:
+        foreign.show_distances(folder, manifest, reporter)
+        return
     run = storage.load_run(folder)
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")
     reporter.line(population_line(run.population))

@@ -1,13 +1,20 @@
 """Distance matrices of networks, wherever they were trained."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rnnensemble import metrics, runtime
-from rnnensemble.blocks import Checkpoint, compare_pairs, plan, prepare_networks
+from rnnensemble.blocks import (
+    Checkpoint,
+    Where,
+    compare_pairs,
+    expected_features,
+    plan,
+    prepare_networks,
+)
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import as_networks, require_comparable
@@ -127,16 +134,14 @@ def compare_networks(
     """
     metric = as_metric(metric, settings)
     sets = [as_networks(data)] + ([] if other is None else [as_networks(other, "other")])
-    require_comparable(metric, sets)
-    require_room(*(len(each) for each in sets))
-    mesh = runtime.network_mesh(devices)
-    features = prepare_networks(metric, [one for each in sets for one in each], mesh=mesh)
+    where = require_feasible(metric, sets, devices=devices, tile=tile, memory=memory)
+    features = prepare_networks(metric, [one for each in sets for one in each], mesh=where.mesh)
     pairs, shape = all_pairs(metric, *(len(each) for each in sets))
     found = compare_pairs(
         metric,
         features,
         pairs,
-        where=plan(features, mesh, tile, memory),
+        where=where,
         offset=0 if other is None else len(sets[0]),
         seed=seed,
         checkpoint=checkpoint,
@@ -163,12 +168,43 @@ def as_metric(metric: str | Metric, settings: dict[str, Any] | None = None) -> M
     return dataclasses.replace(found, **(settings or {}))
 
 
-def require_room(count: int, others: int | None = None) -> None:
+def require_feasible(
+    metric: Metric,
+    sets: Sequence[list[Any]],
+    *,
+    names: Sequence[str] = ("data", "other"),
+    devices: int | None = None,
+    tile: int | None = None,
+    memory: float | None = None,
+) -> Where:
+    """Everything that can be said against a comparison before anything is computed.
+
+    Args:
+        metric: What to compare by.
+        sets: The networks of one or two sets, as `as_networks` returns them.
+        names: What to call each set in messages.
+        devices: As for `compare_networks`.
+        tile: As for `compare_networks`.
+        memory: As for `compare_networks`.
+
+    Returns:
+        Where the pairs will be compared.
+
+    Raises:
+        ValueError: As `compare_networks`.
+    """
+    require_comparable(metric, sets, names)
+    require_room(*(len(each) for each in sets), name=names[0])
+    expected = expected_features(metric, [one for each in sets for one in each])
+    return plan(expected, runtime.network_mesh(devices), tile, memory)
+
+
+def require_room(count: int, others: int | None = None, *, name: str = "data") -> None:
     """Raises ValueError if the matrix itself would take more than half of the host's memory."""
     needed, there = 4.0 * count * (count if others is None else others), runtime.host_bytes()
     if needed > there / 2:
         raise ValueError(
-            f"`data` of {count} networks gives a matrix of {needed / 1e9:.3g} GB, more than half "
+            f"`{name}` of {count} networks gives a matrix of {needed / 1e9:.3g} GB, more than half "
             f"of this machine's {there / 1e9:.3g} GB; at most {int((there / 8) ** 0.5)} fit."
         )
 

@@ -112,3 +112,24 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
 
 def _estimate(values: np.ndarray) -> Estimate:
     return Estimate(*(float(value) for value in values))
+
+
+def summary_row(condition: Condition, degeneracy: Degeneracy) -> dict[str, Any]:
+    """Settings that matter at a glance, and the three levels with intervals."""
+    row: dict[str, Any] = {
+        "digest": condition.digest,
+        "task": condition.task.name,
+        "width": condition.network.width,
+        "size": degeneracy.size,
+        "converged": len(degeneracy.networks),
+    }
+    for name, sigma in degeneracy.behavior.sigmas.items():
+        row |= _columns(f"sigma_{name}", sigma)
+    row |= _columns("dsa", degeneracy.dynamics.mean) | _columns("pif", degeneracy.weights.mean)
+    if degeneracy.dynamics.null is not None:
+        row["dsa_null"] = float(degeneracy.dynamics.null.mean())
+    return row
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -1,4 +1,4 @@
-"""Run folders: the only file that touches the disk.
+"""Run folders. This file and `arrays` are the only ones that touch the disk.
 
     runs/<name>/
         config.toml                 the condition, as resolved
@@ -17,17 +17,15 @@ import importlib.metadata
 import json
 import shutil
 import warnings
-import zipfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from rnnensemble import conditions, records, runtime
 from rnnensemble.conditions import Condition
 from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.intervals import Estimate
 from rnnensemble.population import Population
 
 if TYPE_CHECKING:
@@ -54,46 +52,6 @@ class Run(NamedTuple):
     population: Population
     degeneracy: Degeneracy | None
     manifest: dict[str, Any]
-
-
-class MatrixCheckpoint(NamedTuple):
-    """Keeps the pairs done of an unfinished distance matrix in a .npz file.
-
-    Attributes:
-        path: The file; made when there is something to keep.
-    """
-
-    path: Path | str
-
-    def load(self, digest: str) -> list[np.ndarray] | None:
-        """The arrays saved for these data and settings.
-
-        Raises:
-            ValueError: If the file holds those of others, or cannot be read.
-        """
-        path = Path(self.path)
-        if not path.exists():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                found = str(stored["digest"])
-                arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
-            raise ValueError(f"`checkpoint` {path} cannot be read; remove it.") from None
-        if found != digest:
-            raise ValueError(
-                f"`checkpoint` {path} belongs to other data or settings; name another."
-            )
-        return arrays
-
-    def save(self, digest: str, arrays: list[np.ndarray]) -> None:
-        """Writes the arrays under a temporary name, then renames the file."""
-        path = Path(self.path)
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
-            named = {f"array{i}": x for i, x in enumerate(arrays)}
-            np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
-        partial.replace(path)
 
 
 def save_run(
@@ -125,10 +83,18 @@ def save_run(
     folder = Path(folder).absolute()
     if folder.exists() and not replace:
         require_free(folder)
+    with whole_folder(folder) as partial:
+        _write(partial, condition, population, degeneracy, figures or {})
+    return folder
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A path to write to; what is there takes the folder's place when the block has ended well."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        _write(partial, condition, population, degeneracy, figures or {})
+        yield partial
         old = folder.with_name(f".{folder.name}.old")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
@@ -137,7 +103,6 @@ def save_run(
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return folder
 
 
 def require_free(folder: Path | str) -> None:
@@ -146,7 +111,8 @@ def require_free(folder: Path | str) -> None:
     if not folder.exists():
         return
     with contextlib.suppress(ValueError):
-        if read_manifest(folder)["status"] == INTERRUPTED:
+        manifest = read_manifest(folder)
+        if manifest["status"] == INTERRUPTED and "inputs" not in manifest:
             raise FileExistsError(
                 f"`name` {folder.name!r} is an interrupted run in {folder}; go on with it by "
                 "--resume, or choose another --name."
@@ -165,6 +131,11 @@ def load_run(folder: Path | str) -> Run:
     """
     folder = Path(folder).absolute()
     manifest = read_manifest(folder)
+    if "inputs" in manifest:
+        raise ValueError(
+            f"`run` {folder} holds distances of networks made elsewhere, no population; see "
+            f"`rnnensemble show {folder}`."
+        )
     condition = conditions.from_toml(_read(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise _damaged(folder, "config.toml does not match the manifest's digest")
@@ -257,23 +228,38 @@ def _write(
         ocp.save(str(arrays / "state"), records.plain(population.state))
     if degeneracy is not None:
         ocp.save(str(arrays / "degeneracy"), records.degeneracy_tree(degeneracy))
-        _write_summary(folder / "summary.csv", condition, degeneracy)
+        write_rows(folder / "summary.csv", [records.summary_row(condition, degeneracy)])
+    write_figures(folder, figures)
+    write_manifest(folder, _manifest(condition, population, degeneracy))
+
+
+def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
+    """Writes each figure as PNG and SVG into the folder's `figures`."""
     if figures:
         (folder / "figures").mkdir()
     for name, figure in figures.items():
         for suffix in ("png", "svg"):
             figure.savefig(folder / "figures" / f"{name}.{suffix}", dpi=200)
-    manifest = _manifest(condition, population, degeneracy)
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest with what all have in common: format, time, versions, machine."""
+    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+    whole = {
+        "format": FORMAT,
+        **manifest,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "machine": runtime.describe(),
+    }
+    (folder / "manifest.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
 
 
 def _manifest(
     condition: Condition, population: Population, degeneracy: Degeneracy | None
 ) -> dict[str, Any]:
     status = TRAINED if degeneracy is None else ANALYSED
-    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
     return {
-        "format": FORMAT,
         "status": INTERRUPTED if population.state is not None else status,
         "digest": condition.digest,
         "task": condition.task.name,
@@ -282,34 +268,15 @@ def _manifest(
         "converged": int(population.converged.sum()),
         "diverged": int(population.diverged.sum()),
         "epochs": int(population.history.loss.shape[1]),
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "machine": runtime.describe(),
     }
 
 
-def _write_summary(path: Path, condition: Condition, degeneracy: Degeneracy) -> None:
-    """One row: settings that matter at a glance, three levels with intervals."""
-    row: dict[str, Any] = {
-        "digest": condition.digest,
-        "task": condition.task.name,
-        "width": condition.network.width,
-        "size": degeneracy.size,
-        "converged": len(degeneracy.networks),
-    }
-    for name, sigma in degeneracy.behavior.sigmas.items():
-        row |= _columns(f"sigma_{name}", sigma)
-    row |= _columns("dsa", degeneracy.dynamics.mean) | _columns("pif", degeneracy.weights.mean)
-    if degeneracy.dynamics.null is not None:
-        row["dsa_null"] = float(degeneracy.dynamics.null.mean())
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes rows of the same columns as CSV."""
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, row)
+        writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
-        writer.writerow(row)
-
-
-def _columns(name: str, estimate: Estimate) -> dict[str, float]:
-    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+        writer.writerows(rows)
 
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:

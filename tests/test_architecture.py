@@ -18,7 +18,8 @@ FLOORS = [
     {"conditions", "plotting"},
     {"records", "flags", "gallery", "console"},
     {"storage"},
-    {"session"},
+    {"arrays"},
+    {"session", "foreign"},
     {"cli"},
 ]
 FILES = sorted(
@@ -54,7 +55,10 @@ def test_imports_only_from_lower_floors(path):
     ("words", "door"),
     [
         (("matplotlib",), {"plotting"}),
-        (("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"), {"storage"}),
+        (
+            ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
+            {"storage", "arrays"},
+        ),
         (("local_devices(", "jax.devices(", "make_mesh(", "shard_map(", "pmap("), {"runtime"}),
         (("print(",), {"cli", "console"}),
         (("pickle.",), set()),

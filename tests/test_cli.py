@@ -88,7 +88,9 @@ def test_tasks_lists_knobs_and_thresholds(capsys):
         assert word in printed
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["show", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["train", "--help"], ["analyse", "--help"], ["show", "--help"]]
+)
 def test_help(arguments, capsys):
     with contextlib.suppress(SystemExit):
         cli.main(arguments)
@@ -108,7 +110,10 @@ def test_help(arguments, capsys):
         (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
         (["train", "PRESET", "--analysis.dsa.rank", "0"], "`rank` must be at least 1"),
         (["train", "PRESET", "--network.width", "1"], "`rank` must be at most 1"),
+        (["analyse"], "`run` is missing"),
         (["analyse", "nowhere"], "`run` must be a run folder"),
+        (["analyse", "--activity", "nowhere.npy"], "nowhere.npy does not exist"),
+        (["analyse", "--activty", "nowhere.npy"], "did you mean `--activity`"),
         (["show", "nowhere"], "`run` must be a run folder"),
         (["show", "--runs", "nowhere"], "holds no runs"),
     ],

@@ -45,7 +45,8 @@ def test_add_a_task_shows_the_tested_task():
 
 def documented_commands():
     """Every whole command in the documents, in order, once."""
-    for path in ("README.md", "docs/index.md", "docs/tasks.md", "docs/concepts.md"):
+    names = ("index", "tasks", "concepts", "foreign-data")
+    for path in ("README.md", *(f"docs/{name}.md" for name in names)):
         text = (ROOT / path).read_text()
         inline = re.findall(r"(?<!`)`((?:rnnensemble|python) [^`]+)`", text)
         for block in blocks(path, ""):
@@ -55,7 +56,10 @@ def documented_commands():
 
 def test_documented_commands_run_as_printed(tmp_path):
     commands = list(dict.fromkeys(documented_commands()))
-    by_hand = {"python docs/make_figures.py"}  # trains for minutes and rewrites docs/figures
+    by_hand = {
+        "python docs/make_figures.py",  # trains for minutes and rewrites docs/figures
+        "python docs/pytorch_ensemble.py",  # needs torch; tests/test_foreign.py runs it
+    }
     assert {command.split()[1] for command in commands if command.startswith("rnnensemble")} == {
         "quickstart",
         "train",
@@ -68,6 +72,9 @@ def test_documented_commands_run_as_printed(tmp_path):
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    make_arrays, call, _ = blocks("docs/foreign-data.md", "python")
+    code = [sys.executable, "-W", "error", "-c", make_arrays + call]
+    subprocess.run(code, check=True, cwd=tmp_path, env=environment, timeout=300)
     for command in commands:
         if command in by_hand:
             continue

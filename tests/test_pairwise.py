@@ -3,13 +3,14 @@
 import dataclasses
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix
+from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, runtime
+from rnnensemble.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric
-from rnnensemble.storage import MatrixCheckpoint
 
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
@@ -64,6 +65,19 @@ def test_cross_matrix():
 def test_networks_of_different_width():
     networks = [*ACTIVITY, RNG.normal(size=(2, 5, 4)), RNG.normal(size=(2, 5, 2))]
     np.testing.assert_allclose(distance_matrix(Power(), networks), direct(networks), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("metric", "networks"),
+    [(DSA(rank=3), [*ACTIVITY]), (Power(), [ACTIVITY[0], np.ones((2, 5, 9)), np.ones((2, 5, 4))])],
+)
+def test_memory_is_planned_for_what_is_prepared(metric, networks):
+    networks = [np.float32(one) for one in networks]
+    expected = blocks.expected_features(metric, networks)
+    prepared = blocks.prepare_networks(metric, networks, mesh=runtime.network_mesh())
+    assert jax.tree.structure(expected) == jax.tree.structure(prepared)
+    for x, y in zip(jax.tree.leaves(expected), jax.tree.leaves(prepared), strict=True):
+        assert (x.shape, x.dtype, x.nbytes) == (y.shape, y.dtype, y.nbytes)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,14 @@ from rnnensemble.metrics.dsa import DSA
 from rnnensemble.metrics.input_dsa import InputDSA
 from rnnensemble.metrics.pif import PIF
 
-__all__ = ["DSA", "PIF", "InputDSA", "Metric", "find"]
+__all__ = ["DSA", "PIF", "InputDSA", "Metric", "find", "registered"]
 
 _METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, InputDSA, PIF)}
+
+
+def registered() -> dict[str, type[Metric]]:
+    """All metrics by name."""
+    return dict(_METRICS)
 
 
 def find(name: str) -> Metric:

@@ -43,10 +43,18 @@ def shape_of(one: Any) -> Any:
     return {name: x.shape for name, x in one.items()} if isinstance(one, dict) else one.shape
 
 
-def require_comparable(metric: Metric, sets: Sequence[list[Any]]) -> None:
-    """Raises ValueError unless the metric can compare the networks of one or two sets."""
+def require_comparable(
+    metric: Metric, sets: Sequence[list[Any]], names: Sequence[str] = ("data", "other")
+) -> None:
+    """Raises ValueError unless the metric can compare the networks of one or two sets.
+
+    Args:
+        metric: The metric.
+        sets: The networks of each set, as `as_networks` returns them.
+        names: What to call each set in messages.
+    """
     least = 2 if len(sets) == 1 else 1
-    for name, networks in zip(("data", "other"), sets, strict=False):
+    for name, networks in zip(names, sets, strict=False):
         if len(networks) < least:
             raise ValueError(
                 f"`{name}` must hold at least {least} networks along its first axis; got "
@@ -55,7 +63,7 @@ def require_comparable(metric: Metric, sets: Sequence[list[Any]]) -> None:
         for shape in {str(shape): shape for shape in map(shape_of, networks)}.values():
             metric.check(shape)
         _require_finite(networks, name)
-    _require_like(metric, [one for networks in sets for one in networks])
+    _require_like(metric, [one for networks in sets for one in networks], names[0])
 
 
 def _require_finite(networks: list[Any], name: str) -> None:
@@ -65,7 +73,7 @@ def _require_finite(networks: list[Any], name: str) -> None:
         raise ValueError(f"`{name}` must be finite; networks {bad} hold NaN or infinity.")
 
 
-def _require_like(metric: Metric, networks: list[Any]) -> None:
+def _require_like(metric: Metric, networks: list[Any], name: str) -> None:
     """Raises ValueError if networks differ in what the metric needs to be the same."""
     reference = shape_of(networks[0])
     for k, one in enumerate(networks):
@@ -81,7 +89,7 @@ def _require_like(metric: Metric, networks: list[Any]) -> None:
             lambda x: x.shape[:-1], networks[0]
         ):
             raise ValueError(
-                f"`data` must have the same trials and steps in all networks; network 0 has "
+                f"`{name}` must have the same trials and steps in all networks; network 0 has "
                 f"{reference}, network {k} has {shape}."
             )
 
