@@ -15,7 +15,7 @@ FLOORS = [
     {"fleet"},
     {"population"},
     {"degeneracy"},
-    {"conditions", "plotting"},
+    {"conditions", "plotting", "feature_learning"},
     {"records", "flags", "gallery", "console"},
     {"storage"},
     {"session"},
