@@ -102,18 +102,20 @@ def measure_feature_learning(
     Source: Huang et al. (arXiv 2410.03972, section 3.2).
     """
     analysis = analysis or FeatureAnalysis()
+    if tile is not None and tile < 1:
+        raise ValueError(f"`tile` must be at least 1; got {tile}.")
     require_converged(population)
     task, networks = population.task, np.flatnonzero(population.converged)
     block = block_trials(analysis, task, population.network)
+    mesh = runtime.network_mesh(devices)
     trials = _sample(evaluation_key(analysis.seed, DRAW), task=task, batch=analysis.trials)
     require_counted(trials, analysis.step_stride)
     before, after = (
         jax.tree.map(lambda x: x[networks], params)
         for params in (population.initial_params, population.params)
     )
-    mesh = runtime.network_mesh(devices)
     kernel, representation = _alignments(
-        (before, after),
+        jax.tree.map(lambda *each: np.stack(each, axis=1), before, after),
         trials,
         # float32 on the plain path, whatever they trained with
         network=dataclasses.replace(population.network, gain=1.0, precision="float32", fused=False),
@@ -155,10 +157,11 @@ def require_counted(trials: Trials, stride: int) -> None:
 def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN) -> int:
     """Memory that the kernel of one network takes with `block` trials at a time, in bytes.
 
-    Jacobians of two blocks, before and after training, the adjoints of one block, with a copy,
-    and the kernels of two blocks:
+        16 R (P + T (N + I + O) + R),   R = block * kept_steps * O,   P = N (N + I + O + 2)
 
-        4 (4 R P + 2 R T N + 2 R^2),   R = block * kept_steps * O,   P = N (N + I + O + 2)
+    The terms are the Jacobians of two blocks of trials before and after training, each of
+    R rows and P parameters; what the backward passes of one block store, T steps a row; and a
+    block of the kernel, with copies. An upper bound of what XLA allocates (tests compare).
 
     Args:
         block: Trials at a time.
@@ -167,12 +170,13 @@ def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN)
         network: Gives N.
 
     Returns:
-        Bytes; the trials and the parameters themselves come on top.
+        Bytes. The trials and a few N x N matrices come on top.
     """
+    units, steps = network.width, task.n_steps
+    channels = task.n_inputs + task.n_outputs
     rows = block * kept_steps * task.n_outputs
-    parameters = network.width * (network.width + task.n_inputs + task.n_outputs + 2)
-    adjoints = rows * task.n_steps * network.width
-    return 4 * (4 * rows * parameters + 2 * adjoints + 2 * rows**2)
+    parameters = units * (units + channels + 2)
+    return 16 * rows * (parameters + steps * (units + channels) + rows)
 
 
 def block_trials(analysis: FeatureAnalysis, task: Task, network: VanillaRNN) -> int:
@@ -190,7 +194,7 @@ def block_trials(analysis: FeatureAnalysis, task: Task, network: VanillaRNN) -> 
     needed = partial(block_bytes, kept_steps=kept, task=task, network=network)
     if needed(1) > analysis.memory:
         raise ValueError(
-            f"`memory` must be at least {needed(1):,} bytes for the Jacobian of one trial "
+            f"`memory` must be at least {needed(1):,} bytes, for the Jacobian of one trial "
             f"({kept} steps kept, {task.n_outputs} outputs, {network.width} units); got "
             f"{analysis.memory:,}; raise it or `step_stride` (now {stride})."
         )
@@ -214,62 +218,55 @@ def _sample(key, *, task, batch):  # noqa: ANN001, ANN202
 def _alignments(pairs, trials, *, network, stride, block, mesh, tile):  # noqa: ANN001, ANN202
     """Kernel and representation alignment of every network, `[M]` each."""
 
-    def one(pair: tuple[VanillaParams, VanillaParams], trials: Trials) -> tuple[Array, Array]:
+    def one(pair: VanillaParams, trials: Trials) -> tuple[Array, Array]:
         parts = jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), trials)
-        kernel = kernel_alignment(*pair, parts, network=network, stride=stride)
-        return kernel, representation_alignment(*pair, parts.inputs, network=network)
+        kernel = kernel_alignment(pair, parts, network=network, stride=stride)
+        return kernel, representation_alignment(pair, parts.inputs, network=network)
 
     return runtime.map_items(one, pairs, trials, mesh=mesh, tile=tile)
 
 
 def kernel_alignment(
-    before: VanillaParams,
-    after: VanillaParams,
-    parts: Trials,
-    *,
-    network: VanillaRNN,
-    stride: int,
+    pair: VanillaParams, parts: Trials, *, network: VanillaRNN, stride: int
 ) -> Array:
     """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
 
     The kernel is symmetric, so that blocks below its diagonal count twice.
 
     Args:
-        before: Parameters before training.
-        after: Parameters after training.
+        pair: Parameters before and after training, leading axis 2.
         parts: Trials in n parts of b, leaves `[n, b, ...]`.
         network: Architecture.
-        stride: The steps stride, 2 stride, ... count.
+        stride: The kernel is taken at the steps stride, 2 stride, ...
 
     Returns:
         A scalar in [0, 1].
     """
-    jacobian = partial(output_jacobian, network=network, stride=stride)
 
-    def jacobians(trials: Trials) -> tuple[VanillaParams, VanillaParams]:
-        return jacobian(before, trials), jacobian(after, trials)
+    def jacobians(trials: Trials) -> VanillaParams:
+        jacobian = partial(output_jacobian, trials=trials, network=network, stride=stride)
+        return jax.lax.map(jacobian, pair)
+
+    def part(i: Array) -> VanillaParams:
+        return jacobians(jax.tree.map(lambda x: x[i], parts))
 
     # KA does not depend on the kernels' scales; near 1, their squares do not overflow
-    one_trial = jax.tree.map(lambda x: x[0, :1], parts)
-    scales = [_largest(kernel_block(own, own)) for own in jacobians(one_trial)]
+    one_trial = jacobians(jax.tree.map(lambda x: x[0, :1], parts))
+    scales = _largest(jax.vmap(kernel_block)(one_trial, one_trial))
 
-    def products_of(left: Any, right: Any) -> Array:
-        k_0, k_t = (kernel_block(*each) for each in zip(left, right, strict=True))
-        return _products(k_0 / scales[0], k_t / scales[1])
-
-    def part(i: Array) -> tuple[VanillaParams, VanillaParams]:
-        return jacobians(jax.tree.map(lambda x: x[i], parts))
+    def products(left: VanillaParams, right: VanillaParams) -> Array:
+        kernels = jax.lax.map(lambda each: kernel_block(*each), (left, right)) / scales
+        return jnp.einsum("arc,brc->ab", kernels, kernels)
 
     def block_row(i: Array) -> Array:
         own = part(i)
 
         def add(j: Array, total: Array) -> Array:
-            return total + 2 * products_of(own, part(j))
+            return total + 2 * products(own, part(j))
 
-        return jax.lax.fori_loop(0, i, add, products_of(own, own))
+        return jax.lax.fori_loop(0, i, add, products(own, own))
 
-    rows = jax.lax.map(block_row, jnp.arange(len(parts.mask)))
-    return _cosine(jnp.sum(rows, axis=0))
+    return _alignment(jnp.sum(jax.lax.map(block_row, jnp.arange(len(parts.mask))), axis=0))
 
 
 def output_jacobian(
@@ -303,47 +300,40 @@ def kernel_block(left: VanillaParams, right: VanillaParams) -> Array:
     return sum(jax.tree.leaves(jax.tree.map(of_array, left, right)))
 
 
-def representation_alignment(
-    before: VanillaParams, after: VanillaParams, inputs: Array, *, network: VanillaRNN
-) -> Array:
+def representation_alignment(pair: VanillaParams, parts: Array, *, network: VanillaRNN) -> Array:
     """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2.
 
     Args:
-        before: Parameters before training.
-        after: Parameters after training.
-        inputs: x in n parts of b trials, `[n, b, T, I]`.
+        pair: Parameters before and after training, leading axis 2.
+        parts: x in n parts of b trials, `[n, b, T, I]`.
         network: Architecture.
 
     Returns:
         A scalar in [0, 1].
     """
 
-    def rates(params: VanillaParams, inputs: Array) -> Array:
-        return network.respond(params, inputs)[0].reshape(-1, network.width)
+    def rates(inputs: Array) -> Array:
+        both = jax.lax.map(lambda params: network.respond(params, inputs)[0], pair)
+        return both.reshape(2, -1, network.width)
 
-    scales = [_largest(rates(params, inputs[0])) for params in (before, after)]
+    scales = _largest(rates(parts[0]))  # as for kernels
 
     def add(total: Array, inputs: Array) -> tuple[Array, None]:
-        h_0, h_t = rates(before, inputs) / scales[0], rates(after, inputs) / scales[1]
-        return total + jnp.stack([h_t.T @ h_0, h_0.T @ h_0, h_t.T @ h_t]), None
+        scaled = rates(inputs) / scales
+        return total + jnp.einsum("arm,brn->abmn", scaled, scaled), None
 
-    zero = jnp.zeros((3, network.width, network.width))
-    grams = jax.lax.scan(add, zero, inputs)[0]
-    return _cosine(jnp.sum(grams**2, axis=(1, 2)))
+    zero = jnp.zeros((2, 2, network.width, network.width))
+    overlaps = jax.lax.scan(add, zero, parts)[0]
+    return _alignment(jnp.sum(overlaps**2, axis=(2, 3)))
 
 
-def _largest(x: Array) -> Array:
-    """The largest absolute value, 1 for zeros."""
-    largest = jnp.max(jnp.abs(x))
+def _largest(matrices: Array) -> Array:
+    """The largest absolute value in each of two matrices, 1 for zeros, `[2, 1, 1]`."""
+    largest = jnp.max(jnp.abs(matrices), axis=(1, 2), keepdims=True)
     return jnp.where(largest == 0, 1.0, largest)
 
 
-def _products(k_0: Array, k_t: Array) -> Array:
-    """<K_T, K_0>, <K_0, K_0> and <K_T, K_T>, `[3]`."""
-    return jnp.stack([jnp.sum(k_t * k_0), jnp.sum(k_0**2), jnp.sum(k_t**2)])
-
-
-def _cosine(products: Array) -> Array:
-    """The first of three products over the root of the others; in [0, 1] but for rounding."""
-    cross, first, second = products
-    return jnp.clip(cross / jnp.sqrt(first) / jnp.sqrt(second), 0.0, 1.0)
+def _alignment(products: Array) -> Array:
+    """Tr(K_T K_0) / (||K_T|| ||K_0||) from the traces of products, `[2, 2]`."""
+    norms = jnp.sqrt(jnp.diag(products))
+    return jnp.clip(products[0, 1] / norms[0] / norms[1], 0.0, 1.0)  # beyond only by rounding
