@@ -2,7 +2,6 @@
 
 import dataclasses
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -94,7 +93,7 @@ def measure_feature_learning(
 
     Returns:
         One value of each measure for each converged network. An alignment is NaN where a
-        kernel overflows float32 or all rates are zero.
+        kernel overflows float32, or is zero as for dead rectified units.
 
     Raises:
         ValueError: If no network converged, or a setting does not fit task and network.
@@ -157,11 +156,13 @@ def require_counted(trials: Trials, stride: int) -> None:
 def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN) -> int:
     """Memory that the kernel of one network takes with `block` trials at a time, in bytes.
 
-        16 R (P + T (N + I + O) + R),   R = block * kept_steps * O,   P = N (N + I + O + 2)
+        16 (R (P + T (N + I + O) + R) + 8 N^2),   R = block * kept_steps * O,
+        P = N (N + I + O + 2)
 
     The terms are the Jacobians of two blocks of trials before and after training, each of
     R rows and P parameters; what the backward passes of one block store, T steps a row; and a
-    block of the kernel, with copies. An upper bound of what XLA allocates (tests compare).
+    block of the kernel, with copies; and products of rates. An upper bound of what XLA
+    allocates (tests compare).
 
     Args:
         block: Trials at a time.
@@ -170,13 +171,13 @@ def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN)
         network: Gives N.
 
     Returns:
-        Bytes. The trials and a few N x N matrices come on top.
+        Bytes. The trials come on top.
     """
     units, steps = network.width, task.n_steps
     channels = task.n_inputs + task.n_outputs
     rows = block * kept_steps * task.n_outputs
     parameters = units * (units + channels + 2)
-    return 16 * rows * (parameters + steps * (units + channels) + rows)
+    return 16 * (rows * (parameters + steps * (units + channels) + rows) + 8 * units**2)
 
 
 def block_trials(analysis: FeatureAnalysis, task: Task, network: VanillaRNN) -> int:
@@ -297,7 +298,8 @@ def kernel_block(left: VanillaParams, right: VanillaParams) -> Array:
         block = jax.lax.dot_general(left, right, ((axes, axes), ((), ())))
         return block.reshape(left.shape[0] * left.shape[1] * left.shape[2], -1)
 
-    return sum(jax.tree.leaves(jax.tree.map(of_array, left, right)))
+    first, *others = map(of_array, left, right)
+    return sum(others, first)
 
 
 def representation_alignment(pair: VanillaParams, parts: Array, *, network: VanillaRNN) -> Array:
