@@ -21,6 +21,7 @@ from rnnensemble import (
 )
 from rnnensemble import feature_learning as module
 from rnnensemble.degeneracy import evaluation_key
+from rnnensemble.learning import alignment as alignment_module
 from tests.test_docs import blocks
 
 TASKS = {
@@ -217,8 +218,8 @@ def test_scale_does_not_matter_even_where_squares_would_overflow():
             readout_weights=after.readout_weights * 0,
         )
         pair = jax.tree.map(lambda *each: jnp.stack(each), before, loud)
-        kernel = module.kernel_alignment(pair, parts, network=network, stride=STRIDE)
-        rates = module.representation_alignment(pair, parts.inputs, network=network)
+        kernel = alignment_module.kernel_alignment(pair, parts, network=network, stride=STRIDE)
+        rates = alignment_module.representation_alignment(pair, parts.inputs, network=network)
         return jnp.stack([kernel, rates])
 
     np.testing.assert_allclose(aligned(2.0**53), aligned(1.0), rtol=1e-5)
