@@ -2,6 +2,11 @@
 
 from rnnensemble import metrics, networks, runtime, tasks
 from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
+from rnnensemble.feature_learning import (
+    FeatureAnalysis,
+    FeatureLearning,
+    measure_feature_learning,
+)
 from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.networks import VanillaRNN
@@ -15,6 +20,8 @@ __all__ = [
     "PIF",
     "Analysis",
     "Degeneracy",
+    "FeatureAnalysis",
+    "FeatureLearning",
     "Population",
     "Task",
     "Training",
@@ -24,6 +31,7 @@ __all__ = [
     "compare_networks",
     "distance_matrix",
     "measure_degeneracy",
+    "measure_feature_learning",
     "metrics",
     "networks",
     "runtime",

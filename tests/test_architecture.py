@@ -15,7 +15,7 @@ FLOORS = [
     {"fleet", "pairwise"},
     {"population"},
     {"degeneracy"},
-    {"conditions", "plotting"},
+    {"conditions", "plotting", "feature_learning"},
     {"records", "flags", "gallery", "console"},
     {"storage"},
     {"arrays"},

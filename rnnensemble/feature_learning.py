@@ -1,0 +1,227 @@
+"""How much a population learned features: weight change, kernel and representation alignment."""
+
+import dataclasses
+from functools import partial
+
+import jax
+import numpy as np
+
+from rnnensemble import runtime
+from rnnensemble.axes import Array
+from rnnensemble.degeneracy import evaluation_key
+from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
+from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.population import Population
+from rnnensemble.tasks import Task, Trials
+
+DRAW = 2
+"""Which evaluation trials; `measure_degeneracy` draws 0, 1 and 10 onward."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureAnalysis:
+    """How feature learning is measured; recorded with every number.
+
+    Attributes:
+        trials: In-distribution trials B, the same for every network.
+        step_stride: The kernel is taken at every so many steps, the last one of each stride;
+            1 for all steps.
+        memory: Bytes that the kernel of one network may take (see `block_bytes`). Less memory
+            takes more time; the values stay the same up to rounding.
+        seed: Seed of the trials.
+    """
+
+    trials: int = 32
+    step_stride: int = 10
+    memory: int = 2**28
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("trials", 1), ("step_stride", 1), ("memory", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"`{name}` must be a whole number of at least {least}; got {value!r}."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureLearning:
+    """How far M converged networks moved from where they started.
+
+    Attributes:
+        weight_change: ||W_T - W_0||_F of recurrent weights, `[M]`.
+        relative_weight_change: The same over ||W_0||_F, `[M]`.
+        kernel_alignment: KA of the neural tangent kernels, in [0, 1], `[M]`.
+        representation_alignment: The same of Gram matrices of rates, in [0, 1], `[M]`.
+        networks: Indices of the M converged networks in their population, `[M]`.
+        size: Networks in the population, converged or not.
+        analysis: The settings.
+    """
+
+    weight_change: np.ndarray
+    relative_weight_change: np.ndarray
+    kernel_alignment: np.ndarray
+    representation_alignment: np.ndarray
+    networks: np.ndarray
+    size: int
+    analysis: FeatureAnalysis
+
+
+def measure_feature_learning(
+    population: Population,
+    *,
+    analysis: FeatureAnalysis | None = None,
+    devices: int | None = None,
+    tile: int | None = None,
+) -> FeatureLearning:
+    """Measures how rich learning was: how far weights, kernel and rates moved.
+
+        ||W_T - W_0||_F,   KA = Tr(K_T K_0) / (||K_T||_F ||K_0||_F)
+
+    W are the recurrent weights and K the neural tangent kernel before (0) and after training (T):
+    K = J J^T, J the Jacobian of the outputs with respect to all trained parameters. Its rows are
+    trial, counted step and output channel. The representation alignment is the same formula with
+    G = H H^T for K, the rows of H the rates of every trial and step, not centered. A larger
+    weight change and lower alignments mean richer learning. Only converged networks count.
+
+    Args:
+        population: Trained networks.
+        analysis: Settings, `FeatureAnalysis()` unless given.
+        devices: How many local devices to use, None for all.
+        tile: Networks that a device handles at once, None for the device's default.
+
+    Returns:
+        One value of each measure for each converged network. An alignment is NaN where a
+        kernel overflows float32, or is zero as for dead rectified units.
+
+    Raises:
+        ValueError: If no network converged, or a setting does not fit task and network.
+
+    Source: Huang et al. (arXiv 2410.03972, section 3.2).
+    """
+    analysis = analysis or FeatureAnalysis()
+    if tile is not None and tile < 1:
+        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    require_converged(population)
+    task, networks = population.task, np.flatnonzero(population.converged)
+    block = block_trials(analysis, task, population.network)
+    mesh = runtime.network_mesh(devices)
+    trials = _sample(evaluation_key(analysis.seed, DRAW), task=task, batch=analysis.trials)
+    require_counted(trials, analysis.step_stride)
+    before, after = (
+        jax.tree.map(lambda x: x[networks], params)
+        for params in (population.initial_params, population.params)
+    )
+    kernel, representation = _alignments(
+        jax.tree.map(lambda *each: np.stack(each, axis=1), before, after),
+        trials,
+        # float32 on the plain path, whatever they trained with
+        network=dataclasses.replace(population.network, gain=1.0, precision="float32", fused=False),
+        stride=analysis.step_stride,
+        block=block,
+        mesh=mesh,
+        tile=tile or runtime.default_tile(mesh, analysis.memory),
+    )
+    change, relative = weight_changes(before.recurrent_weights, after.recurrent_weights)
+    return FeatureLearning(
+        weight_change=change,
+        relative_weight_change=relative,
+        kernel_alignment=np.asarray(kernel),
+        representation_alignment=np.asarray(representation),
+        networks=networks,
+        size=population.size,
+        analysis=analysis,
+    )
+
+
+def require_converged(population: Population) -> None:
+    """Raises ValueError unless a network converged."""
+    if not population.converged.any():
+        raise ValueError(
+            f"`population` must have at least 1 converged network; got 0 of {population.size}; "
+            "train longer or with another learning rate."
+        )
+
+
+def require_counted(trials: Trials, stride: int) -> None:
+    """Raises ValueError unless the loss counts at a step that the stride keeps."""
+    if not np.asarray(trials.mask)[:, stride - 1 :: stride].any():
+        raise ValueError(
+            f"`step_stride` must keep a step at which the loss counts; got {stride}, which keeps "
+            "masked steps only; lower it."
+        )
+
+
+def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN) -> int:
+    """Memory that the kernel of one network takes with `block` trials at a time, in bytes.
+
+        16 (R (P + T (N + I + O) + R) + 8 N^2),   R = block * kept_steps * O,
+        P = N (N + I + O + 2)
+
+    The terms are the Jacobians of two blocks of trials before and after training, each of
+    R rows and P parameters; what the backward passes of one block store, T steps a row; and a
+    block of the kernel, with copies; and products of rates. An upper bound of what XLA
+    allocates (tests compare).
+
+    Args:
+        block: Trials at a time.
+        kept_steps: Steps of a trial that the kernel is taken at.
+        task: Gives T, I and O.
+        network: Gives N.
+
+    Returns:
+        Bytes. The trials come on top.
+    """
+    units, steps = network.width, task.n_steps
+    channels = task.n_inputs + task.n_outputs
+    rows = block * kept_steps * task.n_outputs
+    parameters = units * (units + channels + 2)
+    return 16 * (rows * (parameters + steps * (units + channels) + rows) + 8 * units**2)
+
+
+def block_trials(analysis: FeatureAnalysis, task: Task, network: VanillaRNN) -> int:
+    """Trials to take at a time: the most that divide all trials and fit into the memory.
+
+    Raises:
+        ValueError: If the stride leaves no step, or not even one trial fits.
+    """
+    stride = analysis.step_stride
+    if stride > task.n_steps:
+        raise ValueError(
+            f"`step_stride` must be at most {task.n_steps}, the steps of a trial; got {stride}."
+        )
+    kept = task.n_steps // stride
+    needed = partial(block_bytes, kept_steps=kept, task=task, network=network)
+    if needed(1) > analysis.memory:
+        raise ValueError(
+            f"`memory` must be at least {needed(1):,} bytes, for the Jacobian of one trial "
+            f"({kept} steps kept, {task.n_outputs} outputs, {network.width} units); got "
+            f"{analysis.memory:,}; raise it or `step_stride` (now {stride})."
+        )
+    divisors = (b for b in range(1, analysis.trials + 1) if analysis.trials % b == 0)
+    return max(b for b in divisors if needed(b) <= analysis.memory)
+
+
+def weight_changes(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """||W_T - W_0||_F of recurrent weights `[M, N, N]`, and the same over ||W_0||_F, `[M]` each."""
+    before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
+    change = np.linalg.norm(after - before, axis=(1, 2))
+    return change, change / np.linalg.norm(before, axis=(1, 2))
+
+
+@partial(jax.jit, static_argnames=("task", "batch"))
+def _sample(key, *, task, batch):  # noqa: ANN001, ANN202
+    return task.sample(key, batch)
+
+
+@partial(jax.jit, static_argnames=("network", "stride", "block", "mesh", "tile"))
+def _alignments(pairs, trials, *, network, stride, block, mesh, tile):  # noqa: ANN001, ANN202
+    """Kernel and representation alignment of every network, `[M]` each."""
+
+    def one(pair: VanillaParams, trials: Trials) -> tuple[Array, Array]:
+        parts = jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), trials)
+        kernel = kernel_alignment(pair, parts, network=network, stride=stride)
+        return kernel, representation_alignment(pair, parts.inputs, network=network)
+
+    return runtime.map_items(one, pairs, trials, mesh=mesh, tile=tile)

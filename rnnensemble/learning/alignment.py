@@ -1,0 +1,124 @@
+"""How far one network's kernel and rates moved from where they started."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array
+from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.tasks import Trials
+
+
+def kernel_alignment(
+    pair: VanillaParams, parts: Trials, *, network: VanillaRNN, stride: int
+) -> Array:
+    """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
+
+    The kernel is symmetric, so that blocks below its diagonal count twice.
+
+    Args:
+        pair: Parameters before and after training, leading axis 2.
+        parts: Trials in n parts of b, leaves `[n, b, ...]`.
+        network: Architecture.
+        stride: The kernel is taken at the steps stride, 2 stride, ...
+
+    Returns:
+        A scalar in [0, 1].
+    """
+
+    def jacobians(trials: Trials) -> VanillaParams:
+        jacobian = partial(output_jacobian, trials=trials, network=network, stride=stride)
+        return jax.lax.map(jacobian, pair)
+
+    def part(i: Array) -> VanillaParams:
+        return jacobians(jax.tree.map(lambda x: x[i], parts))
+
+    # KA does not depend on the kernels' scales; near 1, their squares do not overflow
+    one_trial = jacobians(jax.tree.map(lambda x: x[0, :1], parts))
+    scales = _largest(jax.vmap(kernel_block)(one_trial, one_trial))
+
+    def products(left: VanillaParams, right: VanillaParams) -> Array:
+        kernels = jax.lax.map(lambda each: kernel_block(*each), (left, right)) / scales
+        return jnp.einsum("arc,brc->ab", kernels, kernels)
+
+    def block_row(i: Array) -> Array:
+        own = part(i)
+
+        def add(j: Array, total: Array) -> Array:
+            return total + 2 * products(own, part(j))
+
+        return jax.lax.fori_loop(0, i, add, products(own, own))
+
+    return _alignment(jnp.sum(jax.lax.map(block_row, jnp.arange(len(parts.mask))), axis=0))
+
+
+def output_jacobian(
+    params: VanillaParams, trials: Trials, *, network: VanillaRNN, stride: int
+) -> VanillaParams:
+    """J of the outputs at every stride-th step, zero where the loss does not count.
+
+    Returns:
+        A tree of the parameters' shapes with leading axes `[b, steps, O]`; zero for an initial
+        state that is not trained.
+    """
+
+    def of_trial(inputs: Array, mask: Array) -> VanillaParams:
+        def counted(params: VanillaParams) -> Array:
+            outputs = network.respond(params, inputs[None])[1][0]
+            return (mask[:, None] * outputs)[stride - 1 :: stride]
+
+        return jax.jacrev(counted)(params)
+
+    return jax.vmap(of_trial)(trials.inputs, trials.mask)
+
+
+def kernel_block(left: VanillaParams, right: VanillaParams) -> Array:
+    """J_left J_right^T, `[rows, rows]`, summed over the parameters' arrays."""
+
+    def of_array(left: Array, right: Array) -> Array:
+        axes = tuple(range(3, left.ndim))  # after trial, step and output
+        block = jax.lax.dot_general(left, right, ((axes, axes), ((), ())))
+        return block.reshape(left.shape[0] * left.shape[1] * left.shape[2], -1)
+
+    first, *others = map(of_array, left, right)
+    return sum(others, first)
+
+
+def representation_alignment(pair: VanillaParams, parts: Array, *, network: VanillaRNN) -> Array:
+    """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2.
+
+    Args:
+        pair: Parameters before and after training, leading axis 2.
+        parts: x in n parts of b trials, `[n, b, T, I]`.
+        network: Architecture.
+
+    Returns:
+        A scalar in [0, 1].
+    """
+
+    def rates(inputs: Array) -> Array:
+        both = jax.lax.map(lambda params: network.respond(params, inputs)[0], pair)
+        return both.reshape(2, -1, network.width)
+
+    scales = _largest(rates(parts[0]))  # as for kernels
+
+    def add(total: Array, inputs: Array) -> tuple[Array, None]:
+        scaled = rates(inputs) / scales
+        return total + jnp.einsum("arm,brn->abmn", scaled, scaled), None
+
+    zero = jnp.zeros((2, 2, network.width, network.width))
+    overlaps = jax.lax.scan(add, zero, parts)[0]
+    return _alignment(jnp.sum(overlaps**2, axis=(2, 3)))
+
+
+def _largest(matrices: Array) -> Array:
+    """The largest absolute value in each of two matrices, 1 for zeros, `[2, 1, 1]`."""
+    largest = jnp.max(jnp.abs(matrices), axis=(1, 2), keepdims=True)
+    return jnp.where(largest == 0, 1.0, largest)
+
+
+def _alignment(products: Array) -> Array:
+    """Tr(K_T K_0) / (||K_T|| ||K_0||) from the traces of products, `[2, 2]`."""
+    norms = jnp.sqrt(jnp.diag(products))
+    return jnp.clip(products[0, 1] / norms[0] / norms[1], 0.0, 1.0)  # beyond only by rounding
