@@ -3,12 +3,32 @@
 import difflib
 
 from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.cka import CKA
+from rnnensemble.metrics.disagreement import Disagreement
 from rnnensemble.metrics.dsa import DSA
 from rnnensemble.metrics.pif import PIF
+from rnnensemble.metrics.predictivity import LinearPredictivity
+from rnnensemble.metrics.procrustes import Procrustes
+from rnnensemble.metrics.rsa import RSA
+from rnnensemble.metrics.svcca import SVCCA
 
-__all__ = ["DSA", "PIF", "Metric", "find"]
+__all__ = [
+    "CKA",
+    "DSA",
+    "PIF",
+    "RSA",
+    "SVCCA",
+    "Disagreement",
+    "LinearPredictivity",
+    "Metric",
+    "Procrustes",
+    "find",
+]
 
-_METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, PIF)}
+_METRICS: dict[str, type[Metric]] = {
+    metric.name: metric
+    for metric in (DSA, PIF, SVCCA, CKA, Procrustes, RSA, LinearPredictivity, Disagreement)
+}
 
 
 def find(name: str) -> Metric:
