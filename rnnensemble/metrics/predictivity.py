@@ -128,13 +128,13 @@ def outside_readout(activity: Array, readout_weights: Array) -> Array:
 
 
 def _require_readout(shape: Any) -> tuple[int, ...]:
-    """The shape of the activity; ValueError unless a readout comes with it that leaves directions."""
+    """The shape of the activity; ValueError unless a readout with O < N comes with it."""
     if not isinstance(shape, dict) or set(shape) != {"activity", "readout_weights"}:
         raise ValueError(
             "`null_space` needs data {'activity': [K, B, T, N], 'readout_weights': [K, O, N]}; "
             f"got {shape} for one network."
         )
-    activity, readout = shape["activity"], shape["readout_weights"]
+    activity, readout = require_activity(shape["activity"]), shape["readout_weights"]
     if len(readout) != 2 or readout[1] != activity[-1] or readout[0] >= readout[1]:
         raise ValueError(
             f"`readout_weights` must be [K, O, N] with N = {activity[-1]} and O < N; got "
