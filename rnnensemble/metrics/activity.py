@@ -19,6 +19,23 @@ def centered(rows: Array) -> Array:
     return rows - rows.mean(axis=0, keepdims=True)
 
 
+def principal_components(rows: Array) -> tuple[Array, Array, Array]:
+    """U, s and V^T of rows = U diag(s) V^T.
+
+    A QR decomposition goes first: of tall matrices that is several times faster than SVD alone.
+
+    Args:
+        rows: Centered samples, `[samples, N]`.
+
+    Returns:
+        U `[samples, n]`, singular values `[n]` from the largest down, V^T `[n, N]`, with n the
+        lesser of samples and N.
+    """
+    q, triangle = jnp.linalg.qr(rows)
+    basis, scale, axes = jnp.linalg.svd(triangle, full_matrices=False)
+    return q @ basis, scale, axes
+
+
 def require_activity(shape: Any) -> tuple[int, int, int]:
     """B, T and N; ValueError unless the shape of one network's data has these axes."""
     if not isinstance(shape, tuple) or len(shape) != 3:

@@ -6,7 +6,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.activity import centered, require_activity, samples
+from rnnensemble.metrics.activity import (
+    centered,
+    principal_components,
+    require_activity,
+    samples,
+)
 from rnnensemble.metrics.base import Metric
 
 
@@ -61,7 +66,7 @@ class CKA(Metric):
 
     def prepare(self, data: Array) -> Kernel:
         """The kernel of rates `[B, T, N]`."""
-        basis, scale, _ = jnp.linalg.svd(centered(samples(data)), full_matrices=False)
+        basis, scale, _ = principal_components(centered(samples(data)))
         eigenvalues = (scale / scale[0]) ** 2
         return Kernel(basis, eigenvalues / jnp.linalg.norm(eigenvalues))
 

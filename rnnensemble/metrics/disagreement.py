@@ -20,12 +20,11 @@ class Disagreement(Metric):
     tells networks apart that have the same loss and err differently.
 
     The data of a network are outputs `[B, T, O]`, or `{"outputs": [B, T, O], "mask": [B, T]}` with
-    the same mask for all networks.
+    the same mask for all networks. Networks of any N can be compared.
     """
 
     name: ClassVar[str] = "disagreement"
     data: ClassVar[str] = "outputs"
-    mixed_widths: ClassVar[bool] = True
 
     def check(self, shape: Any) -> None:
         masked = isinstance(shape, dict)

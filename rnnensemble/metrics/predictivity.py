@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.activity import (
+    principal_components,
     require_activity,
     require_more_samples_than_units,
     samples,
@@ -86,7 +87,7 @@ class LinearPredictivity(Metric):
         activity = activity - activity[:1, :1]  # takes large offsets out exactly
         fitted = samples(activity[::2] if self.held_out else activity)
         mean = fitted.mean(axis=0, keepdims=True)
-        basis, scale, axes = jnp.linalg.svd(fitted - mean, full_matrices=False)
+        basis, scale, axes = principal_components(fitted - mean)
         size = jnp.linalg.norm(scale)
         gain = ridge_gain(scale / size, self.ridge / activity.shape[-1], max(fitted.shape))
         held_out = (samples(activity[1::2]) - mean) @ axes.T / size if self.held_out else None

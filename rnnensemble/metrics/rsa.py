@@ -77,7 +77,7 @@ class RSA(Metric):
         matrix = DISSIMILARITIES[self.dissimilarity](rows[chosen])
         triangle = matrix[np.triu_indices(len(chosen), 1)]
         if self.correlation == "spearman":
-            triangle = jax.scipy.stats.rankdata(triangle).astype(matrix.dtype)
+            triangle = average_ranks(triangle)
         triangle = triangle - triangle.mean()
         return triangle / jnp.linalg.norm(triangle)
 
@@ -101,6 +101,13 @@ def correlation_distances(rows: Array) -> Array:
     norms = jnp.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / jnp.where(norms > 0, norms, 1.0)
     return 1 - rows @ rows.T
+
+
+def average_ranks(values: Array) -> Array:
+    """Ranks from 1; equal values share the mean of theirs."""
+    ordered = jnp.sort(values)
+    below, through = (jnp.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return (below + through + 1).astype(values.dtype) / 2
 
 
 DISSIMILARITIES = {"euclidean": squared_distances, "correlation": correlation_distances}

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.activity import (
     centered,
+    principal_components,
     require_activity,
     require_more_samples_than_units,
     samples,
@@ -66,7 +67,7 @@ class SVCCA(Metric):
     def prepare(self, data: Array) -> Subspace:
         """The kept subspace of rates `[B, T, N]`."""
         rows = centered(samples(data))
-        basis, scale, _ = jnp.linalg.svd(rows, full_matrices=False)
+        basis, scale, _ = principal_components(rows)
         kept = self.kept(scale, max(rows.shape))
         return Subspace(basis * kept, jnp.sum(kept))
 
