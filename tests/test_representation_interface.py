@@ -76,7 +76,7 @@ def test_features_are_small_and_compare_factors_no_matrix(metric):
     features = jitted_prepare(metric, data)
     most = max(data.size, metric.conditions**2 // 2 if isinstance(metric, RSA) else 0)
     assert sum(x.size for x in jax.tree.leaves(features)) <= most + 2 * UNITS
-    assert all(x.dtype in (jnp.float32, jnp.int32) for x in jax.tree.leaves(features))
+    assert all(x.dtype == jnp.float32 for x in jax.tree.leaves(features))
     code = compare.lower(metric, features, features).as_text()
     assert "custom_call" not in code
 

@@ -22,11 +22,11 @@ class Subspace(NamedTuple):
 
     Attributes:
         basis: Orthonormal columns for the kept directions, zeros for the others, `[B T, N]`.
-        dimension: Number of kept directions, a scalar.
+        kept: Which directions are kept, zeros and ones, `[N]`.
     """
 
     basis: Array
-    dimension: Array
+    kept: Array
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class SVCCA(Metric):
         rows = centered(samples(data))
         basis, scale, _ = principal_components(rows)
         kept = self.kept(scale, max(rows.shape))
-        return Subspace(basis * kept, jnp.sum(kept))
+        return Subspace(basis * kept[None, :], kept)
 
     def kept(self, scale: Array, size: int) -> Array:
         """Which singular values are kept, `[N]`, zeros and ones.
@@ -85,5 +85,5 @@ class SVCCA(Metric):
 
     def compare(self, key: Key, first: Subspace, second: Subspace) -> Array:
         correlations = nuclear_norm(first.basis.T @ second.basis, bound=1.0)
-        similarity = correlations / jnp.minimum(first.dimension, second.dimension)
+        similarity = correlations / jnp.minimum(jnp.sum(first.kept), jnp.sum(second.kept))
         return jnp.maximum(1 - similarity, 0.0)
