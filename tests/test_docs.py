@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rnnensemble import Training, VanillaRNN, train_population
-from tests import own_task
+import numpy as np
+import pytest
+
+from rnnensemble import Training, VanillaRNN, distance_matrix, train_population
+from tests import own_metric, own_task
 
 ROOT = Path(__file__).parent.parent
 
@@ -41,6 +44,41 @@ def test_add_a_task_shows_the_tested_task():
     population = train_population(task, network=VanillaRNN(width=16), training=training, size=4)
     assert population.converged.all()
     assert task.out_of_distribution()["temporal"].n_steps == 40
+
+
+def test_add_a_metric_shows_the_tested_metric():
+    shown, use = blocks("docs/add-a-metric.md", "python")
+    assert shown.strip() == Path(own_metric.__file__).read_text().strip()
+    assert len(shown.splitlines()) <= 36
+    names = {"Speed": own_metric.Speed}
+    exec(use, names)
+    first, second = (
+        np.sqrt(np.mean((x[:, 2:] - x[:, :-2]) ** 2, axis=-1)) for x in names["activity"][:2]
+    )
+    expected = np.sqrt(np.mean((first - second) ** 2))
+    assert names["matrix"][0, 1] == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(ValueError, match=r"`activity` must be .* with T > 30; got"):
+        distance_matrix(own_metric.Speed(lag=30), names["activity"])
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("svcca", [0, None, None]),
+        ("cka", [0, None, None]),
+        ("procrustes", [0, None, None]),
+        ("rsa", [0, None, None]),
+        ("predictivity", [0, None, None]),
+        ("disagreement", [0.5, 0.5, 1]),
+    ],
+)
+def test_metric_pages_run_as_printed(page, expected, capsys):
+    """Each prints a matrix of three networks, of which the second is like the first."""
+    exec("\n".join(blocks(f"docs/metrics/{page}.md", "python")), {})
+    numbers = re.findall(r"[\d.]+", capsys.readouterr().out)
+    matrix = np.array(numbers, float).reshape(3, 3)
+    for found, value in zip(matrix[np.triu_indices(3, 1)], expected, strict=True):
+        assert found == value if value is not None else found > 0.3
 
 
 def documented_commands():

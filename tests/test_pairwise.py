@@ -105,7 +105,7 @@ def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
     one = distance_matrix("dsa", ACTIVITY, devices=1, tile=1, **options)
     np.testing.assert_array_equal(one, one.T)
     np.testing.assert_array_equal(np.diag(one), 0)
-    other = distance_matrix("dsa", ACTIVITY, devices=2, tile=3, memory=4000, **options)
+    other = distance_matrix("dsa", ACTIVITY, devices=2, tile=3, memory=8000, **options)
     np.testing.assert_allclose(one, other, atol=1e-4)
 
 

@@ -3,13 +3,45 @@
 import difflib
 
 from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.cka import CKA
+from rnnensemble.metrics.disagreement import Disagreement
 from rnnensemble.metrics.dsa import DSA
 from rnnensemble.metrics.input_dsa import InputDSA
 from rnnensemble.metrics.pif import PIF
+from rnnensemble.metrics.predictivity import LinearPredictivity
+from rnnensemble.metrics.procrustes import Procrustes
+from rnnensemble.metrics.rsa import RSA
+from rnnensemble.metrics.svcca import SVCCA
 
-__all__ = ["DSA", "PIF", "InputDSA", "Metric", "find", "registered"]
+__all__ = [
+    "CKA",
+    "DSA",
+    "PIF",
+    "RSA",
+    "SVCCA",
+    "Disagreement",
+    "InputDSA",
+    "LinearPredictivity",
+    "Metric",
+    "Procrustes",
+    "find",
+    "registered",
+]
 
-_METRICS: dict[str, type[Metric]] = {metric.name: metric for metric in (DSA, InputDSA, PIF)}
+_METRICS: dict[str, type[Metric]] = {
+    metric.name: metric
+    for metric in (
+        DSA,
+        InputDSA,
+        PIF,
+        SVCCA,
+        CKA,
+        Procrustes,
+        RSA,
+        LinearPredictivity,
+        Disagreement,
+    )
+}
 
 
 def registered() -> dict[str, type[Metric]]:

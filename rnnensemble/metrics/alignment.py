@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.metrics.orthogonal import polar
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
@@ -241,21 +242,3 @@ def solve_damped(
     )
     x = jax.lax.fori_loop(0, iterations, step, start)[0]
     return jnp.where(jnp.any(x != 0), x, gradient)  # negative curvature at once: go uphill
-
-
-def polar(m: Array, *, bound: float | Array, steps: int) -> Array:
-    """The orthogonal matrix nearest to M, by Newton-Schulz: X <- (3 X - X X^T X) / 2.
-
-    Args:
-        m: M, `[n, n]`, with singular values below sqrt(3) bound.
-        bound: First divided by; the closer singular values come to 1, the faster.
-        steps: Five from singular values in [0.73, 1.27]; 40 from 1e-6.
-
-    Returns:
-        The polar factor, `[n, n]`.
-    """
-
-    def step(_: int, x: Array) -> Array:
-        return 1.5 * x - 0.5 * x @ (x.T @ x)
-
-    return jax.lax.fori_loop(0, steps, step, m / bound)

@@ -16,7 +16,7 @@ from rnnensemble.metrics.operators import (
     kept_coordinates,
     moments,
     one_step_operator,
-    principal_components,
+    reduced,
 )
 
 SCORES = ("euclidean", "angular", "wasserstein")
@@ -130,7 +130,7 @@ class DSA(Metric):
     def fit(self, data: Array) -> Array:
         """The operator A of rates `[B, T, N]`, unscaled, `[rank, rank]`."""
         if self.components is not None:
-            data = principal_components(data, self.components)
+            data = reduced(data, self.components)
         embedded = delay_embedding(data, self.n_delays, self.delay_interval)
         found = moments(embedded, self.rank)
         kept = kept_coordinates(found.scale, self.rank, self.explained_variance, self.threshold)

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.alignment import polar
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.operators import delay_embedding, driven_operator
+from rnnensemble.metrics.orthogonal import polar
 
 
 class DrivenOperator(NamedTuple):
@@ -125,8 +125,9 @@ class InputDSA(Metric):
         """Aligns two driven systems; the key is not used."""
         del key
         product = first.reach @ second.reach.T
-        bound = jnp.linalg.norm(product)  # no singular value is larger
-        rotation = polar(product, bound=jnp.maximum(bound, 1e-30), steps=40)
+        bound = jnp.linalg.norm(product) + 1e-30  # no singular value is larger
+        # a little of I completes C to an orthogonal matrix where inputs do not reach
+        rotation = polar(product / bound + 1e-6 * jnp.eye(len(product)), bound=1.0, steps=60)
         scores = (
             self._score(first.reach, rotation @ second.reach),
             self._score(first.state, rotation @ second.state @ rotation.T),

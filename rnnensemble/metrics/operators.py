@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
+from rnnensemble.metrics.activity import centered, principal_components, samples
 
 
 class Moments(NamedTuple):
@@ -23,13 +24,11 @@ class Moments(NamedTuple):
     basis: Array
 
 
-def principal_components(rates: Array, count: int) -> Array:
-    """Centered rates `[B, T, N]` on their first principal components, `[B, T, count]`."""
-    rows = rates.reshape(-1, rates.shape[-1])
-    rows = rows - jnp.mean(rows, axis=0)
-    triangle = jnp.linalg.qr(rows, mode="r")
-    basis = jnp.linalg.svd(triangle, full_matrices=False)[2][:count]
-    return (rows @ basis.T).reshape(*rates.shape[:2], count)
+def reduced(rates: Array, components: int) -> Array:
+    """Centered rates `[B, T, N]` on their first principal components, `[B, T, components]`."""
+    rows = centered(samples(rates))
+    axes = principal_components(rows)[2][:components]
+    return (rows @ axes.T).reshape(*rates.shape[:2], components)
 
 
 def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:

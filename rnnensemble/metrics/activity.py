@@ -1,0 +1,53 @@
+"""What the metrics of activity share: samples as rows, and the checks of their shapes."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array
+
+
+def samples(activity: Array) -> Array:
+    """The (trial, step) samples of rates `[B, T, N]` as rows, trial by trial: `[B T, N]`."""
+    activity = jnp.asarray(activity)
+    return activity.reshape(-1, activity.shape[-1])
+
+
+def centered(rows: Array) -> Array:
+    """Rows minus their mean; first minus one of them, which takes large offsets out exactly."""
+    rows = rows - rows[:1]
+    return rows - rows.mean(axis=0, keepdims=True)
+
+
+def principal_components(rows: Array) -> tuple[Array, Array, Array]:
+    """U, s and V^T of rows = U diag(s) V^T.
+
+    A QR decomposition goes first: of tall matrices that is several times faster than SVD alone.
+
+    Args:
+        rows: Centered samples, `[samples, N]`.
+
+    Returns:
+        U `[samples, n]`, singular values `[n]` from the largest down, V^T `[n, N]`, with n the
+        lesser of samples and N.
+    """
+    q, triangle = jnp.linalg.qr(rows)
+    basis, scale, axes = jnp.linalg.svd(triangle, full_matrices=False)
+    return q @ basis, scale, axes
+
+
+def require_activity(shape: Any) -> tuple[int, int, int]:
+    """B, T and N; ValueError unless the shape of one network's data has these axes."""
+    if not isinstance(shape, tuple) or len(shape) != 3:
+        raise ValueError(f"`activity` must be [K, B, T, N]; got {shape} for one network.")
+    return shape
+
+
+def require_more_samples_than_units(shape: tuple[int, int, int]) -> None:
+    """Raises ValueError where N units span all centered samples: any two networks would agree."""
+    trials, steps, units = shape
+    if trials * steps < units + 2:
+        raise ValueError(
+            f"`activity` must hold at least N + 2 = {units + 2} (trial, step) samples; got "
+            f"{trials * steps} from {trials} trials of {steps} steps; take more trials."
+        )

@@ -1,0 +1,144 @@
+"""Linear predictivity: how much of one network's activity a linear map of another's explains."""
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array, Key
+from rnnensemble.metrics.activity import (
+    principal_components,
+    require_activity,
+    require_more_samples_than_units,
+    samples,
+)
+from rnnensemble.metrics.base import Metric
+
+
+class Regressor(NamedTuple):
+    """A network's samples in its principal coordinates, where ridge regression is a product.
+
+    The samples fitted on are X = basis diag(scale), centered and of unit Frobenius norm.
+
+    Attributes:
+        basis: Orthonormal columns, `[fitted, N]`.
+        scale: Singular values, `[N]`.
+        gain: scale / (scale^2 + rho), 0 for directions within rounding error of none, `[N]`.
+        held_out: The samples scored on, in the same coordinates; None for those fitted on.
+    """
+
+    basis: Array
+    scale: Array
+    gain: Array
+    held_out: Array | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LinearPredictivity(Metric):
+    """One minus linear predictivity; asymmetric.
+
+        S(X, Y) = 1 - || X M - Y ||_F^2 / || Y ||_F^2,    M = (X^T X + rho I)^-1 X^T Y
+
+    with X and Y the centered rates of two networks on the same trials, `[B T, N]`. The distance
+    d(X, Y) = 1 - S(X, Y) is the share of Y's variance that X does not predict: entry [i, j] of a
+    matrix says how badly network i predicts network j. In the limit of no ridge it is invariant to
+    invertible linear maps of X, and to rotations and scaling of Y. d(X, X) is not quite 0 with a
+    ridge. A network whose rates do not vary has distance NaN to and from all.
+
+    Source: Qian & Pehlevan (arXiv 2509.21504), who project on the null space of the readout. Their
+    ridge is not known to us; scaling it by the mean eigenvalue, and centering, are ours.
+
+    Attributes:
+        ridge: rho as a share of the mean eigenvalue of X^T X.
+        null_space: Removes from each network's rates what its own readout sees. The data of a
+            network are then `{"activity": [B, T, N], "readout_weights": [O, N]}`.
+        held_out: Fits M (and the means) on even trials and scores on odd ones, where d may
+            exceed 1; otherwise both on all trials.
+    """
+
+    name: ClassVar[str] = "predictivity"
+    data: ClassVar[str] = "activity"
+    symmetric: ClassVar[bool] = False
+    mixed_widths: ClassVar[bool] = True
+
+    ridge: float = 1e-4
+    null_space: bool = False
+    held_out: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.ridge >= 0:
+            raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")
+
+    def check(self, shape: Any) -> None:
+        if self.null_space:
+            shape = _require_readout(shape)
+        trials, steps, units = require_activity(shape)
+        if not self.held_out:
+            require_more_samples_than_units((trials, steps, units))
+        elif trials < 2:
+            raise ValueError(f"`held_out` needs at least 2 trials; got {trials}.")
+
+    def prepare(self, data: Any) -> Regressor:
+        """The regressor of rates `[B, T, N]`, or of rates and readout weights."""
+        if self.null_space:
+            activity = outside_readout(data["activity"], data["readout_weights"])
+        else:
+            activity = jnp.asarray(data)
+        activity = activity - activity[:1, :1]  # takes large offsets out exactly
+        fitted = samples(activity[::2] if self.held_out else activity)
+        mean = fitted.mean(axis=0, keepdims=True)
+        basis, scale, axes = principal_components(fitted - mean)
+        size = jnp.linalg.norm(scale)
+        gain = ridge_gain(scale / size, self.ridge / activity.shape[-1], max(fitted.shape))
+        held_out = (samples(activity[1::2]) - mean) @ axes.T / size if self.held_out else None
+        return Regressor(basis, scale / size, gain, held_out)
+
+    def compare(self, key: Key, first: Regressor, second: Regressor) -> Array:
+        """The share of the second network's variance that the first does not predict."""
+        fitted = second.basis * second.scale[None, :]
+        fit = first.gain[:, None] * (first.basis.T @ fitted)
+        if first.held_out is None or second.held_out is None:
+            source, target = first.basis * first.scale[None, :], fitted
+        else:
+            source, target = first.held_out, second.held_out
+        return jnp.sum((target - source @ fit) ** 2) / jnp.sum(target**2)
+
+
+def ridge_gain(scale: Array, rho: float, size: int) -> Array:
+    """s / (s^2 + rho) for singular values s with sum s^2 = 1; 0 within rounding error of s = 0."""
+    nonzero = scale > size * jnp.finfo(scale.dtype).eps * scale[0]
+    safe = jnp.where(nonzero, scale, 1.0)
+    return jnp.where(nonzero, safe / (safe**2 + rho), 0.0)
+
+
+def outside_readout(activity: Array, readout_weights: Array) -> Array:
+    """Projects rates on the null space of a readout.
+
+    Args:
+        activity: Rates, `[B, T, N]`.
+        readout_weights: W_y, `[O, N]`; rows may depend on one another.
+
+    Returns:
+        Rates that the readout maps to 0, `[B, T, N]`.
+    """
+    activity, readout_weights = jnp.asarray(activity), jnp.asarray(readout_weights)
+    _, scale, seen = jnp.linalg.svd(readout_weights, full_matrices=False)
+    floor = max(readout_weights.shape) * jnp.finfo(scale.dtype).eps * scale[0]
+    seen = jnp.where((scale > floor)[:, None], seen, 0.0)
+    return activity - (activity @ seen.T) @ seen
+
+
+def _require_readout(shape: Any) -> tuple[int, ...]:
+    """The shape of the activity; ValueError unless a readout with O < N comes with it."""
+    if not isinstance(shape, dict) or set(shape) != {"activity", "readout_weights"}:
+        raise ValueError(
+            "`null_space` needs data {'activity': [K, B, T, N], 'readout_weights': [K, O, N]}; "
+            f"got {shape} for one network."
+        )
+    activity, readout = require_activity(shape["activity"]), shape["readout_weights"]
+    if len(readout) != 2 or readout[1] != activity[-1] or readout[0] >= readout[1]:
+        raise ValueError(
+            f"`readout_weights` must be [K, O, N] with N = {activity[-1]} and O < N; got "
+            f"{readout} for one network."
+        )
+    return activity

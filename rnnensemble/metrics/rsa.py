@@ -1,0 +1,113 @@
+"""Representational similarity analysis."""
+
+import dataclasses
+from typing import Any, ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnensemble.axes import Array, Key
+from rnnensemble.metrics.activity import require_activity, samples
+from rnnensemble.metrics.base import Metric
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RSA(Metric):
+    """Representational similarity analysis.
+
+    A network's representational dissimilarity matrix (RDM) holds the dissimilarity of its rates in
+    any two conditions. Two networks are compared by
+
+        d = 1 - r(v1, v2),
+
+    r the correlation of the upper triangles of their RDMs; d lies in [0, 2] and satisfies no
+    triangle inequality. With `euclidean` dissimilarities it is invariant to translation, rotation,
+    reflection and isotropic scaling of the rates; with `correlation` to permutations of units,
+    scaling, and a shift that all units share. An RDM without variance has distance NaN.
+
+    Conditions are (trial, step) samples: all of them, or where there are more than `conditions`,
+    that many at even distances among all, trial after trial, the first and the last included.
+
+    Source: Kriegeskorte et al. (2008); the choice of conditions is ours.
+
+    Attributes:
+        conditions: Rows of the RDM at most.
+        dissimilarity: `euclidean` (squared distance) or `correlation` (one minus the correlation
+            over units; 1 where the rates of a sample are the same in all units).
+        correlation: `spearman` (ranks, ties averaged) or `pearson`.
+    """
+
+    name: ClassVar[str] = "rsa"
+    data: ClassVar[str] = "activity"
+    mixed_widths: ClassVar[bool] = True
+
+    conditions: int = 256
+    dissimilarity: Literal["euclidean", "correlation"] = "euclidean"
+    correlation: Literal["spearman", "pearson"] = "spearman"
+
+    def __post_init__(self) -> None:
+        if self.conditions < 3:
+            raise ValueError(f"`conditions` must be at least 3; got {self.conditions}.")
+        if self.dissimilarity not in ("euclidean", "correlation"):
+            raise ValueError(
+                f"`dissimilarity` must be 'euclidean' or 'correlation'; got {self.dissimilarity!r}."
+            )
+        if self.correlation not in ("spearman", "pearson"):
+            raise ValueError(
+                f"`correlation` must be 'spearman' or 'pearson'; got {self.correlation!r}."
+            )
+
+    def check(self, shape: Any) -> None:
+        trials, steps, units = require_activity(shape)
+        if trials * steps < 3:
+            raise ValueError(
+                f"`activity` must hold at least 3 (trial, step) samples; got {trials * steps}."
+            )
+        if self.dissimilarity == "correlation" and units < 3:
+            raise ValueError(
+                f"`dissimilarity` = 'correlation' needs at least 3 units; got {units}; take "
+                "'euclidean'."
+            )
+
+    def prepare(self, data: Array) -> Array:
+        """The RDM of rates `[B, T, N]`: its upper triangle, or its ranks, centered at unit norm."""
+        rows = samples(data)
+        chosen = evenly_spaced(len(rows), self.conditions)
+        matrix = DISSIMILARITIES[self.dissimilarity](rows[chosen])
+        triangle = matrix[np.triu_indices(len(chosen), 1)]
+        if self.correlation == "spearman":
+            triangle = average_ranks(triangle)
+        triangle = triangle - triangle.mean()
+        return triangle / jnp.linalg.norm(triangle)
+
+    def compare(self, key: Key, first: Array, second: Array) -> Array:
+        return jnp.sum((first - second) ** 2) / 2  # 1 - r of unit vectors, exact near 0
+
+
+def evenly_spaced(count: int, most: int) -> np.ndarray:
+    """At most `most` of the indices below `count`, the first and the last included."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
+
+
+def squared_distances(rows: Array) -> Array:
+    """Squared Euclidean distances of all rows, `[n, n]`; differences first, to cancel nothing."""
+    return jax.lax.map(lambda row: jnp.sum((rows - row[None]) ** 2, axis=1), rows)
+
+
+def correlation_distances(rows: Array) -> Array:
+    """One minus the Pearson correlation of all rows, `[n, n]`; constant rows correlate by 0."""
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    norms = jnp.linalg.norm(rows, axis=1, keepdims=True)
+    rows = rows / jnp.where(norms > 0, norms, 1.0)
+    return 1 - rows @ rows.T
+
+
+def average_ranks(values: Array) -> Array:
+    """Ranks from 1; equal values share the mean of theirs."""
+    ordered = jnp.sort(values)
+    below, through = (jnp.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    return (below + through + 1).astype(values.dtype) / 2
+
+
+DISSIMILARITIES = {"euclidean": squared_distances, "correlation": correlation_distances}
