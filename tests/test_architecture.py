@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
     {"axes"},
     {"tasks", "networks", "metrics", "runtime", "intervals"},
-    {"learning", "pairwise"},
+    {"learning", "pairwise", "inference"},
     {"fleet"},
     {"population"},
     {"degeneracy"},
