@@ -7,6 +7,9 @@ import numpy as np
 NORMAL = 1.959964
 """97.5% quantile of the standard normal law."""
 
+SKEWNESS = 3.0
+"""How much the squared skewness widens the interval of sigma, chosen by benchmarks/coverage.py."""
+
 Number: TypeAlias = np.ndarray | float
 
 
@@ -119,7 +122,7 @@ def spread(
     interval for a standard deviation,
 
         exp(log(c S^2) +- t s) for the variance, c = K / (K - 1.96),
-        s^2 = (g + 2 + 3/K + 4 skewness^2) / (K - 1),
+        s^2 = (g + 2 + 3/K + 3 skewness^2) / (K - 1),
 
     g the excess kurtosis around the trimmed mean, with three changes that were chosen by simulated
     coverage (benchmarks/coverage.py): g is corrected for its bias as k-statistics are (and is at
@@ -151,7 +154,7 @@ def spread(
     k = len(values)
     if k < 4:
         return no_interval(float(values.std()))
-    return log_interval(values.std(), *spread_parts(values, skewness=4.0), k - 1)
+    return log_interval(values.std(), *spread_parts(values, skewness=SKEWNESS), k - 1)
 
 
 def as_distances(matrix: np.ndarray, name: str = "matrix") -> np.ndarray:
@@ -213,7 +216,7 @@ def spread_parts(values: np.ndarray, *, skewness: float) -> tuple[np.ndarray, np
 
 
 def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Excess kurtosis around the trimmed mean, at least -1.5, and skewness; values `[..., K]`.
+    """Excess kurtosis around the trimmed mean, at least -1.8, and skewness; values `[..., K]`.
 
     Both are corrected for their bias as k-statistics are.
     """
@@ -225,7 +228,7 @@ def moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     kurtosis = (((values - middle) / unit) ** 4).mean(axis=-1)
     third = (((values - values.mean(axis=-1, keepdims=True)) / unit) ** 3).mean(axis=-1)
     excess = (kurtosis - 3 + 6 / (k + 1)) * (k**2 - 1) / ((k - 2) * (k - 3))
-    return np.maximum(excess, -1.5), third * np.sqrt(k * (k - 1)) / (k - 2)
+    return np.maximum(excess, -1.8), third * np.sqrt(k * (k - 1)) / (k - 2)
 
 
 def welch_degrees(variances: list[np.ndarray], counts: tuple[int, ...]) -> np.ndarray:

@@ -59,9 +59,7 @@ def _distance_width(matrix: np.ndarray, planned: np.ndarray) -> np.ndarray:
 
 def _spread_width(values: np.ndarray, planned: np.ndarray) -> np.ndarray:
     excess, skew = intervals.moments(values)
-    # by chance alone the squared skewness of K draws is about 6/K: the pilot's share goes out
-    squared = max(skew**2 - 6 / len(values), 0.0) + 6 / planned
-    relative = (excess + 2 + 3 / planned + 4 * squared) / (planned - 1)
+    relative = (excess + 2 + 3 / planned + intervals.SKEWNESS * skew**2) / (planned - 1)
     low, high = intervals.log_ends(np.sqrt(relative) / 2, planned - 1)
     shift = planned / np.sqrt((planned - 1) * (planned - intervals.NORMAL))  # of the center
     return shift * (high - low) / 2

@@ -140,12 +140,14 @@ def _arrangements(members: tuple[int, ...], counts: Sequence[int]) -> Iterator[t
 
 
 def hedges(first: Summary, second: Summary) -> float:
-    """Hedges' g of the networks' own numbers, second minus first; 0 where none varies."""
+    """Hedges' g of the networks' own numbers, second minus first; infinite where none varies."""
     counts = len(first.own), len(second.own)
     degrees = sum(counts) - 2
     pooled = sum(s.own.var() * n for s, n in zip((first, second), counts, strict=True)) / degrees
-    difference = second.own.mean() - first.own.mean()
-    return float((1 - 3 / (4 * degrees - 1)) * difference / np.sqrt(intervals.nonzero(pooled)))
+    difference = float(second.own.mean() - first.own.mean())
+    if difference == 0 or pooled == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return (1 - 3 / (4 * degrees - 1)) * difference / math.sqrt(pooled)
 
 
 def kendall(x: np.ndarray, y: np.ndarray) -> float:
