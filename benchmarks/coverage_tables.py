@@ -37,7 +37,7 @@ def report(results: dict) -> str:
     mean = {"ours": "", "pairs": "pairs as samples, "}
     add("Coverage (%) of `mean_distance`", some("mean_distance", laws.FAIR_DISTANCES), mean)
     add(
-        "The same for laws that no interval can be held to",
+        "The same for clusters far apart, a rare cluster and heavier tails",
         some("mean_distance", laws.HARD_DISTANCES),
         mean,
     )
@@ -48,8 +48,8 @@ def report(results: dict) -> str:
     )
     add("Coverage (%) of `spread`", some("spread", laws.FAIR_VALUES), {"ours": ""})
     add("The same for other laws", some("spread", laws.HARD_VALUES), {"ours": ""})
-    null = {"Gaussian points, 5 dimensions": results["against_null"]}
-    add("Coverage (%) of the ratio of `against_null`", null, {"": ""})
+    nulls = {f"null {name}": found for name, found in results["against_null"].items()}
+    add("Coverage (%) of the ratio of `against_null`", nulls, {"": ""})
     words = {"ratio_coverage": "ratio, ", **both}
     for statistic, effect in results["settings"]["effects"].items():
         found = results["compare_conditions"][statistic]
