@@ -39,6 +39,14 @@ class Checkpoint(Protocol):
         ...
 
 
+class Preparation(Protocol):
+    """What reduces the data of one network: hashable, so that a program is compiled once."""
+
+    def prepare(self, data: Any) -> Any:
+        """A tree of arrays from the data of one network; pure and jittable."""
+        ...
+
+
 class Where(NamedTuple):
     """Where pairs are compared.
 
@@ -53,8 +61,8 @@ class Where(NamedTuple):
     block: int
 
 
-def prepare_networks(metric: Metric, networks: Sequence[Any], *, mesh: Any) -> Any:
-    """What pairs are compared by: a tree of host arrays with leading axis K.
+def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) -> Any:
+    """What a metric (or another preparation) keeps of each network: host arrays, leading axis K.
 
     Networks of one shape are prepared together; features of unlike shapes are padded with zeros.
     """
@@ -67,7 +75,7 @@ def prepare_networks(metric: Metric, networks: Sequence[Any], *, mesh: Any) -> A
             rows = members[start : start + size]
             padded = rows + rows[-1:] * (size - len(rows))  # one shape, one program
             stack = jax.tree.map(lambda *each: np.stack(each), *(networks[k] for k in padded))
-            features = jax.tree.map(np.asarray, _prepare(stack, metric=metric, mesh=mesh))
+            features = jax.tree.map(np.asarray, _prepare(stack, how=how, mesh=mesh))
             for place, k in enumerate(rows):
                 prepared[k] = jax.tree.map(lambda x, place=place: x[place], features)
     return jax.tree.map(lambda *each: stack_padded(each), *prepared)
@@ -85,11 +93,11 @@ def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
     return jax.tree.map(zeros, *shapes)
 
 
-@partial(jax.jit, static_argnames=("metric", "mesh"))
-def _prepare(data: Any, *, metric: Metric, mesh: Any) -> Any:
+@partial(jax.jit, static_argnames=("how", "mesh"))
+def _prepare(data: Any, *, how: Preparation, mesh: Any) -> Any:
     """The features of networks of one shape."""
     tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(lambda one, _: metric.prepare(one), data, mesh=mesh, tile=tile)
+    return runtime.map_items(lambda one, _: how.prepare(one), data, mesh=mesh, tile=tile)
 
 
 def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:

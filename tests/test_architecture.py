@@ -11,10 +11,10 @@ PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
     {"axes"},
     {"tasks", "networks", "metrics", "runtime", "intervals"},
-    {"learning", "blocks"},
+    {"learning", "blocks", "inference"},
     {"fleet", "pairwise"},
-    {"population"},
-    {"degeneracy"},
+    {"population", "dynamics"},
+    {"degeneracy", "prediction"},
     {"conditions", "plotting", "feature_learning"},
     {"records", "flags", "gallery", "console"},
     {"storage"},

@@ -19,6 +19,7 @@ def _benchmarks_on_path(monkeypatch):
 
 def test_documents_show_the_results():
     import convergence
+    import coverage_tables
     import precision
     import report
 
@@ -27,7 +28,37 @@ def test_documents_show_the_results():
         assert report.section(name, result) in performance
     assert precision.report(json.loads((RESULTS / "precision.json").read_text())) in performance
     trained = json.loads((RESULTS / "convergence.json").read_text())
+    simulated = json.loads((RESULTS / "coverage.json").read_text())
+    assert coverage_tables.report(simulated) in (ROOT / "docs" / "statistics.md").read_text()
     assert convergence.table(trained) in (ROOT / "docs" / "tasks.md").read_text()
+
+
+def test_intervals_and_tests_keep_what_they_claim():
+    import laws
+
+    simulated = json.loads((RESULTS / "coverage.json").read_text())
+    shares = [
+        found["ours"]
+        for statistic, fair in (
+            ("mean_distance", laws.FAIR_DISTANCES),
+            ("spread", laws.FAIR_VALUES),
+        )
+        for law in fair
+        for found in simulated[statistic][law].values()
+    ]
+    shares += [x for found in simulated["mean_cross_distance"].values() for x in found.values()]
+    assert len(shares) == 54
+    assert 0.92 <= min(shares) <= max(shares) <= 0.97
+    fair = {**laws.FAIR_DISTANCES, **laws.FAIR_VALUES}
+    levels = [
+        found["level"]
+        for statistic in simulated["compare_conditions"].values()
+        for law, sizes in statistic.items()
+        if law in fair
+        for found in sizes.values()
+    ]
+    assert len(levels) == 33
+    assert 0.03 <= min(levels) <= max(levels) <= 0.07
 
 
 def test_gpu_script_runs(tmp_path):

@@ -36,6 +36,18 @@ def test_readme_example_runs_as_printed():
     assert "(4, 4)" in done.stdout
 
 
+def test_statistics_page_runs_as_printed():
+    code = "\n".join(blocks("docs/statistics.md", "python"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_add_a_task_shows_the_tested_task():
     shown = blocks("docs/add-a-task.md", "python")[0]
     assert shown.strip() == Path(own_task.__file__).read_text().strip()

@@ -98,6 +98,6 @@ def stack_padded(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Stacks arrays, padded with zeros at the end of each axis to one shape."""
     shape = np.max([x.shape for x in arrays], axis=0)
     stack = np.zeros((len(arrays), *shape), arrays[0].dtype)
-    for row, x in zip(stack, arrays, strict=True):
-        row[tuple(slice(size) for size in x.shape)] = x
+    for k, x in enumerate(arrays):
+        stack[(k, *(slice(size) for size in x.shape))] = x
     return stack

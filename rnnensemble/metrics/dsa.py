@@ -12,6 +12,7 @@ from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.operators import (
+    Moments,
     delay_embedding,
     kept_coordinates,
     moments,
@@ -123,20 +124,28 @@ class DSA(Metric):
             )
 
     def prepare(self, data: Array) -> Any:
-        """The operator of rates `[B, T, N]`; its eigenvalues `[r]` for `wasserstein`."""
-        matrix = self.fit(data)
-        return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix)
+        """The operator of rates `[B, T, N]`; its eigenvalues `[r, 2]` for `wasserstein`."""
+        return self.features(self.fit(data))
 
     def fit(self, data: Array) -> Array:
         """The operator A of rates `[B, T, N]`, unscaled, `[rank, rank]`."""
+        return self.operator_from(moments(self.embed(data), self.rank))
+
+    def embed(self, data: Array) -> Array:
+        """Delay-embedded rates, `[B, T', p]`."""
         if self.components is not None:
             data = reduced(data, self.components)
-        embedded = delay_embedding(data, self.n_delays, self.delay_interval)
-        found = moments(embedded, self.rank)
+        return delay_embedding(data, self.n_delays, self.delay_interval)
+
+    def operator_from(self, found: Moments) -> Array:
+        """The operator from moments of at least `rank` coordinates."""
         kept = kept_coordinates(found.scale, self.rank, self.explained_variance, self.threshold)
-        return one_step_operator(
-            found, kept, ridge=self.ridge, regression_rank=self.regression_rank
-        )
+        rank = self.regression_rank
+        return one_step_operator(found, kept, ridge=self.ridge, regression_rank=rank)
+
+    def features(self, matrix: Array) -> Any:
+        """What pairs of operators are compared by."""
+        return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix)
 
     def compare(self, key: Key, first: Any, second: Any) -> Any:
         """The distance with its evidence, an `Alignment`; a number for `wasserstein`."""

@@ -1,0 +1,251 @@
+"""How often 95% intervals cover the truth and 5% tests reject, on simulated networks.
+
+    python benchmarks/coverage.py
+
+Takes about three minutes on one core. Writes benchmarks/results/coverage.json and its tables in
+docs/statistics.md.
+"""
+
+import datetime
+import functools
+import json
+import time
+from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+import coverage_tables
+import documents
+import laws
+import numpy as np
+
+from rnnensemble import inference, intervals, runtime
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "coverage.json"
+SIZES = (10, 20, 50)
+TEST_SIZES = (12, 20, 50)
+INTERVALS = 8000
+SPREADS = 20_000
+TESTS = 2000
+POWERS = 400
+PERMUTATIONS = 499
+LEVELS = (1.0, 2.0, 3.0, 4.0)
+NULLS = ("independent", "in proportion to a network's distance from the center")
+EFFECTS = {"mean_distance": 1.2, "spread": 1.5}
+TESTED = {
+    "mean_distance": [*laws.FAIR_DISTANCES, "2 equal clusters, 6 sd apart"],
+    "spread": [*laws.FAIR_VALUES],
+}
+TRENDS = {
+    "mean_distance": [
+        "Gaussian points, 5 dimensions",
+        "t with 5 degrees of freedom",
+        "3 clusters of 50, 30, 20%, 4 sd apart",
+    ],
+    "spread": ["normal", "lognormal, log-sd 0.5"],
+}
+
+
+@functools.cache
+def true_mean(name: str, offset: float = 0.0) -> float:
+    """The mean distance of two independent points, from two million pairs."""
+    rng, draw, means = np.random.default_rng(8), laws.DISTANCES[name], []
+    for _ in range(10):
+        first, second = draw(rng, 200_000, 1), draw(rng, 200_000, 1) + offset
+        means.append(laws.distances(name, first, second).mean())
+    return float(np.mean(means))
+
+
+def share_within(value: np.ndarray, ends: tuple[np.ndarray, np.ndarray], truth: float) -> float:
+    """Share of intervals value * ends that hold the truth."""
+    return float(((value * ends[0] <= truth) & (truth <= value * ends[1])).mean())
+
+
+def cover_mean(name: str, k: int) -> dict:
+    """Coverage of `mean_distance`, and of an interval that takes pairs for samples."""
+    rng = np.random.default_rng([k, len(name)])
+    draw = laws.DISTANCES[name]
+    truth = true_mean(name)
+    ours, naive, width = [], [], []
+    upper = np.triu_indices(k, 1)
+    for _ in range(INTERVALS // 500):
+        points = draw(rng, 500, k)
+        matrices = laws.distances(name, points, points)
+        parts = intervals.distance_parts(matrices)
+        ends = intervals.log_ends(parts.error / parts.mean, k - 1)
+        ours.append(share_within(parts.mean, ends, truth))
+        width.append(np.mean(ends[1] - ends[0]) / 2)
+        pairs = matrices[:, *upper]
+        reach = intervals.NORMAL * pairs.std(axis=1, ddof=1) / np.sqrt(pairs.shape[1])
+        naive.append(np.mean(np.abs(pairs.mean(axis=1) - truth) <= reach))
+    shares = {"ours": ours, "pairs": naive, "relative_half_width": width}
+    return {key: float(np.mean(value)) for key, value in shares.items()}
+
+
+def cover_cross(name: str, k: int) -> float:
+    """Coverage of `mean_cross_distance`, the second condition 3 away in every coordinate."""
+    rng = np.random.default_rng([k, len(name), 1])
+    draw = laws.DISTANCES[name]
+    truth = true_mean(name, 3.0)
+    shares = []
+    for _ in range(INTERVALS // 500):
+        matrices = laws.distances(name, draw(rng, 500, k), draw(rng, 500, k) + 3)
+        mean, _, error, degrees = intervals.cross_parts(matrices)
+        shares.append(share_within(mean, intervals.log_ends(error, degrees), truth))
+    return float(np.mean(shares))
+
+
+def cover_spread(name: str, k: int) -> dict:
+    """Coverage of `spread`."""
+    values = laws.VALUES[name](np.random.default_rng([k, len(name), 2]), SPREADS, k)
+    center, error = intervals.spread_parts(values, skewness=intervals.SKEWNESS)
+    ends = intervals.log_ends(error, k - 1)
+    width = np.median(center * (ends[1] - ends[0]) / 2 / values.std(axis=1))
+    share = share_within(center, ends, laws.SPREAD_TRUTH[name])
+    return {"ours": share, "relative_half_width": float(width)}
+
+
+def sample(
+    statistic: str, name: str, rng: np.random.Generator, *, k: int, scale: float = 1.0
+) -> np.ndarray:
+    """One condition of K networks: distances or values."""
+    if statistic == "spread":
+        return scale * laws.VALUES[name](rng, k)
+    points = laws.DISTANCES[name](rng, k)
+    matrix = scale * laws.distances(name, points, points)
+    np.fill_diagonal(matrix, 0)
+    return matrix
+
+
+def reject_two(statistic: str, name: str, k: int) -> dict:
+    """Level and power of `compare_conditions`, and coverage of its ratio."""
+    rng = np.random.default_rng([k, len(name), 3])
+    effect = EFFECTS[statistic]
+    settings = {"statistic": statistic, "permutations": PERMUTATIONS}
+    found = {}
+    for scale, repeats in ((1.0, TESTS), (effect, POWERS)):
+        found[scale] = []
+        for seed in range(repeats):
+            first = sample(statistic, name, rng, k=k)
+            second = sample(statistic, name, rng, k=k, scale=scale)
+            found[scale].append(inference.compare_conditions(first, second, seed=seed, **settings))
+    return {
+        "level": float(np.mean([x.p_value <= 0.05 for x in found[1.0]])),
+        "power": float(np.mean([x.p_value <= 0.05 for x in found[effect]])),
+        "ratio_coverage": float(np.mean([x.ratio.low <= 1 <= x.ratio.high for x in found[1.0]])),
+    }
+
+
+def reject_trend(statistic: str, name: str, k: int) -> dict:
+    """Level and power of `trend` over four levels."""
+    rng = np.random.default_rng([k, len(name), 4])
+    effect = EFFECTS[statistic]
+    settings = {"statistic": statistic, "permutations": PERMUTATIONS}
+    shares = {}
+    for key, total, repeats in (("level", 1.0, TESTS), ("power", effect, POWERS)):
+        scales = total ** np.linspace(0, 1, len(LEVELS))
+        hits = 0
+        for seed in range(repeats):
+            conditions = [sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
+            hits += inference.trend(LEVELS, conditions, seed=seed, **settings).p_value <= 0.05
+        shares[key] = hits / repeats
+    return shares
+
+
+def reject_joint(apart: float, k: int) -> float:
+    """Level of `compare_jointly` for Gaussian points of two conditions that lie apart."""
+    rng = np.random.default_rng([k, 5])
+    labels = np.repeat([0, 1], k)
+    hits = 0
+    for seed in range(TESTS):
+        points = laws.gaussian(5)(rng, 2 * k)
+        points[k:, 0] += apart
+        matrix = laws.distances("", points, points)
+        found = inference.compare_jointly(matrix, labels, permutations=PERMUTATIONS, seed=seed)
+        hits += found.p_value <= 0.05
+    return hits / TESTS
+
+
+def cover_null(name: str, k: int) -> float:
+    """Coverage of `against_null` for Gaussian points in 5 dimensions."""
+    rng = np.random.default_rng([k, len(name), 6])
+    length = np.sqrt(2) * 2 / 1.3293403881791370  # mean length of a point: sqrt(2) G(3) / G(2.5)
+    truth = np.sqrt(2) * length / (4 if name == "independent" else length)
+    hits = 0
+    for _ in range(TESTS):
+        points = laws.gaussian(5)(rng, k)
+        lengths = np.linalg.norm(points, axis=1)
+        null = rng.gamma(4, size=k) if name == "independent" else lengths
+        found = inference.against_null(laws.distances("", points, points), null).ratio
+        hits += found.low <= truth <= found.high
+    return hits / TESTS
+
+
+def predict_widths(statistic: str, name: str, k: int) -> float:
+    """Mean relative half width predicted from 20 networks over that of K fresh ones."""
+    rng = np.random.default_rng([k, len(name), 7])
+    estimate = getattr(intervals, statistic)
+    predicted, fresh = [], []
+    for _ in range(200):
+        pilot = sample(statistic, name, rng, k=20)
+        predicted.append(inference.power_curve(pilot, [k], statistic=statistic)[0])
+        value, low, high = estimate(sample(statistic, name, rng, k=k))
+        fresh.append((high - low) / (2 * value))
+    return float(np.mean(predicted) / np.mean(fresh))
+
+
+def by_size(function: Callable, names: Iterable, sizes: tuple[int, ...]) -> dict:
+    """function(name, k) for every name and size; keys as JSON has them."""
+    return {str(name): {str(k): function(name, k) for k in sizes} for name in names}
+
+
+def measure() -> dict:
+    """All simulations."""
+    results = {
+        "mean_distance": by_size(cover_mean, laws.DISTANCES, SIZES),
+        "mean_cross_distance": by_size(cover_cross, laws.FAIR_DISTANCES, SIZES),
+        "spread": by_size(cover_spread, laws.VALUES, SIZES),
+        "against_null": by_size(cover_null, NULLS, SIZES),
+        "compare_jointly": by_size(reject_joint, (0, 10), TEST_SIZES),
+    }
+    for key, function, names, sizes in (
+        ("compare_conditions", reject_two, TESTED, TEST_SIZES),
+        ("trend", reject_trend, TRENDS, TEST_SIZES),
+        ("power_curve", predict_widths, TESTED, SIZES),
+    ):
+        results[key] = {
+            statistic: by_size(functools.partial(function, statistic), names[statistic], sizes)
+            for statistic in names
+        }
+    return results
+
+
+def main() -> None:
+    """Simulates and writes."""
+    start = time.process_time()
+    settings = {
+        "intervals": INTERVALS,
+        "spreads": SPREADS,
+        "tests": TESTS,
+        "powers": POWERS,
+        "permutations": PERMUTATIONS,
+        "effects": EFFECTS,
+        "trend_levels": LEVELS,
+    }
+    results = {
+        "settings": settings,
+        **measure(),
+        "cpu_seconds": round(time.process_time() - start),
+        "date": datetime.date.today().isoformat(),
+        "machine": {**runtime.describe(), "numpy": np.__version__, "scipy": version("scipy")},
+    }
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(coverage_tables.report(results))
+    documents.replace_part(
+        ROOT / "docs" / "statistics.md", "coverage", coverage_tables.report(results)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""DSA under many settings: distances by rank and delays, and trends in each of them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnensemble import inference, runtime
+from rnnensemble.axes import Array
+from rnnensemble.blocks import compare_pairs, plan, prepare_networks
+from rnnensemble.inference import Trend
+from rnnensemble.metrics import DSA
+from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.data import as_networks, require_comparable
+from rnnensemble.metrics.operators import moments
+from rnnensemble.pairwise import as_matrix
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DSAGrid:
+    """The settings of DSA that a result on dynamics is repeated with: every rank, every delays.
+
+    Attributes:
+        ranks: Numbers of whitened coordinates.
+        delays: Numbers of delays.
+    """
+
+    ranks: tuple[int, ...] = (3, 5, 10, 20)
+    delays: tuple[int, ...] = (1, 3, 10)
+
+    def __post_init__(self) -> None:
+        for name in ("ranks", "delays"):
+            values = getattr(self, name)
+            if not values or min(values) < 1 or len(set(values)) != len(values):
+                raise ValueError(f"`{name}` must be different numbers of at least 1; got {values}.")
+
+    def within(self, dsa: DSA, shape: tuple[int, ...]) -> "DSAGrid":
+        """The part of the grid that rates of this shape, `(B, T, N)`, allow.
+
+        Raises:
+            ValueError: If they allow none of it.
+        """
+        delays = [d for d in self.delays if self._allows(dsa, shape, min(self.ranks), d)]
+        ranks = [r for r in self.ranks if all(self._allows(dsa, shape, r, d) for d in delays)]
+        if not delays:
+            dataclasses.replace(dsa, rank=min(self.ranks), n_delays=min(self.delays)).check(shape)
+        return DSAGrid(ranks=tuple(ranks), delays=tuple(delays))
+
+    @staticmethod
+    def _allows(dsa: DSA, shape: tuple[int, ...], rank: int, delays: int) -> bool:
+        try:
+            at(dsa, rank, delays).check(shape)
+        except ValueError:
+            return False
+        return True
+
+
+def at(dsa: DSA, rank: int, delays: int) -> DSA:
+    """The same settings at another rank and number of delays."""
+    regression = None if dsa.regression_rank is None else min(dsa.regression_rank, rank)
+    return dataclasses.replace(dsa, rank=rank, n_delays=delays, regression_rank=regression)
+
+
+class GridDistances(NamedTuple):
+    """DSA distances of M networks under R ranks and D numbers of delays.
+
+    Attributes:
+        grid: The settings.
+        matrices: Distances, `[R, D, M, M]`.
+        nulls: Distances of each network to itself on other trials, `[R, D, M]`; NaN without
+            other trials.
+    """
+
+    grid: DSAGrid
+    matrices: np.ndarray
+    nulls: np.ndarray
+
+    @property
+    def means(self) -> np.ndarray:
+        """Mean distance over pairs, `[R, D]`."""
+        count = self.matrices.shape[-1]
+        return self.matrices.sum(axis=(-2, -1)) / (count * (count - 1))
+
+    @property
+    def null_ratios(self) -> np.ndarray:
+        """Mean distance over mean null, `[R, D]`: how far networks differ beyond their trials."""
+        return self.means / np.maximum(self.nulls.mean(axis=-1), 1e-12)
+
+
+class GridOperators(NamedTuple):
+    """Prepares a network for all settings: one embedding and factorization a number of delays.
+
+    Attributes:
+        dsa: The other settings.
+        grid: Ranks and delays.
+    """
+
+    dsa: DSA
+    grid: DSAGrid
+
+    def prepare(self, data: Array) -> tuple[Any, ...]:
+        """For each rank what pairs are compared by, leading axis D; lower ranks are corners."""
+        most = max(self.grid.ranks)
+        found = [moments(at(self.dsa, most, d).embed(data), most) for d in self.grid.delays]
+
+        def of_rank(rank: int) -> Any:
+            settings = [at(self.dsa, rank, d) for d in self.grid.delays]
+            operators = [x.operator_from(y) for x, y in zip(settings, found, strict=True)]
+            each = [settings[0].features(one) for one in operators]
+            return jax.tree.map(lambda *x: jnp.stack(x), *each)
+
+        return tuple(of_rank(rank) for rank in self.grid.ranks)
+
+
+def compare_grid(
+    operators: tuple[Any, ...],
+    others: tuple[Any, ...] | None = None,
+    *,
+    dsa: DSA,
+    grid: DSAGrid,
+    mesh: Any,
+    tile: int | None = None,
+    seed: int = 0,
+) -> GridDistances:
+    """Distances between networks, and of each to itself, under every setting.
+
+    Args:
+        operators: What `GridOperators` prepared, host arrays with leading axes M and D, by rank.
+        others: The same networks' on other trials.
+        dsa: The other settings.
+        grid: Ranks and delays.
+        mesh: Devices.
+        tile: Pairs that a device compares at once.
+        seed: Seed of the searches' random starts.
+    """
+    matrices, nulls = [], []
+    for place, rank in enumerate(grid.ranks):
+        metric, delays = at(dsa, rank, 1), len(grid.delays)
+        sets = [operators[place]] + ([] if others is None else [others[place]])
+        count = len(jax.tree.leaves(sets[0])[0])
+        flat = jax.tree.map(
+            lambda *x: np.concatenate([each.reshape(-1, *each.shape[2:]) for each in x]), *sets
+        )
+        first, second = np.triu_indices(count, 1)
+        own = np.arange(count if others is not None else 0)
+        left, right = np.append(first, own), np.append(second, own + count)
+        every = np.arange(delays)[:, None]
+        pairs = ((left * delays + every).ravel(), (right * delays + every).ravel())
+        values = distance_of(
+            compare_pairs(metric, flat, pairs, where=plan(flat, mesh, tile), seed=seed)
+        ).reshape(delays, -1)
+        matrices.append([as_matrix(row[: len(first)], count) for row in values])
+        nulls.append([row[len(first) :] if len(own) else np.full(count, np.nan) for row in values])
+    return GridDistances(grid, np.array(matrices), np.array(nulls))
+
+
+def dsa_grid(
+    activity: Any,
+    other_trials: Any = None,
+    *,
+    grid: DSAGrid | None = None,
+    dsa: DSA | None = None,
+    seed: int = 0,
+    devices: int | None = None,
+) -> GridDistances:
+    """DSA distances of K networks under every rank and number of delays.
+
+    A result on dynamics depends on these settings more than the literature says (docs/metrics/
+    dsa.md): show it for each. Embeddings and factorizations are shared.
+
+    Args:
+        activity: Rates `[K, B, T, N]`, or a list of K networks' own.
+        other_trials: Rates of the same networks on other trials, for the null.
+        grid: Ranks and delays, those of `DSAGrid()` that the data allow unless given.
+        dsa: The other settings.
+        seed: Seed of the searches' random starts.
+        devices: How many local devices to use, None for all.
+
+    Raises:
+        ValueError: If the data do not fit the settings, or are not finite.
+    """
+    dsa, sets = dsa or DSA(), [as_networks(activity)]
+    sets += [] if other_trials is None else [as_networks(other_trials, "other_trials")]
+    grid = (grid or DSAGrid()).within(dsa, sets[0][0].shape)
+    smallest = at(dsa, min(grid.ranks), min(grid.delays))
+    for networks in sets:
+        require_comparable(smallest, [networks])
+    mesh = runtime.network_mesh(devices)
+    how = GridOperators(dsa, grid)
+    prepared = [prepare_networks(how, networks, mesh=mesh) for networks in sets]
+    return compare_grid(*prepared, dsa=dsa, grid=grid, mesh=mesh, seed=seed)
+
+
+class SettingsTrend(NamedTuple):
+    """A trend along an ordered factor under every setting of DSA.
+
+    Attributes:
+        trends: By rank and delays.
+        share_up: Share of the settings in which the distance rises (p at most 0.05).
+        share_down: Share of the settings in which it falls.
+    """
+
+    trends: dict[tuple[int, int], Trend]
+    share_up: float
+    share_down: float
+
+
+def trend_over_settings(levels: Sequence[float], found: Sequence[GridDistances]) -> SettingsTrend:
+    """How mean DSA distance goes along a factor, and in how many settings it goes so.
+
+    Args:
+        levels: The factor's value at each level.
+        found: The distances at each level, under the same grid.
+
+    Raises:
+        ValueError: If the grids differ, or `inference.trend` raises.
+    """
+    grid = found[0].grid
+    if any(each.grid != grid for each in found):
+        raise ValueError("`found` must have one grid; compare equal settings only.")
+    trends = {
+        (rank, delays): inference.trend(levels, [each.matrices[i, j] for each in found])
+        for i, rank in enumerate(grid.ranks)
+        for j, delays in enumerate(grid.delays)
+    }
+    directions = [each.direction for each in trends.values()]
+    return SettingsTrend(
+        trends,
+        directions.count("up") / len(directions),
+        directions.count("down") / len(directions),
+    )

@@ -1,0 +1,157 @@
+"""Conditions reduced to one number for each network, and permutations of these."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from rnnensemble import intervals
+from rnnensemble.intervals import DistanceParts, Estimate
+
+Statistic: TypeAlias = Literal["mean_distance", "spread"]
+"""What is compared: the mean of distances `[K, K]` or sigma of values `[K]`."""
+
+LEAST = {"mean_distance": 3, "spread": 4}
+"""Networks below which a condition shows no variation between networks."""
+
+
+class Summary(NamedTuple):
+    """One condition.
+
+    Attributes:
+        value: The statistic.
+        center: The same as intervals center on it, see `intervals.spread`.
+        error: Standard error of its logarithm over networks.
+        numbers: What permutations average, `[K]`.
+        own: What effect sizes describe, `[K]`.
+    """
+
+    value: float
+    center: float
+    error: float
+    numbers: np.ndarray
+    own: np.ndarray
+
+
+def summarize(data: np.ndarray, statistic: Statistic, name: str) -> Summary:
+    """A condition reduced; raises ValueError, naming the argument, for data that do not fit."""
+    if statistic not in LEAST:
+        raise ValueError(f"`statistic` must be 'mean_distance' or 'spread'; got {statistic!r}.")
+    distances = statistic == "mean_distance"
+    data = (intervals.as_distances if distances else intervals.as_values)(data, name)
+    k = len(data)
+    if k < LEAST[statistic]:
+        raise ValueError(
+            f"`{name}` must have at least {LEAST[statistic]} networks to show how they vary in "
+            f"their {statistic}; got {k}."
+        )
+    used = data[~np.eye(k, dtype=bool)] if distances else data
+    summary = _of_distances(data) if distances else _of_values(data)
+    if not (np.isfinite(used).all() and summary.value > 0):
+        raise ValueError(
+            f"`{name}` must hold finite numbers with a {statistic} above 0, since ratios are "
+            f"compared; got {np.isfinite(used).sum()} finite of {used.size}, {statistic} "
+            f"{summary.value:g}."
+        )
+    return summary
+
+
+def _of_distances(matrix: np.ndarray) -> Summary:
+    parts, k = intervals.distance_parts(matrix), len(matrix)
+    mean = intervals.nonzero(parts.mean)
+    rows = parts.mean + parts.effects * (k - 2) / (k - 1)
+    numbers = np.log(np.abs(mean)) + pseudo_values(parts)
+    return Summary(float(parts.mean), float(mean), float(parts.error / mean), numbers, rows)
+
+
+def _of_values(values: np.ndarray) -> Summary:
+    # in a ratio the error that a missing tail makes on one side partly cancels: skewness counts 1
+    center, error = intervals.spread_parts(values, skewness=1.0)
+    deviations = np.abs(values - np.median(values))
+    numbers = np.sqrt(len(values) / (len(values) - 1)) * deviations
+    return Summary(float(values.std()), float(center), float(error), numbers, deviations)
+
+
+def pseudo_values(parts: DistanceParts) -> np.ndarray:
+    """The jackknife's pseudo-values of the log mean distance, less the latter (linear), `[K]`."""
+    return 2 * parts.effects / intervals.nonzero(parts.mean)
+
+
+def contrast(summaries: Sequence[Summary], weights: np.ndarray) -> Estimate:
+    """exp of a weighted sum of log statistics, with an interval over networks."""
+    values, centers, errors = (
+        np.array([getattr(s, name) for s in summaries]) for name in ("value", "center", "error")
+    )
+    variances = list((weights * errors) ** 2)
+    degrees = intervals.welch_degrees(variances, tuple(len(s.own) for s in summaries))
+    value, center = (np.exp((weights * np.log(x)).sum()) for x in (values, centers))
+    return intervals.log_interval(value, center, np.sqrt(np.sum(variances)), degrees)
+
+
+def permutation_p(
+    summaries: Sequence[Summary], weights: np.ndarray, permutations: int, seed: int
+) -> float:
+    """p-value of the studentized contrast of mean numbers when networks change conditions."""
+    counts = [len(s.numbers) for s in summaries]
+    pooled = np.concatenate([s.numbers for s in summaries])[orders(counts, permutations, seed)]
+    groups = np.split(pooled, np.cumsum(counts)[:-1], axis=1)
+    means = sum(w * g.mean(axis=1) for w, g in zip(weights, groups, strict=True))
+    variances = sum(
+        w**2 * g.var(axis=1, ddof=1) / g.shape[1] for w, g in zip(weights, groups, strict=True)
+    )
+    smallest = 1e-12 * np.abs(pooled[0]).max() + 1e-150  # rounding of groups of equal numbers
+    return two_sided(means / np.sqrt(variances + smallest**2))
+
+
+def two_sided(statistics: np.ndarray) -> float:
+    """Share of permutations at least as far from 0 as the first, which is the data's own order."""
+    sizes = np.abs(statistics)
+    return float((sizes >= sizes[0] * (1 - 1e-9)).mean())
+
+
+def orders(counts: Sequence[int], permutations: int, seed: int) -> np.ndarray:
+    """Rearrangements of networks over groups, the given one first, `[at most P + 1, networks]`.
+
+    All of them if there are at most P, else P random ones.
+    """
+    if not isinstance(permutations, int) or permutations < 1:
+        raise ValueError(
+            f"`permutations` must be a whole number of at least 1; got {permutations!r}."
+        )
+    total = sum(counts)
+    distinct = math.factorial(total) // math.prod(math.factorial(count) for count in counts)
+    if distinct <= permutations:
+        return np.array(list(_arrangements(tuple(range(total)), counts)))
+    drawn = np.random.default_rng(seed).random((permutations, total)).argsort(axis=1)
+    return np.concatenate([np.arange(total)[None], drawn])
+
+
+def _arrangements(members: tuple[int, ...], counts: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Every way to split members into groups of these sizes, in lexicographic order."""
+    if len(counts) == 1:
+        yield members
+        return
+    for chosen in itertools.combinations(members, counts[0]):
+        rest = tuple(m for m in members if m not in chosen)
+        for tail in _arrangements(rest, counts[1:]):
+            yield chosen + tail
+
+
+def hedges(first: Summary, second: Summary) -> float:
+    """Hedges' g of the networks' own numbers, second minus first; infinite where none varies."""
+    counts = len(first.own), len(second.own)
+    degrees = sum(counts) - 2
+    pooled = sum(s.own.var() * n for s, n in zip((first, second), counts, strict=True)) / degrees
+    difference = float(second.own.mean() - first.own.mean())
+    if difference == 0 or pooled == 0:
+        return math.copysign(math.inf, difference) if difference else 0.0
+    return (1 - 3 / (4 * degrees - 1)) * difference / math.sqrt(pooled)
+
+
+def kendall(x: np.ndarray, y: np.ndarray) -> float:
+    """Kendall's tau-b; 0 where one of the two is constant."""
+    first, second = (np.sign(v[:, None] - v[None]) for v in (x, y))
+    scale = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / intervals.nonzero(scale))
