@@ -2,6 +2,7 @@
 
 from rnnensemble import metrics, networks, runtime, tasks
 from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
+from rnnensemble.dynamics import DSAGrid, dsa_grid
 from rnnensemble.feature_learning import (
     FeatureAnalysis,
     FeatureLearning,
@@ -12,6 +13,8 @@ from rnnensemble.metrics import DSA, PIF
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.pairwise import compare_networks, distance_matrix
 from rnnensemble.population import Population, TrainingInterrupted, train_population
+from rnnensemble.populations import compare_populations
+from rnnensemble.prediction import prediction_errors
 from rnnensemble.runtime import use_all_cores
 from rnnensemble.tasks import Task, Trials
 
@@ -19,6 +22,7 @@ __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "DSAGrid",
     "Degeneracy",
     "FeatureAnalysis",
     "FeatureLearning",
@@ -29,11 +33,14 @@ __all__ = [
     "Trials",
     "VanillaRNN",
     "compare_networks",
+    "compare_populations",
     "distance_matrix",
+    "dsa_grid",
     "measure_degeneracy",
     "measure_feature_learning",
     "metrics",
     "networks",
+    "prediction_errors",
     "runtime",
     "tasks",
     "train_population",

@@ -4,12 +4,14 @@ import math
 import sys
 from collections.abc import Sequence
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
 from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.levels import Distances
 from rnnensemble.population import Population, Progress
 
 PLAIN_EPOCHS = 5
@@ -107,17 +109,35 @@ def _clock(seconds: float) -> str:
 
 
 def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
-    """The three levels as rows: level, measure, value, interval."""
-    rows = []
-    for name, sigma in degeneracy.behavior.sigmas.items():
-        rows.append(("behavior", f"sigma_OOD, {name} (MSE)", *_cells(sigma)))
-    score = degeneracy.analysis.dsa.score
-    rows.append(("dynamics", f"mean DSA distance ({score})", *_cells(degeneracy.dynamics.mean)))
-    if degeneracy.dynamics.null is not None:
-        null = f"{degeneracy.dynamics.null.mean():.3g}"
-        rows.append(("", "its null: same network, other trials", null, ""))
-    rows.append(("weights", "mean PIF distance", *_cells(degeneracy.weights.mean)))
-    return rows
+    """The three levels as rows: level, measure, value, interval; nulls below."""
+    rows, behavior, grid = [], degeneracy.behavior, degeneracy.grid
+    pairs = np.triu_indices(len(degeneracy.networks), 1)
+    for name, sigma in behavior.sigmas.items():
+        level = "" if rows else "behavior"
+        rows.append((level, f"sigma_OOD, {name} (MSE)", *_cells(sigma)))
+        rows.append(("", "  its null: other trials", f"{behavior.nulls[name]:.3g}", ""))
+        mean = behavior.disagreements[name][pairs].mean()
+        rows.append(("", f"  outputs differ by (RMS, {name})", f"{mean:.3g}", ""))
+    dsa = degeneracy.analysis.dsa
+    setting = f"{dsa.score}, rank {dsa.rank}, delays {dsa.n_delays}"
+    rows += _distance_rows("dynamics", f"mean DSA distance ({setting})", degeneracy.dynamics)
+    count, ratios = grid.means.size, grid.null_ratios
+    spanned = f"{grid.means.min():.3g} to {grid.means.max():.3g}"
+    rows.append(("", f"  over {count} settings (ranks x delays)", spanned, ""))
+    spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
+    rows.append(("", "  relative to each setting's null", spanned, ""))
+    return rows + _distance_rows("weights", "mean PIF distance", degeneracy.weights)
+
+
+def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, str, str, str]]:
+    """A mean distance, what bounds it from below, and its null."""
+    pairs = np.triu_indices(len(found.matrix), 1)
+    null = "other trials" if level == "dynamics" else "units renumbered"
+    return [
+        (level, name, *_cells(found.mean)),
+        ("", "  no alignment comes below", f"{found.lower_bound[pairs].mean():.3g}", ""),
+        ("", f"  its null: same network, {null}", f"{found.null.mean():.3g}", ""),
+    ]
 
 
 def _cells(estimate: tuple[float, float, float]) -> tuple[str, str]:

@@ -3,21 +3,20 @@
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
-from rnnensemble import blocks, intervals, pairwise, runtime
-from rnnensemble.axes import Key
+from rnnensemble import intervals, levels
+from rnnensemble.axes import Array
+from rnnensemble.blocks import prepare_networks
+from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_grid
 from rnnensemble.intervals import Estimate
-from rnnensemble.learning.objective import task_loss
-from rnnensemble.metrics import DSA, PIF
-from rnnensemble.metrics.base import distance_of
+from rnnensemble.levels import Distances, Subject, evaluation_key
+from rnnensemble.metrics import DSA, PIF, Disagreement
+from rnnensemble.pairwise import distance_matrix
 from rnnensemble.population import Population
-
-TRIALS = 2**32 - 1
-"""Evaluation keys come from fold_in(key(seed), TRIALS - i), far from the networks' own."""
+from rnnensemble.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,55 +25,59 @@ class Analysis:
 
     Attributes:
         dsa: Settings of the dynamics level.
+        grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
         pif: Settings of the weights level.
         dynamics_trials: In-distribution trials that drive every network for DSA.
         behavior_trials: Trials of each out-of-distribution variant.
-        resamples: Bootstrap resamples of networks.
-        seed: Seed of the evaluation trials, of the searches' starts and of the bootstrap.
+        output_trials: Trials of each variant on which outputs are compared.
+        seed: Seed of the evaluation trials and of the searches' starts.
     """
 
     dsa: DSA = DSA()
+    grid: DSAGrid = DSAGrid()
     pif: PIF = PIF()
     dynamics_trials: int = 64
     behavior_trials: int = 512
-    resamples: int = 2000
+    output_trials: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("dynamics_trials", "behavior_trials", "resamples"):
+        for name in ("dynamics_trials", "behavior_trials", "output_trials"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
 
+    def check(self, task: Task, width: int) -> None:
+        """Raises ValueError unless the settings fit a task and a number of units."""
+        self.dsa.check(self._shape(task, width))
+
+    def grid_for(self, task: Task, width: int) -> DSAGrid:
+        """The part of the grid that a task and a number of units allow."""
+        return self.grid.within(self.dsa, self._shape(task, width))
+
+    def _shape(self, task: Task, width: int) -> tuple[int, int, int]:
+        return self.dynamics_trials, task.n_steps, width
+
 
 @dataclasses.dataclass(frozen=True)
 class Behavior:
-    """The behavior level: spread of the out-of-distribution loss.
+    """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
 
     Attributes:
         sigma: The paper's sigma_OOD of temporal generalization, in squared output units.
         sigmas: The same for every variant, `temporal` included.
+        nulls: What a finite number of trials alone contributes to each sigma: the root of half
+            the mean squared difference of the networks' losses on two draws of trials.
         losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
+        disagreements: For each variant the root mean squared differences of outputs on the same
+            trials, `[M, M]`, in output units.
     """
 
     sigma: Estimate
     sigmas: dict[str, Estimate]
+    nulls: dict[str, float]
     losses: dict[str, np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Distances:
-    """The dynamics or the weights level: a mean pairwise distance.
-
-    Attributes:
-        mean: Mean over pairs, with an interval over networks.
-        matrix: Distances, `[M, M]`.
-        null: For dynamics, distances of each network to itself on other trials, `[M]`.
-    """
-
-    mean: Estimate
-    matrix: np.ndarray
-    null: np.ndarray | None = None
+    disagreements: dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,7 @@ class Degeneracy:
     Attributes:
         behavior: Spread of out-of-distribution loss.
         dynamics: DSA.
+        grid: DSA under other ranks and delays.
         weights: PIF.
         networks: Indices of the M converged networks in their population, `[M]`.
         size: Networks in the population, converged or not.
@@ -92,6 +96,7 @@ class Degeneracy:
 
     behavior: Behavior
     dynamics: Distances
+    grid: GridDistances
     weights: Distances
     networks: np.ndarray
     size: int
@@ -111,9 +116,9 @@ def measure_degeneracy(
     Only converged networks count, and all are driven by the same fresh trials:
 
     - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the MSE of network i out of
-      distribution;
+      distribution, and the differences of outputs;
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
-      network to itself on other trials as a null;
+      network to itself on other trials as a null, for one setting and for a grid of others;
     - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights.
 
     Args:
@@ -134,16 +139,14 @@ def measure_degeneracy(
     analysis = analysis or Analysis()
     networks = np.flatnonzero(population.converged)
     require_two(population)
-    task = population.task
-    analysis.dsa.check((analysis.dynamics_trials, task.n_steps, population.network.width))
-    mesh = runtime.network_mesh(devices)
-    where: dict[str, Any] = {"mesh": mesh, "tile": tile or runtime.default_tile(mesh)}
-    params = jax.tree.map(lambda x: x[networks], population.params)
-    pairs = {"seed": analysis.seed, **where}
+    analysis.check(population.task, population.network.width)
+    subject = levels.subject_of(population, networks, devices, tile)
+    dynamics, grid = _dynamics(population.task, subject, analysis, progress)
     return Degeneracy(
-        behavior=_behavior(population, params, analysis, where),
-        dynamics=_dynamics(population, params, analysis, pairs, _at_level(progress, "dynamics")),
-        weights=_weights(params, analysis, pairs, _at_level(progress, "weights")),
+        behavior=_behavior(population.task, subject, analysis),
+        dynamics=dynamics,
+        grid=grid,
+        weights=_weights(subject, analysis, _at_level(progress, "weights")),
         networks=networks,
         size=population.size,
         analysis=analysis,
@@ -171,94 +174,90 @@ def _at_level(
     return None if progress is None else partial(progress, level)
 
 
-def evaluation_key(seed: int, draw: int) -> Key:
-    """The key of evaluation trials, the same for every network."""
-    return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
-
-
-@partial(jax.jit, static_argnames=("task", "batch", "network", "mesh", "tile"))
-def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, ANN202
-    """The MSE of every network on the same fresh trials, `[M]`."""
-    trials = task.sample(key, batch)
-    loss = partial(task_loss, network=network)
-    return runtime.map_items(loss, params, trials, mesh=mesh, tile=tile)
-
-
-@partial(jax.jit, static_argnames=("task", "batch", "network", "dsa", "mesh"))
-def _operators(key, params, *, task, batch, network, dsa, mesh):  # noqa: ANN001, ANN202
-    """The DSA operator of every network on the same trials; no rates outlive their network."""
-
-    def one(params: Any, inputs: Any) -> Any:
-        return dsa.prepare(network.respond(params, inputs)[0])
-
-    inputs = task.sample(key, batch).inputs
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(one, params, inputs, mesh=mesh, tile=tile)
-
-
-def _behavior(
-    population: Population, params: Any, analysis: Analysis, where: dict[str, Any]
-) -> Behavior:
-    network = dataclasses.replace(population.network, gain=1.0)
-    variants = {"in_distribution": population.task, **population.task.out_of_distribution()}
-    losses = {}
+def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
+    variants = {"in_distribution": task, **task.out_of_distribution()}
+    losses, nulls, disagreements = {}, {}, {}
     for draw, (name, variant) in enumerate(variants.items()):
-        key = evaluation_key(analysis.seed, 10 + draw)
-        settings = {"task": variant, "batch": analysis.behavior_trials, "network": network}
-        losses[name] = np.asarray(_losses(key, params, **settings, **where))
-    options = {"resamples": analysis.resamples, "seed": analysis.seed}
-    sigmas = {
-        name: intervals.spread(values, **options)
-        for name, values in losses.items()
-        if name != "in_distribution"
-    }
-    return Behavior(sigmas["temporal"], sigmas, losses)
+        keys = [evaluation_key(analysis.seed, first + draw) for first in (10, 1000)]
+        trials = analysis.behavior_trials
+        both = [levels.losses(subject, variant, trials=trials, key=key) for key in keys]
+        losses[name] = both[0]
+        nulls[name] = float(np.sqrt(np.mean((both[0] - both[1]) ** 2) / 2))
+        found = levels.responses(subject, variant, trials=analysis.output_trials, key=keys[0])
+        data = {"outputs": found["outputs"], "mask": found["mask"]}
+        disagreements[name] = distance_matrix(
+            Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
+        )
+    outside = [name for name in variants if name != "in_distribution"]
+    sigmas = {name: intervals.spread(losses[name]) for name in outside}
+    return Behavior(
+        sigmas["temporal"],
+        sigmas,
+        {name: nulls[name] for name in outside},
+        losses,
+        {name: disagreements[name] for name in outside},
+    )
+
+
+class _Dynamics(NamedTuple):
+    """Prepares a network for the main settings and for the grid."""
+
+    dsa: DSA
+    grid: GridOperators
+
+    def prepare(self, data: Array) -> Any:
+        return self.dsa.prepare(data), self.grid.prepare(data)
 
 
 def _dynamics(
-    population: Population,
-    params: Any,
+    task: Task,
+    subject: Subject,
     analysis: Analysis,
-    pairs: dict[str, Any],
-    progress: Callable[[int, int], None] | None,
-) -> Distances:
-    network = dataclasses.replace(population.network, gain=1.0)
-    settings = {
-        "task": population.task,
-        "batch": analysis.dynamics_trials,
-        "network": network,
-        "dsa": analysis.dsa,
-        "mesh": pairs["mesh"],
-    }
+    progress: Callable[[str, int, int], None] | None,
+) -> tuple[Distances, GridDistances]:
+    grid = analysis.grid_for(task, subject.network.width)
+    how = _Dynamics(analysis.dsa, GridOperators(analysis.dsa, grid))
     # the second draw of trials serves the null alone
-    draws = [_operators(evaluation_key(analysis.seed, draw), params, **settings) for draw in (0, 1)]
-    operators = jax.tree.map(lambda *each: np.concatenate(each), *draws)
-    count = len(draws[0].matrix)
-    first, second = np.triu_indices(count, 1)
-    itself = np.arange(count)
-    both = (np.append(first, itself), np.append(second, count + itself))
-    where = blocks.plan(operators, pairs["mesh"], pairs["tile"])
-    values = blocks.compare_pairs(
-        analysis.dsa, operators, both, where=where, seed=analysis.seed, progress=progress
+    draws = [
+        levels.prepared_rates(
+            subject,
+            task,
+            how,
+            trials=analysis.dynamics_trials,
+            key=evaluation_key(analysis.seed, draw),
+        )
+        for draw in (0, 1)
+    ]
+    (main, operators), (other_main, other_operators) = draws
+    found = levels.distances(
+        analysis.dsa,
+        main,
+        other_main,
+        subject=subject,
+        seed=analysis.seed,
+        progress=_at_level(progress, "dynamics"),
     )
-    values = distance_of(values)
-    matrix = pairwise.as_matrix(values[: len(first)], count)
-    mean = intervals.mean_distance(matrix, resamples=analysis.resamples, seed=analysis.seed)
-    return Distances(mean, matrix, null=values[len(first) :])
+    others = compare_grid(
+        operators,
+        other_operators,
+        dsa=analysis.dsa,
+        grid=grid,
+        mesh=subject.mesh,
+        tile=subject.tile,
+        seed=analysis.seed,
+        progress=_at_level(progress, "dynamics, other settings"),
+    )
+    return found, others
 
 
 def _weights(
-    params: Any,
-    analysis: Analysis,
-    pairs: dict[str, Any],
-    progress: Callable[[int, int], None] | None,
+    subject: Subject, analysis: Analysis, progress: Callable[[int, int], None] | None
 ) -> Distances:
-    weights = params.recurrent_weights
-    upper = np.triu_indices(len(weights), 1)
-    where = blocks.plan(weights, pairs["mesh"], pairs["tile"])
-    values = blocks.compare_pairs(
-        analysis.pif, weights, upper, where=where, seed=analysis.seed, progress=progress
+    weights = subject.params.recurrent_weights
+    again = levels.renumbered(weights, analysis.seed)
+    features = [
+        prepare_networks(analysis.pif, list(each), mesh=subject.mesh) for each in (weights, again)
+    ]
+    return levels.distances(
+        analysis.pif, *features, subject=subject, seed=analysis.seed, progress=progress
     )
-    matrix = pairwise.as_matrix(distance_of(values), len(weights))
-    mean = intervals.mean_distance(matrix, resamples=analysis.resamples, seed=analysis.seed)
-    return Distances(mean, matrix)

@@ -1,7 +1,7 @@
 """DSA under many settings: distances by rank and delays, and trends in each of them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -124,6 +124,7 @@ def compare_grid(
     mesh: Any,
     tile: int | None = None,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> GridDistances:
     """Distances between networks, and of each to itself, under every setting.
 
@@ -135,8 +136,9 @@ def compare_grid(
         mesh: Devices.
         tile: Pairs that a device compares at once.
         seed: Seed of the searches' random starts.
+        progress: Called with the pairs done and the pairs in all.
     """
-    matrices, nulls = [], []
+    matrices, nulls, ranks = [], [], len(grid.ranks)
     for place, rank in enumerate(grid.ranks):
         metric, delays = at(dsa, rank, 1), len(grid.delays)
         sets = [operators[place]] + ([] if others is None else [others[place]])
@@ -152,6 +154,8 @@ def compare_grid(
         values = distance_of(
             compare_pairs(metric, flat, pairs, where=plan(flat, mesh, tile), seed=seed)
         ).reshape(delays, -1)
+        if progress is not None:
+            progress((place + 1) * values.size, ranks * values.size)
         matrices.append([as_matrix(row[: len(first)], count) for row in values])
         nulls.append([row[len(first) :] if len(own) else np.full(count, np.nan) for row in values])
     return GridDistances(grid, np.array(matrices), np.array(nulls))

@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnensemble import runtime
 from rnnensemble.axes import Array
-from rnnensemble.degeneracy import evaluation_key
 from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
+from rnnensemble.levels import evaluation_key
 from rnnensemble.networks import VanillaParams, VanillaRNN
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task, Trials

@@ -15,7 +15,6 @@ import numpy as np
 from rnnensemble import arrays, metrics, runtime
 from rnnensemble.arrays import MatrixCheckpoint, Row
 from rnnensemble.console import Reporter
-from rnnensemble.degeneracy import Distances
 from rnnensemble.flags import parse
 from rnnensemble.intervals import Estimate, mean_distance
 from rnnensemble.metrics import Metric
@@ -245,9 +244,8 @@ def _figures(
             matrix = matrices[metric.name]
             title = type(metric).__name__
             labels = {"name": title, "unit": title, "networks": range(len(matrix))}
-            distances = Distances(mean, matrix)
-            figures[f"{metric.name}_mds"] = plotting.mds_figure(distances, **labels)
-            figures[f"{metric.name}_matrix"] = plotting.heatmap_figure(distances, **labels)
+            figures[f"{metric.name}_mds"] = plotting.mds_figure(matrix, mean, **labels)
+            figures[f"{metric.name}_matrix"] = plotting.heatmap_figure(matrix, **labels)
     return figures
 
 

@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 from rnnensemble import plotting
-from rnnensemble.degeneracy import Degeneracy, evaluation_key
+from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.levels import evaluation_key
 from rnnensemble.population import Population
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ def run_figures(population: Population, degeneracy: Degeneracy) -> "dict[str, Fi
         ),
         "learning": plotting.learning_figure(population),
         "losses": plotting.losses_figure(degeneracy),
+        "settings": plotting.settings_figure(degeneracy.grid),
     }
     for level, (distances, name, unit) in levels.items():
         labels = {"name": name, "unit": unit, "networks": degeneracy.networks}
-        figures[f"{level}_mds"] = plotting.mds_figure(distances, **labels)
-        figures[f"{level}_matrix"] = plotting.heatmap_figure(distances, **labels)
+        figures[f"{level}_mds"] = plotting.mds_figure(distances.matrix, distances.mean, **labels)
+        figures[f"{level}_matrix"] = plotting.heatmap_figure(distances.matrix, **labels)
     return figures

@@ -9,8 +9,11 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from rnnensemble.degeneracy import Degeneracy, Distances
+from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.dynamics import GridDistances
+from rnnensemble.intervals import Estimate
 from rnnensemble.population import Population
+from rnnensemble.prediction import Prediction
 from rnnensemble.tasks import Trials
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -123,14 +126,16 @@ def mds(matrix: np.ndarray) -> np.ndarray:
     return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
 
 
-def mds_figure(distances: Distances, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
+def mds_figure(
+    matrix: np.ndarray, mean: Estimate, *, name: str, unit: str, networks: Sequence[int]
+) -> Figure:
     """Classical MDS of a distance matrix, one dot a network."""
     figure = Figure(figsize=(3.4, 3.2), layout="constrained")
     axes = figure.subplots()
-    draw_mds(axes, distances.matrix, unit=unit)
-    for (x, y), network in zip(mds(distances.matrix), networks, strict=True):
+    draw_mds(axes, matrix, unit=unit)
+    for (x, y), network in zip(mds(matrix), networks, strict=True):
         axes.annotate(str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points")
-    axes.set_title(f"{name}: mean {_shown(distances.mean)}", fontsize=9)
+    axes.set_title(f"{name}: mean {_shown(mean)}", fontsize=9)
     return figure
 
 
@@ -144,14 +149,12 @@ def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
     axes.set_ylabel(f"MDS 2 ({unit})")
 
 
-def heatmap_figure(
-    distances: Distances, *, name: str, unit: str, networks: Sequence[int]
-) -> Figure:
+def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
     """The distance matrix, networks ordered so that close ones stand together."""
     figure = Figure(figsize=(3.8, 3.2), layout="constrained")
     axes = figure.subplots()
-    order = cluster_order(distances.matrix)
-    image = axes.imshow(distances.matrix[np.ix_(order, order)], cmap=COLORMAP, vmin=0)
+    order = cluster_order(matrix)
+    image = axes.imshow(matrix[np.ix_(order, order)], cmap=COLORMAP, vmin=0)
     figure.colorbar(image, ax=axes, label=f"distance ({unit})")
     axes.set_title(f"{name}, networks by similarity", fontsize=9)
     if len(order) <= 24:
@@ -238,14 +241,60 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
     between = matrix[np.triu_indices(len(matrix), 1)]
     bins = np.linspace(0, 1.05 * max(between.max(), 1e-6), 24)
     axes.hist(between, bins, color=COLORS[0], alpha=0.8, label="between networks")
-    if degeneracy.dynamics.null is not None:
-        null = np.minimum(degeneracy.dynamics.null, bins[-1])
-        axes.hist(null, bins, color=COLORS[1], alpha=0.8, label="same network,\nother trials")
+    null = np.minimum(degeneracy.dynamics.null, bins[-1])
+    axes.hist(null, bins, color=COLORS[1], alpha=0.8, label="same network,\nother trials")
     axes.set_xlabel("DSA distance")
     axes.set_ylabel("pairs")
     axes.margins(y=0.6)  # room for the legend
     axes.legend(fontsize=7, frameon=False, loc="upper left")
     axes.set_title("dynamics against its null", fontsize=9)
+
+
+def settings_figure(found: GridDistances) -> Figure:
+    """Mean DSA distance, and its ratio to the null, by rank and number of delays."""
+    figure = Figure(figsize=(6.8, 2.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharex=True)
+    for j, delays in enumerate(found.grid.delays):
+        name = "no delays" if delays == 1 else f"{delays} delays"
+        style = {"color": COLORS[j % len(COLORS)], "marker": "o", "ms": 4, "lw": 1.2}
+        left.plot(found.grid.ranks, found.means[:, j], label=name, **style)
+        null = found.nulls[:, j].mean(axis=-1)
+        left.plot(found.grid.ranks, null, **(style | {"ls": ":", "marker": "", "lw": 1.0}))
+        right.plot(found.grid.ranks, found.null_ratios[:, j], **style)
+    left.plot([], [], color="k", ls=":", lw=1.0, label="null: same network,\nother trials")
+    right.axhline(1, color="k", lw=0.8, ls="--")
+    left.set_ylabel("mean DSA distance")
+    right.set_ylabel("mean distance / mean null")
+    left.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.set_xlabel("rank")
+        axes.set_xticks(found.grid.ranks)
+    figure.legend(loc="outside right center", fontsize=7, frameon=False)
+    return figure
+
+
+def prediction_figure(found: Prediction) -> Figure:
+    """Held-out prediction error by rank and number of delays; a ring marks the recommendation."""
+    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
+    axes = figure.subplots()
+    mean, count = found.errors.mean(axis=0), len(found.errors)
+    error = found.errors.std(axis=0, ddof=1) / count**0.5 if count > 1 else np.zeros(mean.shape)
+    for j, delays in enumerate(found.grid.delays):
+        name = "no delays" if delays == 1 else f"{delays} delays"
+        color = COLORS[j % len(COLORS)]
+        axes.errorbar(
+            found.grid.ranks, mean[:, j], error[:, j], color=color, marker="o", ms=4, label=name
+        )
+    axes.axhline(found.persistence.mean(), color="k", lw=0.8, ls="--", label="no change")
+    rank, delays = found.recommended()
+    place = found.grid.ranks.index(rank), found.grid.delays.index(delays)
+    axes.plot(rank, mean[place], "o", ms=11, mfc="none", mec="k", label="recommended")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks(found.grid.ranks)
+    axes.set_xlabel("rank")
+    axes.set_ylabel("held-out error / variance")
+    axes.legend(fontsize=7, frameon=False)
+    return figure
 
 
 def hold_figure(

@@ -1,14 +1,17 @@
 """Populations and analyses as trees of arrays, as run folders hold them."""
 
+import itertools
 from typing import Any
 
 import jax
 import numpy as np
 
 from rnnensemble.conditions import Condition
-from rnnensemble.degeneracy import Behavior, Degeneracy, Distances
+from rnnensemble.degeneracy import Behavior, Degeneracy
+from rnnensemble.dynamics import GridDistances
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
+from rnnensemble.levels import Distances
 from rnnensemble.population import History, Population
 
 
@@ -67,50 +70,71 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
 
 def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
     """The arrays and estimates of an analysis."""
-    behavior = degeneracy.behavior
+    behavior, grid = degeneracy.behavior, degeneracy.grid
     return {
         "networks": degeneracy.networks,
-        "losses": dict(behavior.losses),
-        "sigmas": {name: np.array(sigma) for name, sigma in behavior.sigmas.items()},
-        "dynamics": _distances_tree(degeneracy.dynamics),
-        "weights": _distances_tree(degeneracy.weights),
+        "sigmas": plain(behavior.sigmas),
+        "nulls": plain(behavior.nulls),
+        "losses": plain(behavior.losses),
+        "disagreements": plain(behavior.disagreements),
+        "dynamics": plain(degeneracy.dynamics),
+        "grid": {"matrices": grid.matrices, "nulls": grid.nulls},
+        "weights": plain(degeneracy.weights),
     }
-
-
-def _distances_tree(distances: Distances) -> dict[str, np.ndarray]:
-    tree = {"mean": np.array(distances.mean), "matrix": distances.matrix}
-    return tree if distances.null is None else tree | {"null": distances.null}
 
 
 def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
     """A tree like `degeneracy_tree` gives, for its shapes and types alone."""
-    variants = list(condition.task.out_of_distribution())
-    each, estimate = np.empty(converged, np.float32), np.empty(3)
+    task, analysis = condition.task, condition.analysis
+    variants = list(task.out_of_distribution())
+    number, each = np.empty(()), np.empty(converged, np.float32)
+    estimate: Any = Estimate(*(number,) * 3)  # type: ignore[arg-type]
     matrix = np.empty((converged, converged), np.float32)
+    counts = np.empty((converged, converged), np.int32)
+    distances = Distances(estimate, matrix, matrix, counts, each)
+    grid = analysis.grid_for(task, condition.network.width)
+    settings = len(grid.ranks), len(grid.delays)
     return {
         "networks": np.empty(converged, np.int64),
-        "losses": dict.fromkeys(["in_distribution", *variants], each),
         "sigmas": dict.fromkeys(variants, estimate),
-        "dynamics": {"mean": estimate, "matrix": matrix, "null": each},
-        "weights": {"mean": estimate, "matrix": matrix},
+        "nulls": dict.fromkeys(variants, number),
+        "losses": dict.fromkeys(["in_distribution", *variants], each),
+        "disagreements": dict.fromkeys(variants, matrix),
+        "dynamics": distances,
+        "grid": {
+            "matrices": np.empty((*settings, converged, converged), np.float32),
+            "nulls": np.empty((*settings, converged), np.float32),
+        },
+        "weights": distances,
     }
 
 
 def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     """What `degeneracy_tree` took apart."""
     sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    dynamics, weights = stored["dynamics"], stored["weights"]
+    grid = condition.analysis.grid_for(condition.task, condition.network.width)
     return Degeneracy(
-        behavior=Behavior(sigmas["temporal"], sigmas, stored["losses"]),
-        dynamics=Distances(_estimate(dynamics["mean"]), dynamics["matrix"], dynamics["null"]),
-        weights=Distances(_estimate(weights["mean"]), weights["matrix"]),
+        behavior=Behavior(
+            sigma=sigmas["temporal"],
+            sigmas=sigmas,
+            nulls={name: float(value) for name, value in stored["nulls"].items()},
+            losses=stored["losses"],
+            disagreements=stored["disagreements"],
+        ),
+        dynamics=_distances(stored["dynamics"]),
+        grid=GridDistances(grid, **stored["grid"]),
+        weights=_distances(stored["weights"]),
         networks=stored["networks"],
         size=condition.size,
         analysis=condition.analysis,
     )
 
 
-def _estimate(values: np.ndarray) -> Estimate:
+def _distances(stored: Distances) -> Distances:
+    return stored._replace(mean=_estimate(stored.mean))
+
+
+def _estimate(values: Estimate) -> Estimate:
     return Estimate(*(float(value) for value in values))
 
 
@@ -125,9 +149,18 @@ def summary_row(condition: Condition, degeneracy: Degeneracy) -> dict[str, Any]:
     }
     for name, sigma in degeneracy.behavior.sigmas.items():
         row |= _columns(f"sigma_{name}", sigma)
-    row |= _columns("dsa", degeneracy.dynamics.mean) | _columns("pif", degeneracy.weights.mean)
-    if degeneracy.dynamics.null is not None:
-        row["dsa_null"] = float(degeneracy.dynamics.null.mean())
+        row[f"sigma_{name}_null"] = degeneracy.behavior.nulls[name]
+        count = len(degeneracy.networks)
+        pairs = degeneracy.behavior.disagreements[name][np.triu_indices(count, 1)]
+        row[f"disagreement_{name}"] = float(pairs.mean())
+    for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
+        row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    grid = degeneracy.grid
+    for (i, rank), (j, delays) in itertools.product(
+        enumerate(grid.grid.ranks), enumerate(grid.grid.delays)
+    ):
+        row[f"dsa_rank{rank}_delays{delays}"] = float(grid.means[i, j])
+        row[f"dsa_rank{rank}_delays{delays}_null"] = float(grid.nulls[i, j].mean())
     return row
 
 

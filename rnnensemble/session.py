@@ -17,7 +17,7 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
     task, network, analysis = condition.task, condition.network, condition.analysis
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    analysis.dsa.check((analysis.dynamics_trials, task.n_steps, network.width))
+    analysis.check(task, network.width)
     resumed = _resumed(folder, condition) if options.resume else None
     if resumed is None:
         storage.require_free(folder)

@@ -31,7 +31,7 @@ from rnnensemble.population import Population
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder's layout."""
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
@@ -185,6 +185,11 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         raise _damaged(folder, "manifest.json cannot be read") from None
     if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
         raise _damaged(folder, "manifest.json is incomplete")
+    if manifest["format"] < FORMAT:
+        raise ValueError(
+            f"`run` {folder} has format {manifest['format']} of an earlier version; this one "
+            f"reads {FORMAT}: train it again."
+        )
     if manifest["format"] > FORMAT:
         raise ValueError(
             f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "

@@ -31,10 +31,13 @@ patience = 2
 [analysis]
 dynamics_trials = 4
 behavior_trials = 8
-resamples = 50
+output_trials = 4
 [analysis.dsa]
 rank = 2
 starts = 4
+[analysis.grid]
+ranks = [2]
+delays = [1]
 [analysis.pif]
 starts = 1
 """

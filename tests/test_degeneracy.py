@@ -8,6 +8,7 @@ from rnnensemble import (
     DSA,
     PIF,
     Analysis,
+    DSAGrid,
     Training,
     VanillaRNN,
     distance_matrix,
@@ -19,11 +20,12 @@ from rnnensemble.degeneracy import evaluation_key
 from rnnensemble.learning.objective import masked_mse
 
 QUICK = Analysis(
-    dsa=DSA(rank=3, starts=8, early_steps=10, late_steps=20),
+    dsa=DSA(rank=3, starts=8),
     pif=PIF(starts=2),
     dynamics_trials=8,
     behavior_trials=16,
-    resamples=100,
+    output_trials=4,
+    grid=DSAGrid(ranks=(2, 4, 9), delays=(1, 2, 12)),
 )
 RNG = np.random.default_rng(0)
 
@@ -61,7 +63,15 @@ def test_levels_equal_their_definitions(population):
         assert level.mean.low <= level.mean.value <= level.mean.high
     expected = distance_matrix(QUICK.pif, population.params.recurrent_weights[found.networks])
     np.testing.assert_allclose(found.weights.matrix, expected, atol=1e-5)
+    for level in (found.dynamics, found.weights):
+        assert (level.lower_bound <= level.matrix + 1e-6).all()
+        assert (level.reached[np.triu_indices(3, 1)] >= 1).all()
     assert found.dynamics.null.shape == (3,)
+    np.testing.assert_allclose(found.weights.null, 0, atol=1e-4)  # only renumbered
+    # of the grid, what 12 steps of 8 units allow
+    assert (found.grid.grid.ranks, found.grid.grid.delays) == ((2, 4), (1, 2))
+    assert found.grid.matrices.shape == (2, 2, 3, 3)
+    assert found.grid.nulls.shape == (2, 2, 3)
     assert found.analysis == QUICK
 
 
@@ -101,5 +111,7 @@ def test_foreign_activity():
 
 
 def test_bad_analysis():
-    with pytest.raises(ValueError, match="`resamples` must be a whole number of at least 1"):
-        Analysis(resamples=0)
+    with pytest.raises(ValueError, match="`output_trials` must be a whole number of at least 1"):
+        Analysis(output_trials=0)
+    with pytest.raises(ValueError, match="`ranks` must be different numbers of at least 1"):
+        DSAGrid(ranks=(3, 3))

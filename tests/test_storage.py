@@ -12,6 +12,7 @@ from rnnensemble import (
     DSA,
     PIF,
     Analysis,
+    DSAGrid,
     Training,
     VanillaRNN,
     measure_degeneracy,
@@ -27,11 +28,12 @@ CONDITION = Condition(
     network=VanillaRNN(width=8),
     training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=2),
     analysis=Analysis(
-        dsa=DSA(rank=2, starts=4, early_steps=3, late_steps=5),
+        dsa=DSA(rank=2, starts=4),
+        grid=DSAGrid(ranks=(2, 3), delays=(1,)),
         pif=PIF(starts=1),
         dynamics_trials=4,
         behavior_trials=8,
-        resamples=50,
+        output_trials=4,
     ),
     size=3,
 )

@@ -24,6 +24,11 @@ class Metric(abc.ABC):
     """Whether networks of different N can be compared: what `prepare` returns has one shape for
     all N, or comes to the same distance when padded with zeros."""
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What `prepare` makes use of; of several arrays it takes a dictionary by these names."""
+        return (self.data,)
+
     @abc.abstractmethod
     def check(self, shape: Any) -> None:
         """Raises ValueError unless data of this shape (of one network) can be prepared.

@@ -26,6 +26,10 @@ class Disagreement(Metric):
     name: ClassVar[str] = "disagreement"
     data: ClassVar[str] = "outputs"
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("outputs", "mask")
+
     def check(self, shape: Any) -> None:
         masked = isinstance(shape, dict)
         if masked and set(shape) != {"outputs", "mask"}:

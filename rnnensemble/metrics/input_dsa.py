@@ -87,6 +87,10 @@ class InputDSA(Metric):
         if self.score not in ("angular", "euclidean"):
             raise ValueError(f"`score` must be 'angular' or 'euclidean'; got {self.score!r}.")
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("activity", "inputs")
+
     def check(self, shape: dict[str, tuple[int, ...]]) -> None:
         if not isinstance(shape, dict) or set(shape) != {"activity", "inputs"}:
             raise ValueError(

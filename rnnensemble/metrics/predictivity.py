@@ -69,6 +69,10 @@ class LinearPredictivity(Metric):
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        return ("activity", "readout_weights") if self.null_space else ("activity",)
+
     def check(self, shape: Any) -> None:
         if self.null_space:
             shape = _require_readout(shape)

@@ -38,6 +38,8 @@ class VanillaRNN:
 
     per_network: ClassVar[tuple[str, ...]] = ("gain",)
     """Fields that may differ between the networks of a population."""
+    update_rule: ClassVar[str] = "standard"
+    """Networks of unlike rules never stand in one distance matrix."""
 
     width: int = 128
     activation: Literal["tanh", "relu"] = "tanh"

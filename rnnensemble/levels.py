@@ -1,0 +1,185 @@
+"""What networks of a population do on shared fresh trials, and the distances that follow."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rnnensemble import intervals, runtime
+from rnnensemble.axes import Key
+from rnnensemble.blocks import Preparation, compare_pairs, plan
+from rnnensemble.intervals import Estimate
+from rnnensemble.learning.objective import task_loss
+from rnnensemble.metrics import Metric
+from rnnensemble.metrics.base import distance_of
+from rnnensemble.pairwise import as_matrix
+from rnnensemble.population import Population
+from rnnensemble.tasks import Task
+
+TRIALS = 2**32 - 1
+"""Evaluation keys come from fold_in(key(seed), TRIALS - i), far from the networks' own."""
+
+
+class Distances(NamedTuple):
+    """Distances between M networks and what they are worth.
+
+    Attributes:
+        mean: Mean over pairs, with an interval over networks.
+        matrix: Distances, `[M, M]`.
+        lower_bound: What no alignment comes below, `[M, M]`; the distance where it is exact.
+        reached: How many starts of the search came to the distance, `[M, M]`; 1 where it is exact.
+        null: Distances of each network to itself, `[M]`: on other trials for dynamics, renumbered
+            for weights (where 0 shows that the search finds it).
+    """
+
+    mean: Estimate
+    matrix: np.ndarray
+    lower_bound: np.ndarray
+    reached: np.ndarray
+    null: np.ndarray
+
+
+class Subject(NamedTuple):
+    """Converged networks of a population, and where they are evaluated.
+
+    Attributes:
+        params: Their parameters, leading axis M.
+        network: Architecture.
+        mesh: Devices.
+        tile: Networks or pairs that a device handles at once; None for its default.
+    """
+
+    params: Any
+    network: Any
+    mesh: Any
+    tile: int | None
+
+    @property
+    def size(self) -> int:
+        """Number of networks M."""
+        return len(jax.tree.leaves(self.params)[0])
+
+
+def subject_of(
+    population: Population, networks: np.ndarray, devices: int | None, tile: int | None
+) -> Subject:
+    """The networks of a population with these indices."""
+    params = jax.tree.map(lambda x: np.asarray(x)[networks], population.params)
+    network = replace(population.network, gain=1.0)  # of the initial weights alone
+    return Subject(params, network, runtime.network_mesh(devices), tile)
+
+
+def evaluation_key(seed: int, draw: int) -> Key:
+    """The key of evaluation trials, the same for every network."""
+    return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
+
+
+def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
+    """The MSE of every network on the same fresh trials, `[M]`."""
+    tile = subject.tile or runtime.default_tile(subject.mesh)
+    options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
+    return np.asarray(_losses(key, subject.params, tile=tile, **options))
+
+
+@partial(jax.jit, static_argnames=("task", "batch", "network", "mesh", "tile"))
+def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, ANN202
+    trials = task.sample(key, batch)
+    loss = partial(task_loss, network=network)
+    return runtime.map_items(loss, params, trials, mesh=mesh, tile=tile)
+
+
+def prepared_rates(subject: Subject, task: Task, how: Preparation, *, trials: int, key: Key) -> Any:
+    """What is kept of every network's rates on the same fresh trials: host arrays, axis M."""
+    options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
+    return jax.tree.map(np.asarray, _prepared(key, subject.params, how=how, **options))
+
+
+@partial(jax.jit, static_argnames=("task", "batch", "network", "how", "mesh"))
+def _prepared(key, params, *, task, batch, network, how, mesh):  # noqa: ANN001, ANN202
+    """No rates outlive their network."""
+
+    def one(params: Any, inputs: Any) -> Any:
+        return how.prepare(network.respond(params, inputs)[0])
+
+    inputs = task.sample(key, batch).inputs
+    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
+    return runtime.map_items(one, params, inputs, mesh=mesh, tile=tile)
+
+
+def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[str, np.ndarray]:
+    """Rates `[M, B, T, N]`, outputs, and the trials' inputs and mask with the same axis M."""
+    sampled = task.sample(key, trials)
+    rates, outputs = _responses(
+        sampled.inputs, subject.params, network=subject.network, mesh=subject.mesh
+    )
+    shared = {"inputs": sampled.inputs, "mask": sampled.mask}
+    return {
+        "activity": np.asarray(rates),
+        "outputs": np.asarray(outputs),
+        **{
+            name: np.broadcast_to(np.asarray(x), (subject.size, *x.shape))
+            for name, x in shared.items()
+        },
+    }
+
+
+@partial(jax.jit, static_argnames=("network", "mesh"))
+def _responses(inputs, params, *, network, mesh):  # noqa: ANN001, ANN202
+    tile = runtime.default_tile(mesh)
+    return runtime.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)
+
+
+def distances(
+    metric: Metric,
+    features: Any,
+    others: Any,
+    *,
+    subject: Subject,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> Distances:
+    """Distances between networks, and of each to itself.
+
+    Args:
+        metric: What to compare by.
+        features: What it keeps of each network, host arrays with leading axis M.
+        others: What it keeps of the same networks otherwise (other trials, renumbered units).
+        subject: The networks.
+        seed: Seed of the searches' random starts.
+        progress: Called with the pairs done and the pairs in all.
+    """
+    count = subject.size
+    first, second = np.triu_indices(count, 1)
+    own = np.arange(count)
+    found = compare_pairs(
+        metric,
+        jax.tree.map(lambda *x: np.concatenate(x), features, others),
+        (np.append(first, own), np.append(second, own + count)),
+        where=plan(features, subject.mesh, subject.tile),
+        seed=seed,
+        progress=progress,
+    )
+    values = distance_of(found)
+    between = len(first)
+
+    def evidence(name: str, otherwise: np.ndarray) -> np.ndarray:
+        return as_matrix(getattr(found, name, otherwise)[:between], count)
+
+    matrix = as_matrix(values[:between], count)
+    return Distances(
+        mean=intervals.mean_distance(matrix),
+        matrix=matrix,
+        lower_bound=evidence("lower_bound", values),
+        reached=evidence("reached", np.ones(len(values), np.int32)),
+        null=values[between:],
+    )
+
+
+def renumbered(weights: np.ndarray, seed: int) -> np.ndarray:
+    """Each network's recurrent weights `[M, N, N]` with its units in another random order."""
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(weights.shape[-1]) for _ in weights]
+    return np.stack([w[order][:, order] for w, order in zip(weights, orders, strict=True)])

@@ -1,0 +1,76 @@
+"""Trained populations by any metric, within one or between two: `compare_populations`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rnnensemble import levels
+from rnnensemble.metrics import Metric
+from rnnensemble.pairwise import Comparison, as_metric, compare_networks
+from rnnensemble.population import Population
+
+
+def compare_populations(
+    metric: str | Metric,
+    population: Population,
+    other: Population | None = None,
+    *,
+    settings: dict[str, Any] | None = None,
+    trials: int = 64,
+    seed: int = 0,
+    devices: int | None = None,
+    tile: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Comparison:
+    """Compares the converged networks of a population by any metric, or those of two populations.
+
+    All are driven by the same fresh in-distribution trials of the first population's task.
+
+    Args:
+        metric: A name, or a metric with its settings.
+        population: Trained networks.
+        other: Networks to compare with; None for all pairs of the first.
+        settings: Settings of the metric named.
+        trials: Trials for metrics of activity and outputs.
+        seed: Seed of the trials and of the searches' random starts.
+        devices: How many local devices to use, None for all.
+        tile: Pairs that a device compares at once.
+        progress: Called with the pairs done and the pairs in all.
+
+    Returns:
+        The pairs, their distances and the evidence for them.
+
+    Raises:
+        ValueError: If the populations follow different update rules or cannot see the same
+            trials, or as `compare_networks`.
+    """
+    metric = as_metric(metric, settings)
+    populations = [population] if other is None else [population, other]
+    _require_alike(population, populations[-1])
+    sets = []
+    for each in populations:
+        subject = levels.subject_of(each, np.flatnonzero(each.converged), devices, tile)
+        key = levels.evaluation_key(seed, 0)
+        available = {"weights": subject.params.recurrent_weights, **subject.params._asdict()}
+        if set(metric.needs) - set(available):
+            available |= levels.responses(subject, population.task, trials=trials, key=key)
+        needed = {name: available[name] for name in metric.needs}
+        sets.append(needed[metric.data] if metric.needs == (metric.data,) else needed)
+    options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}
+    return compare_networks(metric, *sets, **options)
+
+
+def _require_alike(first: Population, second: Population) -> None:
+    """Raises ValueError unless networks of both can stand in one matrix."""
+    rules = [each.network.update_rule for each in (first, second)]
+    if rules[0] != rules[1]:
+        raise ValueError(
+            f"`other` must follow the same update rule, {rules[0]}, to stand in one matrix; got "
+            f"{rules[1]}."
+        )
+    if first.task.n_inputs != second.task.n_inputs:
+        raise ValueError(
+            f"`other` must take the same {first.task.n_inputs} inputs, to be driven by the same "
+            f"trials; its networks take {second.task.n_inputs}."
+        )
