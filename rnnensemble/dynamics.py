@@ -109,8 +109,8 @@ class GridOperators(NamedTuple):
         def of_rank(rank: int) -> Any:
             settings = [at(self.dsa, rank, d) for d in self.grid.delays]
             operators = [x.operator_from(y) for x, y in zip(settings, found, strict=True)]
-            each = [settings[0].features(one) for one in operators]
-            return jax.tree.map(lambda *x: jnp.stack(x), *each)
+            # one at a time: batched LAPACK calls deadlock on several CPU devices
+            return jax.lax.map(settings[0].features, jnp.stack(operators))
 
         return tuple(of_rank(rank) for rank in self.grid.ranks)
 

@@ -29,8 +29,8 @@ class Distances(NamedTuple):
     Attributes:
         mean: Mean over pairs, with an interval over networks.
         matrix: Distances, `[M, M]`.
-        lower_bound: What no alignment comes below, `[M, M]`; the distance where it is exact.
-        reached: How many starts of the search came to the distance, `[M, M]`; 1 where it is exact.
+        lower_bound: What no alignment comes below, `[M, M]`; 0 if the metric knows none.
+        reached: How many starts of the search came to the distance, `[M, M]`; 1 without a search.
         null: Distances of each network to itself, `[M]`: on other trials for dynamics, renumbered
             for weights (where 0 shows that the search finds it).
     """
@@ -172,7 +172,7 @@ def distances(
     return Distances(
         mean=intervals.mean_distance(matrix),
         matrix=matrix,
-        lower_bound=evidence("lower_bound", values),
+        lower_bound=evidence("lower_bound", np.zeros_like(values)),
         reached=evidence("reached", np.ones(len(values), np.int32)),
         null=values[between:],
     )

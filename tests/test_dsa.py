@@ -190,13 +190,15 @@ def test_wasserstein_is_the_best_matching_of_eigenvalues():
     found = [prepare(jnp.asarray(x, jnp.float32)) for x in (first, second)]
     a, b = (np.linalg.eigvals(numpy_operator(x, 1, 1, 5, 1e-8)) for x in (first, second))
     every = [np.mean(np.abs(a - b[list(p)]) ** 2) for p in itertools.permutations(range(5))]
-    assert float(compare(jax.random.key(0), *found)) == pytest.approx(min(every), abs=1e-4)
-    assert float(compare(jax.random.key(0), found[0], found[0])) == pytest.approx(0, abs=1e-6)
+    assert float(compare(jax.random.key(0), *found).distance) == pytest.approx(min(every), abs=1e-4)
+    assert float(compare(jax.random.key(0), found[0], found[0]).distance) == pytest.approx(
+        0, abs=1e-6
+    )
     # a linear change of coordinates keeps the eigenvalues of the full operator
     mixed = first @ (np.eye(9) + np.triu(np.ones((9, 9)), 1))
     full = DSA(rank=9, score="wasserstein")
     both = [jax.jit(full.prepare)(jnp.asarray(x, jnp.float32)) for x in (first, mixed)]
-    assert float(jax.jit(full.compare)(jax.random.key(0), *both)) < 1e-4
+    assert float(jax.jit(full.compare)(jax.random.key(0), *both).distance) < 1e-4
 
 
 def test_lower_bound_holds_and_is_tight_where_it_should_be():

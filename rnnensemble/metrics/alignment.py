@@ -58,13 +58,14 @@ def as_operator(matrix: Array) -> Operator:
     matrix = matrix / jnp.maximum(jnp.linalg.norm(matrix), jnp.finfo(matrix.dtype).tiny)
     even, odd = (matrix + matrix.T) / 2, (matrix - matrix.T) / 2
 
-    def hermitian_spectra(angle: float) -> Array:
-        """Eigenvalues of cos S + i sin K and of its quarter turn, S and K symmetric and skew."""
-        parts = (np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))
-        return jnp.stack([jnp.linalg.eigvalsh(c * even + 1j * s * odd) for c, s in parts])
-
+    angles = jnp.asarray(ANGLES, matrix.dtype)
+    turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1).reshape(-1)
+    # one at a time: batched LAPACK calls deadlock on several CPU devices
+    spectra = jax.lax.map(
+        lambda turn: jnp.linalg.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd), turns
+    )
     frame = jnp.linalg.eigh(even)[1]
-    return Operator(matrix, frame, jnp.stack([hermitian_spectra(each) for each in ANGLES]))
+    return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1))
 
 
 def align(

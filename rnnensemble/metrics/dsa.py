@@ -1,7 +1,7 @@
 """Dynamical Similarity Analysis: compare linear operators up to rotation and reflection."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,19 @@ from rnnensemble.metrics.operators import (
     one_step_operator,
     reduced,
 )
+
+
+class Matching(NamedTuple):
+    """How two sets of eigenvalues match.
+
+    Attributes:
+        distance: Mean squared distance of matched eigenvalues.
+        lower_bound: The same: the best matching is exact.
+    """
+
+    distance: Array
+    lower_bound: Array
+
 
 SCORES = ("euclidean", "angular", "wasserstein")
 
@@ -148,9 +161,10 @@ class DSA(Metric):
         return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix)
 
     def compare(self, key: Key, first: Any, second: Any) -> Any:
-        """The distance with its evidence, an `Alignment`; a number for `wasserstein`."""
+        """The distance with its evidence: an `Alignment`, for `wasserstein` a `Matching`."""
         if self.score == "wasserstein":
-            return wasserstein(first, second)
+            distance = wasserstein(first, second)
+            return Matching(distance, distance)
         return self.align(key, first, second)
 
     def align(self, key: Key, first: Operator, second: Operator) -> Alignment:

@@ -1,0 +1,177 @@
+"""DSA by ranks and delays, trends over settings, held-out prediction, populations by any metric."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import numpy as np
+import pytest
+
+from rnnensemble import (
+    DSA,
+    DSAGrid,
+    Training,
+    VanillaRNN,
+    compare_populations,
+    distance_matrix,
+    dsa_grid,
+    prediction_errors,
+    tasks,
+    train_population,
+)
+from rnnensemble.dynamics import GridDistances, trend_over_settings
+from rnnensemble.levels import evaluation_key
+from rnnensemble.metrics.operators import delay_embedding
+
+RNG = np.random.default_rng(0)
+UNITS = 6
+DSA_QUICK = DSA(starts=8)
+
+
+def rotations(count, trials=12, steps=30):
+    """Activity of linear systems x <- 0.9 Q x + noise, two draws of trials of each."""
+    turns = [0.9 * np.linalg.qr(RNG.normal(size=(UNITS, UNITS)))[0] for _ in range(count)]
+
+    def run(turn):
+        x = RNG.normal(size=(trials, UNITS))
+        rows = [x]
+        for _ in range(steps - 1):
+            x = x @ turn.T + 0.1 * RNG.normal(size=x.shape)
+            rows.append(x)
+        return np.stack(rows, axis=1)
+
+    return [np.array([run(turn) for turn in turns]) for _ in range(2)]
+
+
+def test_grid_equals_one_matrix_a_setting():
+    first, second = rotations(3)
+    grid = DSAGrid(ranks=(2, 4), delays=(1, 3))
+    found = dsa_grid(first, second, grid=grid, dsa=DSA_QUICK)
+    assert found.matrices.shape == (2, 2, 3, 3)
+    for i, rank in enumerate(grid.ranks):
+        for j, delays in enumerate(grid.delays):
+            dsa = dataclasses.replace(DSA_QUICK, rank=rank, n_delays=delays)
+            alone = distance_matrix(dsa, first)
+            np.testing.assert_allclose(found.matrices[i, j], alone, atol=1e-3)
+            null = distance_matrix(dsa, first, second).diagonal()
+            np.testing.assert_allclose(found.nulls[i, j], null, atol=1e-3)
+            upper = found.matrices[i, j][np.triu_indices(3, 1)]
+            assert found.means[i, j] == pytest.approx(upper.mean(), rel=1e-5)
+            ratio = upper.mean() / found.nulls[i, j].mean()
+            assert found.null_ratios[i, j] == pytest.approx(ratio, rel=1e-5)
+    assert np.isnan(dsa_grid(first[:2], grid=grid, dsa=DSA_QUICK).nulls).all()
+
+
+def test_grid_keeps_what_the_data_allow():
+    within = DSAGrid().within(DSA(), (4, 9, 8))
+    assert (within.ranks, within.delays) == ((3, 5), (1, 3))
+    with pytest.raises(ValueError, match="`rank` must be at most 2"):
+        DSAGrid().within(DSA(), (4, 2, 2))
+
+
+def test_trend_over_settings_counts_directions():
+    grid = DSAGrid(ranks=(2, 3), delays=(1,))
+
+    def level(mean):
+        """Distances that rise with the level at rank 2 and only fluctuate at rank 3."""
+        points = [scale * RNG.normal(size=(12, 3)) for scale in (mean, 1.0)]
+        return GridDistances(
+            grid,
+            np.array([[np.linalg.norm(x[:, None] - x[None], axis=-1)] for x in points]),
+            np.zeros((2, 1, 12)),
+        )
+
+    found = trend_over_settings([1, 2, 3], [level(m) for m in (1.0, 2.0, 4.0)])
+    assert found.trends[2, 1].direction == "up"
+    assert found.trends[2, 1].change.value == pytest.approx(2, rel=0.3)
+    assert found.trends[3, 1].direction == "none"
+    assert (found.share_up, found.share_down) == (0.5, 0.0)
+    other = level(1.0)._replace(grid=DSAGrid(ranks=(2,), delays=(1,)))
+    with pytest.raises(ValueError, match="`found` must have one grid"):
+        trend_over_settings([1, 2], [level(1.0), other])
+
+
+def numpy_error(x, rank, n_delays, latest):
+    """The definition in float64: fit on the first half, predict the second."""
+    half = len(x) // 2
+    embedded = np.asarray(delay_embedding(np.asarray(x), n_delays, 1), float)
+    _, s, vt = np.linalg.svd(embedded[:half].reshape(-1, embedded.shape[-1]), full_matrices=False)
+    white = embedded @ (vt[:rank].T / s[:rank])
+    before, after = (w.reshape(-1, rank) for w in (white[:half, :-1], white[:half, 1:]))
+    matrix = np.linalg.lstsq(before, after, rcond=None)[0]
+    ahead = (white[half:, :-1] @ matrix * s[:rank]) @ vt[:rank, : x.shape[-1]]
+    skip = latest - n_delays  # earlier steps are not predicted by every setting
+    target = x[half:, latest:]
+    rest = target - target.mean(axis=(0, 1))
+    return np.sum((target - ahead[:, skip:]) ** 2) / np.sum(rest**2)
+
+
+def test_prediction_errors_equal_their_definition():
+    first, _ = rotations(2)
+    grid = DSAGrid(ranks=(2, 6), delays=(1, 2))
+    found = prediction_errors(first, grid=grid)
+    for k in range(2):
+        for i, rank in enumerate(grid.ranks):
+            for j, delays in enumerate(grid.delays):
+                expected = numpy_error(first[k], rank, delays, 2)
+                assert found.errors[k, i, j] == pytest.approx(expected, rel=1e-3)
+        target, last = first[k][6:, 2:], first[k][6:, 1:-1]
+        rest = target - target.mean(axis=(0, 1))
+        expected = np.sum((target - last) ** 2) / np.sum(rest**2)
+        assert found.persistence[k] == pytest.approx(expected, rel=1e-4)
+    assert found.recommended() == (6, 1)  # what made the data
+
+
+def test_recommendation_needs_two_trials():
+    with pytest.raises(ValueError, match="`activity` must have at least 2 trials"):
+        prediction_errors(RNG.normal(size=(2, 1, 20, 4)))
+
+
+@pytest.fixture(scope="module")
+def population():
+    return train_population(
+        tasks.FlipFlop(n_bits=1, n_steps=12),
+        network=VanillaRNN(width=8),
+        training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=(1e9, 1e9, 1e-9, 1e9)),
+        size=4,
+    )
+
+
+def test_populations_by_any_metric(population):
+    kept = [0, 1, 3]  # the converged ones
+    weights = population.params.recurrent_weights[kept]
+    np.testing.assert_allclose(
+        compare_populations("pif", population).matrix(), distance_matrix("pif", weights), rtol=1e-5
+    )
+    inputs = population.task.sample(evaluation_key(0, 0), 64).inputs
+    each = [jax.tree.map(lambda x, k=k: x[k], population.params) for k in kept]
+    rates = np.array([population.network.respond(p, inputs)[0] for p in each])
+    np.testing.assert_allclose(
+        compare_populations("procrustes", population).matrix(),
+        distance_matrix("procrustes", rates),
+        atol=1e-4,
+    )
+    cross = compare_populations(
+        "predictivity", population, population, settings={"null_space": True}
+    )
+    assert cross.matrix().shape == (3, 3)
+    assert (np.diag(cross.matrix()) < 0.01).all()
+    assert compare_populations("disagreement", population).matrix().max() > 0
+    driven = compare_populations("input_dsa", population, settings={"rank": 3})
+    assert driven.found.state.shape == (3,)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OtherRule(VanillaRNN):
+    """A network that would follow another update rule."""
+
+    update_rule: ClassVar[str] = "muP"
+
+
+def test_populations_that_cannot_stand_in_one_matrix(population):
+    other = dataclasses.replace(population, network=OtherRule(width=8))
+    with pytest.raises(ValueError, match="`other` must follow the same update rule, standard"):
+        compare_populations("pif", population, other)
+    other = dataclasses.replace(population, task=tasks.FlipFlop(n_bits=2, n_steps=12))
+    with pytest.raises(ValueError, match="`other` must take the same 1 inputs"):
+        compare_populations("procrustes", population, other)
