@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from rnnensemble import inference
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.levels import Distances
 from rnnensemble.population import Population, Progress
@@ -125,7 +126,7 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     spanned = f"{grid.means.min():.3g} to {grid.means.max():.3g}"
     rows.append(("", f"  over {count} settings (ranks x delays)", spanned, ""))
     spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
-    rows.append(("", "  relative to each setting's null", spanned, ""))
+    rows.append(("", "  the same relative to their nulls", spanned, ""))
     return rows + _distance_rows("weights", "mean PIF distance", degeneracy.weights)
 
 
@@ -137,7 +138,16 @@ def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, s
         (level, name, *_cells(found.mean)),
         ("", "  no alignment comes below", f"{found.lower_bound[pairs].mean():.3g}", ""),
         ("", f"  its null: same network, {null}", f"{found.null.mean():.3g}", ""),
+        *_ratio_row(found),
     ]
+
+
+def _ratio_row(found: Distances) -> list[tuple[str, str, str, str]]:
+    """The mean distance relative to its null, where that is not 0."""
+    if not (found.null.mean() > 0 and found.mean.value > 0):
+        return []
+    ratio = inference.against_null(found.matrix, found.null).ratio
+    return [("", "  relative to its null", *_cells(ratio))]
 
 
 def _cells(estimate: tuple[float, float, float]) -> tuple[str, str]:

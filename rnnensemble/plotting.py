@@ -273,28 +273,40 @@ def settings_figure(found: GridDistances) -> Figure:
     return figure
 
 
-def prediction_figure(found: Prediction) -> Figure:
-    """Held-out prediction error by rank and number of delays; a ring marks the recommendation."""
-    figure = Figure(figsize=(4.8, 3.0), layout="constrained")
-    axes = figure.subplots()
+def predictions_figure(found: dict[str, Prediction]) -> Figure:
+    """Held-out prediction error by rank and number of delays, one panel a name.
+
+    Rings mark what `Prediction.recommended` names; bars are standard errors over networks.
+    """
+    count = len(found)
+    figure = Figure(figsize=(2.6 * count + 1.2, 2.8), layout="constrained")
+    panels = figure.subplots(1, count, squeeze=False)[0]
+    for axes, (name, each) in zip(panels, found.items(), strict=True):
+        _draw_prediction(axes, each)
+        axes.set_title(name.replace("_", " "), fontsize=9)
+    panels[0].set_ylabel("held-out error / variance")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", fontsize=7, frameon=False)
+    return figure
+
+
+def _draw_prediction(axes: Axes, found: Prediction) -> None:
     mean, count = found.errors.mean(axis=0), len(found.errors)
     error = found.errors.std(axis=0, ddof=1) / count**0.5 if count > 1 else np.zeros(mean.shape)
     for j, delays in enumerate(found.grid.delays):
         name = "no delays" if delays == 1 else f"{delays} delays"
-        color = COLORS[j % len(COLORS)]
-        axes.errorbar(
-            found.grid.ranks, mean[:, j], error[:, j], color=color, marker="o", ms=4, label=name
-        )
-    axes.axhline(found.persistence.mean(), color="k", lw=0.8, ls="--", label="no change")
+        style = {"color": COLORS[j % len(COLORS)], "marker": "o", "ms": 3, "lw": 1.0}
+        axes.errorbar(found.grid.ranks, mean[:, j], error[:, j], label=name, **style)
+    persistence = found.persistence.mean()
+    axes.axhline(persistence, color="k", lw=0.8, ls="--", label="nothing changes")
     rank, delays = found.recommended()
     place = found.grid.ranks.index(rank), found.grid.delays.index(delays)
-    axes.plot(rank, mean[place], "o", ms=11, mfc="none", mec="k", label="recommended")
-    axes.set_ylim(bottom=0)
-    axes.set_xticks(found.grid.ranks)
+    axes.plot(rank, mean[place], "o", ms=10, mfc="none", mec="k", ls="", label="recommended")
+    axes.set_xscale("log")
+    axes.set_xticks(found.grid.ranks, [str(rank) for rank in found.grid.ranks])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1.1 * min(max(mean.max(), persistence), 2 * mean.max()))
     axes.set_xlabel("rank")
-    axes.set_ylabel("held-out error / variance")
-    axes.legend(fontsize=7, frameon=False)
-    return figure
 
 
 def hold_figure(
