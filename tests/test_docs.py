@@ -4,12 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rnnensemble import Training, VanillaRNN, distance_matrix, train_population
+from rnnensemble import distance_matrix, metrics
 from tests import own_metric, own_task
 
 ROOT = Path(__file__).parent.parent
@@ -36,34 +37,53 @@ def test_readme_example_runs_as_printed():
     assert "(4, 4)" in done.stdout
 
 
-def test_statistics_page_runs_as_printed():
-    code = "\n".join(blocks("docs/statistics.md", "python"))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+SHOWN = {
+    "docs/add-a-task.md": (Path(own_task.__file__), {"Evidence": own_task.Evidence}),
+    "docs/add-a-metric.md": (Path(own_metric.__file__), {"Speed": own_metric.Speed}),
+    "docs/foreign-data.md": (ROOT / "docs" / "pytorch_ensemble.py", {}),  # needs torch
+}
+"""Files that pages show whole, which other tests run, and what the next blocks use of them."""
 
 
-def test_add_a_task_shows_the_tested_task():
-    shown = blocks("docs/add-a-task.md", "python")[0]
-    assert shown.strip() == Path(own_task.__file__).read_text().strip()
-    task = own_task.Evidence()
-    training = Training(learning_rate=3e-3, batch=64, max_epochs=30)
-    population = train_population(task, network=VanillaRNN(width=16), training=training, size=4)
+def test_pages_show_the_tested_files():
+    for page, (file, _) in SHOWN.items():
+        assert blocks(page, "python").count(file.read_text()) == 1, page
+
+
+def own_blocks(page):
+    """The Python blocks of a page but the files that it shows."""
+    file, _ = SHOWN.get(page, (None, {}))
+    return [code for code in blocks(page, "python") if file is None or code != file.read_text()]
+
+
+PAGES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def test_no_block_is_left_out():
+    for page in PAGES:
+        assert (ROOT / page).read_text().count("```python") == len(blocks(page, "python")), page
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if own_blocks(page)])
+def test_page_runs_as_printed(page, tmp_path, monkeypatch, capsys):
+    """The blocks of a page are one program."""
+    monkeypatch.chdir(tmp_path)
+    names = dict(SHOWN[page][1]) if page in SHOWN else {}
+    for code in own_blocks(page):
+        exec(compile(code, page, "exec"), names)
+    if page in CHECKS:
+        CHECKS[page](names, capsys.readouterr().out)
+
+
+def trains_the_task(names, _):
+    population = names["population"]
+    assert population.size == 4
     assert population.converged.all()
-    assert task.out_of_distribution()["temporal"].n_steps == 40
+    assert population.task.out_of_distribution()["temporal"].n_steps == 40
 
 
-def test_add_a_metric_shows_the_tested_metric():
-    shown, use = blocks("docs/add-a-metric.md", "python")
-    assert shown.strip() == Path(own_metric.__file__).read_text().strip()
-    assert len(shown.splitlines()) <= 36
-    names = {"Speed": own_metric.Speed}
-    exec(use, names)
+def measures_speeds(names, _):
+    assert len(blocks("docs/add-a-metric.md", "python")[0].splitlines()) <= 36
     first, second = (
         np.sqrt(np.mean((x[:, 2:] - x[:, :-2]) ** 2, axis=-1)) for x in names["activity"][:2]
     )
@@ -73,24 +93,67 @@ def test_add_a_metric_shows_the_tested_metric():
         distance_matrix(own_metric.Speed(lag=30), names["activity"])
 
 
-@pytest.mark.parametrize(
-    ("page", "expected"),
-    [
-        ("svcca", [0, None, None]),
-        ("cka", [0, None, None]),
-        ("procrustes", [0, None, None]),
-        ("rsa", [0, None, None]),
-        ("predictivity", [0, None, None]),
-        ("disagreement", [0.5, 0.5, 1]),
-    ],
-)
-def test_metric_pages_run_as_printed(page, expected, capsys):
-    """Each prints a matrix of three networks, of which the second is like the first."""
-    exec("\n".join(blocks(f"docs/metrics/{page}.md", "python")), {})
-    numbers = re.findall(r"[\d.]+", capsys.readouterr().out)
-    matrix = np.array(numbers, float).reshape(3, 3)
+def prints_alignments(_, printed):
+    """DSA: the second of three networks is the first, rotated; a null beside them."""
+    pairs = re.findall(r"distance ([\d.]+), at least ([\d.]+), reached by (\d+) of 32", printed)
+    (same, *_), *others = (tuple(map(float, pair)) for pair in pairs)
+    assert same < 0.001
+    for distance, least, reached in others:
+        assert 0.1 < least <= distance
+        assert reached >= 1
+    null = re.search(r"null: ([\d. ]+)", printed).group(1).split()
+    assert all(0 < float(value) < others[0][0] for value in null)
+
+
+def prints_parts(_, printed):
+    """InputDSA: a rotated copy, and a network that shares the input weights of the first."""
+    parts = np.array(re.findall(r"(\d\.\d+)", printed), float).reshape(2, 3)
+    assert (parts[0] < 0.002).all()
+    distance, state, drive = parts[1]
+    assert min(distance, state) > 0.1
+    assert drive < state / 2
+
+
+def prints_matrix(_, printed, *, expected):
+    """Of three networks, of which the second is like the first; None for what is far."""
+    matrix = np.array(re.findall(r"[\d.]+", printed), float).reshape(3, 3)
     for found, value in zip(matrix[np.triu_indices(3, 1)], expected, strict=True):
         assert found == value if value is not None else found > 0.3
+
+
+def prints_alignment_of_kernels(_, printed):
+    assert "kernel alignment" in printed
+
+
+def prints_six_by_six(_, printed):
+    assert printed.startswith("(6, 6) Estimate(")
+
+
+CHECKS = {
+    "docs/add-a-task.md": trains_the_task,
+    "docs/add-a-metric.md": measures_speeds,
+    "docs/foreign-data.md": prints_six_by_six,
+    "docs/metrics/dsa.md": prints_alignments,
+    "docs/metrics/input-dsa.md": prints_parts,
+    "docs/metrics/feature-learning.md": prints_alignment_of_kernels,
+    "docs/metrics/disagreement.md": partial(prints_matrix, expected=[0.5, 0.5, 1]),
+} | {
+    f"docs/metrics/{name}.md": partial(prints_matrix, expected=[0, None, None])
+    for name in ("svcca", "cka", "procrustes", "rsa", "predictivity")
+}
+"""What a page that ran must have found; the others need only run."""
+
+
+def test_table_of_metrics_is_the_registry():
+    rows = re.findall(
+        r"^\| `(\w+)` \|.*?\| (\w+) \| (yes|no) \|.*\]\((metrics/.*?\.md)\) \|$",
+        (ROOT / "docs/index.md").read_text(),
+        re.M,
+    )
+    found = {name: (data, symmetric == "yes") for name, data, symmetric, _ in rows}
+    expected = {name: (each.data, each.symmetric) for name, each in metrics.registered().items()}
+    assert found == expected
+    assert all(f": {page}" in (ROOT / "mkdocs.yml").read_text() for *_, page in rows)
 
 
 def documented_commands():
@@ -104,7 +167,7 @@ def documented_commands():
         yield from (" ".join(command.split()) for command in inline)
 
 
-def test_documented_commands_run_as_printed(tmp_path):
+def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     commands = list(dict.fromkeys(documented_commands()))
     by_hand = {
         "python docs/make_figures.py",  # trains for minutes and rewrites docs/figures
@@ -122,9 +185,8 @@ def test_documented_commands_run_as_printed(tmp_path):
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    make_arrays, call, _ = blocks("docs/foreign-data.md", "python")
-    code = [sys.executable, "-W", "error", "-c", make_arrays + call]
-    subprocess.run(code, check=True, cwd=tmp_path, env=environment, timeout=300)
+    monkeypatch.chdir(tmp_path)
+    exec(blocks("docs/foreign-data.md", "python")[0], {})  # makes the arrays
     for command in commands:
         if command in by_hand:
             continue

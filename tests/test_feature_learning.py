@@ -22,7 +22,6 @@ from rnnensemble import (
 from rnnensemble import feature_learning as module
 from rnnensemble.degeneracy import evaluation_key
 from rnnensemble.learning import alignment as alignment_module
-from tests.test_docs import blocks
 
 TASKS = {
     "flipflop": tasks.FlipFlop(n_bits=2, n_steps=12),
@@ -279,9 +278,3 @@ def test_a_stride_onto_masked_steps_is_named(population):
     with pytest.raises(ValueError, match="`step_stride` must keep a step at which the loss counts"):
         module.require_counted(masked, 2)
     module.require_counted(masked, 1)
-
-
-def test_documented_example_runs(capsys):
-    (code,) = blocks("docs/metrics/feature-learning.md", "python")
-    exec(compile(code, "feature-learning.md", "exec"), {})
-    assert "kernel alignment" in capsys.readouterr().out

@@ -17,7 +17,6 @@ from rnnensemble.console import Reporter
 from rnnensemble.intervals import mean_distance
 from rnnensemble.networks import VanillaParams
 from tests.test_cli import failure
-from tests.test_docs import blocks
 from tests.test_pairwise import Power, direct
 
 ROOT = Path(__file__).parent.parent
@@ -265,11 +264,6 @@ def test_an_interrupted_analysis_goes_on(files, capsys, monkeypatch):
         found(folder)["dsa"], distance_matrix("dsa", ACTIVITY, settings={"rank": 3, "starts": 4})
     )
     assert not (folder / arrays.CHECKPOINT).exists()
-
-
-def test_the_page_shows_the_tested_ensemble():
-    shown = blocks("docs/foreign-data.md", "python")[-1]
-    assert shown == (ROOT / "docs" / "pytorch_ensemble.py").read_text()
 
 
 def test_pytorch_ensemble_end_to_end():

@@ -30,8 +30,8 @@ class DrivenAlignment(NamedTuple):
 
     Attributes:
         distance: The score of the controllability matrices.
-        state: The same score of A and C B C^T's state parts at `rotation`.
-        input: The same score of the input parts at `rotation`.
+        state: The same score of the state parts, A1 and C A2 C^T, at `rotation`.
+        input: The same score of the input parts, B1 and C B2, at `rotation`.
         rotation: C, orthogonal, `[n, n]`.
     """
 
