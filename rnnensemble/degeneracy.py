@@ -14,6 +14,8 @@ from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_
 from rnnensemble.intervals import Estimate
 from rnnensemble.levels import Distances, Subject, evaluation_key
 from rnnensemble.metrics import DSA, PIF, Disagreement
+from rnnensemble.metrics.data import as_networks
+from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import distance_matrix
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
@@ -253,11 +255,14 @@ def _dynamics(
 def _weights(
     subject: Subject, analysis: Analysis, progress: Callable[[int, int], None] | None
 ) -> Distances:
-    weights = subject.params.recurrent_weights
-    again = levels.renumbered(weights, analysis.seed)
+    pif, alone = analysis.pif, analysis.pif.parameters == "recurrent"
+    names = ("recurrent_weights",) if alone else AXES
+    parameters = {name: getattr(subject.params, name) for name in names}
+    again = levels.renumbered(parameters, seed=analysis.seed, signed=pif.signed)
     features = [
-        prepare_networks(analysis.pif, list(each), mesh=subject.mesh) for each in (weights, again)
+        prepare_networks(
+            pif, as_networks(each["recurrent_weights"] if alone else each), mesh=subject.mesh
+        )
+        for each in (parameters, again)
     ]
-    return levels.distances(
-        analysis.pif, *features, subject=subject, seed=analysis.seed, progress=progress
-    )
+    return levels.distances(pif, *features, subject=subject, seed=analysis.seed, progress=progress)

@@ -15,6 +15,7 @@ from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import as_matrix
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
@@ -178,8 +179,25 @@ def distances(
     )
 
 
-def renumbered(weights: np.ndarray, seed: int) -> np.ndarray:
-    """Each network's recurrent weights `[M, N, N]` with its units in another random order."""
+def renumbered(parameters: dict[str, np.ndarray], *, seed: int, signed: bool) -> dict[str, Any]:
+    """The same networks with their units in another random order, signs flipped too if asked.
+
+    Args:
+        parameters: Arrays with leading axis M and further axes as in `pif.AXES`.
+        seed: Seed of the orders.
+        signed: Whether units also change their sign.
+    """
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(weights.shape[-1]) for _ in weights]
-    return np.stack([w[order][:, order] for w, order in zip(weights, orders, strict=True)])
+    count, units = parameters["recurrent_weights"].shape[:2]
+    orders = np.array([rng.permutation(units) for _ in range(count)])
+    signs = rng.choice([-1.0, 1.0], size=(count, units)) if signed else np.ones((count, units))
+    found = {}
+    for name, values in parameters.items():
+        for axis, letter in enumerate(AXES[name], start=1):
+            if letter == "N":
+                shape = [count] + [1] * (values.ndim - 1)
+                shape[axis] = units
+                values = np.take_along_axis(values, orders.reshape(shape), axis)
+                values = values * signs.reshape(shape).astype(values.dtype)
+        found[name] = values
+    return found
