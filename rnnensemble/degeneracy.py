@@ -231,8 +231,10 @@ def _dynamics(
         "mesh": pairs["mesh"],
     }
     # the second draw of trials serves the null alone
-    draws = [_operators(evaluation_key(analysis.seed, draw), params, **settings) for draw in (0, 1)]
-    operators = jax.tree.map(lambda *each: np.concatenate(each), *draws)
+    keys = [evaluation_key(analysis.seed, draw) for draw in (0, 1)]
+    with runtime.one_blas_thread():
+        draws = [_operators(key, params, **settings) for key in keys]
+        operators = jax.tree.map(lambda *each: np.concatenate(each), *draws)
     count = len(draws[0].matrix)
     first, second = np.triu_indices(count, 1)
     itself = np.arange(count)
