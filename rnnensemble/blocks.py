@@ -75,7 +75,8 @@ def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) ->
             rows = members[start : start + size]
             padded = rows + rows[-1:] * (size - len(rows))  # one shape, one program
             stack = jax.tree.map(lambda *each: np.stack(each), *(networks[k] for k in padded))
-            features = jax.tree.map(np.asarray, _prepare(stack, how=how, mesh=mesh))
+            with runtime.one_blas_thread():
+                features = jax.tree.map(np.asarray, _prepare(stack, how=how, mesh=mesh))
             for place, k in enumerate(rows):
                 prepared[k] = jax.tree.map(lambda x, place=place: x[place], features)
     return jax.tree.map(lambda *each: stack_padded(each), *prepared)

@@ -95,7 +95,8 @@ def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, 
 def prepared_rates(subject: Subject, task: Task, how: Preparation, *, trials: int, key: Key) -> Any:
     """What is kept of every network's rates on the same fresh trials: host arrays, axis M."""
     options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
-    return jax.tree.map(np.asarray, _prepared(key, subject.params, how=how, **options))
+    with runtime.one_blas_thread():
+        return jax.tree.map(np.asarray, _prepared(key, subject.params, how=how, **options))
 
 
 @partial(jax.jit, static_argnames=("task", "batch", "network", "how", "mesh"))

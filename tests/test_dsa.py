@@ -41,6 +41,16 @@ def test_planted_rotation_or_reflection_is_found(n, det):
     assert distance(a, q @ a @ q.T) < 1e-4
 
 
+def test_distances_of_zero_are_found_to_float32():
+    """Of products of size 1, float32 knows no difference that belongs to a distance of 3e-4."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        a = rng.normal(size=(15, 15))
+        q = np.linalg.qr(rng.normal(size=(15, 15)))[0]
+        pair = (as_operator(jnp.asarray(x, jnp.float32)) for x in (a, q @ a @ q.T))
+        assert float(align(jax.random.key(0), *pair).distance) < 1e-4
+
+
 @pytest.mark.parametrize("n", [4, 10, 20])
 def test_symmetric_operators_differ_by_their_sorted_eigenvalues(n):
     a, b = (x + x.T for x in RNG.normal(size=(2, n, n)))

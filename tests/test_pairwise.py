@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, runtime
 from rnnensemble.arrays import MatrixCheckpoint
@@ -107,6 +109,26 @@ def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
     np.testing.assert_array_equal(np.diag(one), 0)
     other = distance_matrix("dsa", ACTIVITY, devices=2, tile=3, memory=8000, **options)
     np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def blas_threads():
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Threads(Power):
+    """Prepares the largest number of BLAS threads while it prepares."""
+
+    def prepare(self, data):
+        shape = jax.ShapeDtypeStruct((1,), np.float32)
+        return jax.pure_callback(lambda _: np.float32([max(blas_threads())]), shape, data)
+
+
+def test_networks_are_prepared_with_one_blas_thread():
+    with threadpool_limits(2, user_api="blas"):
+        mesh = runtime.network_mesh()
+        assert (blocks.prepare_networks(Threads(), ACTIVITY, mesh=mesh) == 1).all()
+        assert blas_threads() == {2}  # as before
 
 
 def test_a_stopped_matrix_goes_on(tmp_path, monkeypatch):
