@@ -13,6 +13,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from documents import replace_part, table
 
 import rnnensemble as rnne
 from rnnensemble import conditions, plotting, prediction, runtime
@@ -43,6 +44,22 @@ def measure(name: str) -> prediction.Prediction:
     return rnne.prediction_errors(np.array([respond(p, inputs)[0] for p in each]), grid=GRID)
 
 
+def document(report: dict) -> str:
+    """The errors as a table."""
+    ranks, delays = report["settings"]["ranks"], report["settings"]["delays"]
+    head = ["task", "delays", *(f"rank {rank}" for rank in ranks), "nothing changes", "recommended"]
+    rows = []
+    for name, found in report["tasks"].items():
+        for j in (0, len(delays) - 1):
+            errors = [f"{row[j]:.3g}" for row in found["errors"]]
+            rank, count = found["recommended"]
+            last = [f"{found['persistence']:.3g}", f"rank {rank}, delays {count}"]
+            rows.append(
+                [name.replace("_", " "), delays[j], *errors, *(last if j == 0 else ["", ""])]
+            )
+    return table(head, rows)
+
+
 def main() -> None:
     """Measures all tasks, writes the numbers and the figure."""
     runtime.use_all_cores()
@@ -63,6 +80,7 @@ def main() -> None:
         },
     }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n")
+    replace_part(ROOT / "docs" / "metrics" / "dsa.md", "settings", document(report))
     figure = plotting.predictions_figure(found)
     figure.savefig(ROOT / "docs" / "figures" / "dsa_settings.png", dpi=150)
     for name, each in report["tasks"].items():

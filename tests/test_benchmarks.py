@@ -20,6 +20,7 @@ def _benchmarks_on_path(monkeypatch):
 def test_documents_show_the_results():
     import convergence
     import coverage_tables
+    import dsa_settings
     import precision
     import report
 
@@ -31,6 +32,8 @@ def test_documents_show_the_results():
     simulated = json.loads((RESULTS / "coverage.json").read_text())
     assert coverage_tables.report(simulated) in (ROOT / "docs" / "statistics.md").read_text()
     assert convergence.table(trained) in (ROOT / "docs" / "tasks.md").read_text()
+    settings = json.loads((RESULTS / "dsa_settings.json").read_text())
+    assert dsa_settings.document(settings) in (ROOT / "docs" / "metrics" / "dsa.md").read_text()
 
 
 def test_intervals_and_tests_keep_what_they_claim():

@@ -73,7 +73,7 @@ def test_train_analyse_show(preset, tmp_path, capsys):
     assert "angular" in capsys.readouterr().out
     assert storage.load_run(folder).condition.analysis.dsa.score == "angular"
     cli.main(["show", str(folder)])
-    assert "mean DSA distance (angular)" in capsys.readouterr().out
+    assert "mean DSA distance (angular, rank 2, delays 1)" in capsys.readouterr().out
     cli.main(["show", "--runs", str(runs)])
     assert "analysed" in capsys.readouterr().out
     assert "`name` 'tiny' is taken" in failure(capsys, "train", preset, "--runs", runs)

@@ -77,7 +77,7 @@ class DSA(Metric):
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
 
-    rank: int = 10
+    rank: int = 20
     explained_variance: float | None = None
     threshold: float | None = None
     n_delays: int = 1
