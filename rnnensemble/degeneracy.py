@@ -248,11 +248,11 @@ def _weights(
     pairs: dict[str, Any],
     progress: Callable[[int, int], None] | None,
 ) -> Distances:
-    weights = params.recurrent_weights
-    first, second = np.triu_indices(len(weights), 1)
-    values = pairwise.compare_pairs(
-        analysis.pif, weights, (first, second), progress=progress, **pairs
-    )
-    matrix = pairwise.as_matrix(values, len(weights))
+    pif = analysis.pif
+    data = params._asdict() if pif.parameters == "all" else params.recurrent_weights
+    weights = pairwise.prepare_all(data, metric=pif, mesh=pairs["mesh"])
+    first, second = np.triu_indices(len(params.recurrent_weights), 1)
+    values = pairwise.compare_pairs(pif, weights, (first, second), progress=progress, **pairs)
+    matrix = pairwise.as_matrix(values, len(params.recurrent_weights))
     mean = intervals.mean_distance(matrix, resamples=analysis.resamples, seed=analysis.seed)
     return Distances(mean, matrix)

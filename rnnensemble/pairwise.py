@@ -11,6 +11,7 @@ import numpy as np
 from rnnensemble import metrics, runtime
 from rnnensemble.axes import ArrayLike, Key
 from rnnensemble.metrics import Metric
+from rnnensemble.metrics.base import distance_of
 
 PAIRS_PER_CALL = 256
 """Pairs that one device compares before the host hears of it."""
@@ -136,6 +137,6 @@ def _compare_chunk(pairs, features, key, *, metric, mesh, tile):  # noqa: ANN001
         first = jax.tree.map(lambda x: x[pair[0]], features)
         second = jax.tree.map(lambda x: x[pair[1]], features)
         key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
-        return metric.compare(key, first, second)
+        return distance_of(metric.compare(key, first, second))
 
     return runtime.map_items(one, pairs, (features, key), mesh=mesh, tile=tile)

@@ -188,20 +188,15 @@ def _reflected(m: Array, signed: bool) -> Array:
     return jnp.stack([ends - both, jnp.where(jnp.eye(len(m), dtype=bool), ends, ends + both)])
 
 
-def initial_matchings(key: Key, n: int, count: int, *, signed: bool) -> Array:
-    """Starts of the relaxation, `[count, n, n]`: the barycenter, then random ones.
-
-    A random one lies between the barycenter and a permutation; signed, columns change sign.
-    """
-    center = jnp.full((n, n), 1 / n)
+def random_starts(key: Key, n: int, count: int, *, signed: bool) -> Array:
+    """Halfway from the barycenter to permutations, `[count, n, n]`; signed: columns change sign."""
 
     def draw(key: Key) -> Array:
         order, flips = jax.random.split(key)
-        start = (center + jnp.eye(n)[jax.random.permutation(order, n)]) / 2
+        start = (1 / n + jnp.eye(n)[jax.random.permutation(order, n)]) / 2
         return start * jax.random.rademacher(flips, (n,), start.dtype) if signed else start
 
-    starts = jax.vmap(draw)(jax.random.split(key, count))
-    return starts if signed else starts.at[:1].set(center)
+    return jax.vmap(draw)(jax.random.split(key, count))
 
 
 def best_signs(problem: Problem, permutation: Array) -> Vertex:

@@ -1,6 +1,7 @@
 """Permutation-invariant Frobenius distance of weights."""
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -17,15 +18,21 @@ from rnnensemble.metrics.matching import (
     climb,
     exchange,
     identity,
-    initial_matchings,
     largest_possible,
+    random_starts,
 )
 
 REACH = 1e-4
 """Starts whose distance ends within this of the least, relative to it, have reached it."""
 
-FIELDS = ("recurrent_weights", "input_weights", "bias", "readout_weights", "initial_state")
-"""Parameters of a network that carry units; the last may be absent."""
+AXES = {
+    "recurrent_weights": "NN",
+    "input_weights": "NI",
+    "bias": "N",
+    "readout_weights": "ON",
+    "initial_state": "N",
+}
+"""Axes of a network's parameters, which carry units."""
 
 
 class Weights(NamedTuple):
@@ -88,7 +95,8 @@ class PIF(Metric):
         normalize: Divides by the number of weights compared (N^2; of all parameters for `all`),
             to compare across sizes as the paper.
         starts: The barycenter with exact vertices, the barycenter with softened ones, then random
-            ones; signed: the best unsigned matching, one of the weights' sizes, then random ones.
+            ones with softened and with exact vertices by turns. Signed, as many random ones
+            besides, which join the best unsigned matching and one of the weights' sizes.
         soft_steps: Frank-Wolfe steps with softened vertices.
         steps: Frank-Wolfe steps with exact vertices at most.
         tolerance: They stop when P moves by less, in Frobenius norm over sqrt(N).
@@ -100,7 +108,7 @@ class PIF(Metric):
     parameters: Literal["recurrent", "all"] = "recurrent"
     signed: bool = False
     normalize: bool = False
-    starts: int = 3
+    starts: int = 2
     soft_steps: int = 40
     steps: int = 30
     tolerance: float = 0.03
@@ -122,14 +130,9 @@ class PIF(Metric):
 
     def prepare(self, data: Any) -> Weights:
         """What a network's `[N, N]` weights, or the dictionary of all, are matched by."""
-        if self.parameters == "all":
-            columns = [jnp.asarray(data[name], jnp.float32) for name in FIELDS if name in data]
-            columns[3] = columns[3].T
-            recurrent, *others = (x[:, None] if x.ndim == 1 else x for x in columns)
-            others = jnp.hstack(others)
-        else:
-            recurrent = jnp.asarray(data, jnp.float32)
-            others = jnp.zeros((len(recurrent), 0))
+        recurrent = data["recurrent_weights"] if self.parameters == "all" else data
+        recurrent = jnp.asarray(recurrent, jnp.float32)
+        others = other_parameters(data) if self.parameters == "all" else recurrent[:, :0]
         sizes = jnp.abs(recurrent) if self.signed else recurrent
         return Weights(recurrent, others, sorted_rows(sizes), sorted_rows(sizes.T))
 
@@ -148,83 +151,82 @@ class PIF(Metric):
         Returns:
             The distance, the matching that attains it, and a lower bound.
         """
-        problem = as_problem(first, second)
         distance_at = partial(distance, first, second)
-        ends = self.search(key, problem, distance_at)
-        tried = jax.vmap(distance_at)(ends)
-        best = exchange(problem, nth(ends, jnp.argmin(tried)), signed=self.signed)
+        plain_key, signed_key = jax.random.split(key)
+        if self.signed:
+            ends = self.search_signed(signed_key, plain_key, first, second)
+        else:
+            ends = self.search(plain_key, first, second)
+        best = nearest(ends, distance_at)
         least = distance_at(best)
+        tried = jax.vmap(distance_at)(ends)[: self.starts]
+        reached = jnp.sum(tried <= (1 + REACH) * least)
         bound = jnp.minimum(lower_bound(first, second, signed=self.signed), least)
-        reached = jnp.sum(tried[:-1] <= (1 + REACH) * least)
         scale = first.recurrent.size + first.others.size if self.normalize else 1
         return Matching(least / scale, best.permutation, best.signs, bound / scale, reached)
 
-    def search(self, key: Key, problem: Problem, distance_at: Any) -> Vertex:
-        """Where the starts end, and the identity, stacked."""
-        unsigned_key, signed_key = jax.random.split(key)
-        ends = self.unsigned_ends(unsigned_key, problem)
-        if self.signed:
-            best = nth(ends, jnp.argmin(jax.vmap(distance_at)(ends)))
-            ends = self.signed_ends(signed_key, problem, best)
-        return stack([ends, one_of(identity(len(problem.first)))])
-
-    def unsigned_ends(self, key: Key, problem: Problem) -> Vertex:
-        """Where each start ends among permutations."""
+    def search(self, key: Key, first: Weights, second: Weights) -> Vertex:
+        """Where each start ends among permutations, then one no worse than the identity."""
+        problem = as_problem(first, second)
         n = len(problem.first)
-        plain = one_of(self.finish(problem, jnp.full((n, n), 1 / n), signed=False))
-        if self.starts == 1:
-            return plain
-        starts = initial_matchings(key, n, self.starts - 1, signed=False)
-        return stack([plain, self.anneal_all(problem, starts, signed=False)])
+        center = jnp.full((1, n, n), 1 / n)
+        drawn = random_starts(key, n, max(self.starts - 2, 0), signed=False)
+        softened = jnp.concatenate([center, drawn[::2]])[: self.starts - 1]
+        softened = self.soften(problem, softened, signed=False)
+        ends = self.climb(problem, jnp.concatenate([center, drawn[1::2], softened]), signed=False)
+        # the identity starts exchanges where it beats the ends: from elsewhere it needs many
+        known = nearest(stack([ends, one_of(identity(n))]), partial(distance, first, second))
+        return self.exchange(problem, stack([ends, one_of(known)]), signed=False)
 
-    def signed_ends(self, key: Key, problem: Problem, unsigned: Vertex) -> Vertex:
-        """Where each start ends among signed permutations; `unsigned` is the first."""
-        n = len(problem.first)
-        ends = [one_of(exchange(problem, unsigned, signed=True))]
-        if self.starts > 1:
-            sizes = Problem(*map(jnp.abs, problem))
-            start = anneal(sizes, jnp.full((n, n), 1 / n), steps=self.soft_steps, signed=False)
-            matched = self.finish(sizes, start, signed=False)
-            flipped = best_signs(problem, matched.permutation)
-            ends.append(one_of(exchange(problem, flipped, signed=True)))
-        if self.starts > 2:
-            starts = initial_matchings(key, n, self.starts - 2, signed=True)
-            ends.append(self.anneal_all(problem, starts, signed=True))
-        return stack(ends)
+    def search_signed(self, key: Key, plain_key: Key, first: Weights, second: Weights) -> Vertex:
+        """Where each start ends among signed permutations, then where those known already end.
 
-    def anneal_all(self, problem: Problem, starts: Array, *, signed: bool) -> Vertex:
-        """Ends of softened searches from `[starts, N, N]`."""
+        Sizes of weights are matched by permutations alone; signs come after.
+        """
+        problem = as_problem(first, second)
+        pairs = [(first, second), jax.tree.map(jnp.abs, (first, second))]
+        pairs = jax.tree.map(lambda *each: jnp.stack(each), *pairs)
 
-        def run(start: Array) -> Vertex:
-            soft = anneal(problem, start, steps=self.soft_steps, signed=signed)
-            return self.finish(problem, soft, signed=signed)
+        def best_unsigned(pair: tuple[Weights, Weights]) -> Vertex:
+            return nearest(self.search(plain_key, *pair), partial(distance, *pair))
 
+        unsigned = jax.lax.map(best_unsigned, pairs)
+        flipped = best_signs(problem, unsigned.permutation[1])
+        starts = random_starts(key, len(problem.first), self.starts, signed=True)
+        ends = self.climb(problem, self.soften(problem, starts, signed=True), signed=True)
+        known = [jax.tree.map(lambda x: x[:1], unsigned), one_of(flipped)]
+        return self.exchange(problem, stack([ends, *known]), signed=True)
+
+    def soften(self, problem: Problem, starts: Array, *, signed: bool) -> Array:
+        """Ends of Frank-Wolfe with softened vertices, from and to `[starts, N, N]`."""
+        run = partial(anneal, problem, steps=self.soft_steps, signed=signed)
         return jax.lax.map(run, starts)
 
-    def finish(self, problem: Problem, start: Array, *, signed: bool) -> Vertex:
-        """FAQ, then exchanges."""
+    def climb(self, problem: Problem, starts: Array, *, signed: bool) -> Vertex:
+        """Ends of FAQ, from `[starts, N, N]`."""
         settings = {"steps": self.steps, "tolerance": self.tolerance, "signed": signed}
-        return exchange(problem, climb(problem, start, **settings), signed=signed)
+        return jax.lax.map(partial(climb, problem, **settings), starts)
+
+    def exchange(self, problem: Problem, ends: Vertex, *, signed: bool) -> Vertex:
+        """Ends of exchanges."""
+        return jax.lax.map(partial(exchange, problem, signed=signed), ends)
 
 
 def check_parameters(shape: Any) -> None:
     """Raises ValueError unless these are the shapes of all parameters of one network."""
-    if not isinstance(shape, dict) or set(shape) not in (set(FIELDS), set(FIELDS[:4])):
-        named = ", ".join(shape) if isinstance(shape, dict) else shape
+    names = shape.keys() if isinstance(shape, dict) else set()
+    if not set(AXES) - {"initial_state"} <= names <= set(AXES):
         raise ValueError(
-            f"`data` must be a dictionary of {', '.join(FIELDS[:4])} and optionally {FIELDS[4]} "
-            f"for `parameters` = 'all'; got {named}."
+            f"`data` must be a dictionary of {', '.join(AXES)} (the last may be left out) for "
+            f"`parameters` = 'all'; got {', '.join(names) or shape}."
         )
-    n = shape["recurrent_weights"][0] if shape["recurrent_weights"] else 0
-    sizes = {"recurrent_weights": (n, n), "bias": (n,), "initial_state": (n,)}
-    sizes["input_weights"] = (n, *shape["input_weights"][1:2])
-    sizes["readout_weights"] = (*shape["readout_weights"][:1], n)
-    ranks = {"input_weights": 2, "readout_weights": 2}
-    for name, got in shape.items():
-        if tuple(got) != sizes[name] or len(got) != ranks.get(name, len(got)):
-            letters = {"recurrent_weights": "[N, N]", "input_weights": "[N, I]"}
-            wanted = letters.get(name, "[O, N]" if name == "readout_weights" else "[N]")
-            raise ValueError(f"`{name}` must be {wanted} with N = {n}; got {tuple(got)}.")
+    widths = shape["recurrent_weights"][:1]
+    for name, axes in AXES.items():
+        got = tuple(shape.get(name, widths))
+        units = {size for size, axis in zip(got, axes, strict=False) if axis == "N"}
+        if len(got) != len(axes) or units != set(widths):
+            n = "".join(f" with N = {width}" for width in widths)
+            raise ValueError(f"`{name}` must be [{', '.join(axes)}]{n}; got {got}.")
 
 
 def as_problem(first: Weights, second: Weights) -> Problem:
@@ -237,6 +239,13 @@ def distance(first: Weights, second: Weights, vertex: Vertex) -> Array:
     recurrent = first.recurrent - vertex.both(second.recurrent)
     others = first.others - vertex.rows(second.others)
     return jnp.sqrt(jnp.sum(recurrent**2) + jnp.sum(others**2))
+
+
+def other_parameters(data: dict[str, Array]) -> Array:
+    """All parameters but the recurrent weights, by unit, `[N, F]`."""
+    inputs, readout = jnp.asarray(data["input_weights"]), jnp.asarray(data["readout_weights"]).T
+    vectors = [jnp.asarray(data[name]) for name in ("bias", "initial_state") if name in data]
+    return jnp.column_stack([inputs, readout, *vectors]).astype(jnp.float32)
 
 
 def sorted_rows(matrix: Array) -> Array:
@@ -257,9 +266,10 @@ def lower_bound(first: Weights, second: Weights, *, signed: bool) -> Array:
     return jnp.sqrt(jnp.maximum(square - 1e-5 * sizes, 0.0))  # less what rounding may have added
 
 
-def nth(vertices: Vertex, index: Array) -> Vertex:
-    """One of stacked vertices."""
-    return jax.tree.map(lambda x: x[index], vertices)
+def nearest(vertices: Vertex, distance_at: Callable[[Vertex], Array]) -> Vertex:
+    """The one of stacked vertices with the least distance."""
+    winner = jnp.argmin(jax.vmap(distance_at)(vertices))
+    return jax.tree.map(lambda x: x[winner], vertices)
 
 
 def one_of(vertex: Vertex) -> Vertex:
