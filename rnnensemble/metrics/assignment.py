@@ -9,9 +9,9 @@ from rnnensemble.axes import Array
 
 LEAST_EXPONENT = -60.0
 """Weights below e^-60 of a row's largest count as that: products of two stay above underflow."""
-STAGES = ((10.0, 10), (30.0, 10), (100.0, 20))
-"""Sharpness and rounds of Sinkhorn before an exact assignment: its prices leave few rows to augment
-(of 128 rows of FAQ's slopes 4 to 8, from zero prices 44 to 93)."""
+SHARPNESSES, ROUNDS = (10.0, 30.0, 100.0), 15
+"""Sinkhorn before an exact assignment: its prices leave few rows to augment (of 128 rows of FAQ's
+slopes 4 to 8, from zero prices 44 to 93)."""
 
 
 def assignment(gain: Array) -> Array:
@@ -79,13 +79,15 @@ def _inverse(x: Array) -> Array:
 
 def _sinkhorn_prices(gain: Array) -> Array:
     """Prices of a softened assignment, which grows sharper."""
-    prices, size = jnp.zeros(len(gain)), spread(gain)
-    for sharpness, rounds in STAGES:
+    size = spread(gain)
+
+    def sharpen(prices: Array, sharpness: Array) -> tuple[Array, None]:
         net = gain - prices
         exponents = (net - net.max(1, keepdims=True)) * (sharpness / size)
-        columns = _balanced_columns(jnp.exp(jnp.maximum(exponents, LEAST_EXPONENT)), rounds)
-        prices = prices - jnp.log(columns) * (size / sharpness)
-    return prices
+        columns = _balanced_columns(jnp.exp(jnp.maximum(exponents, LEAST_EXPONENT)), ROUNDS)
+        return prices - jnp.log(columns) * (size / sharpness), None
+
+    return jax.lax.scan(sharpen, jnp.zeros(len(gain)), jnp.asarray(SHARPNESSES))[0]
 
 
 class _Duals(NamedTuple):

@@ -188,17 +188,12 @@ def _reflected(m: Array, signed: bool) -> Array:
     return jnp.stack([ends - both, jnp.where(jnp.eye(len(m), dtype=bool), ends, ends + both)])
 
 
-def barycenter(n: int) -> Array:
-    """The mean of all permutations."""
-    return jnp.full((n, n), 1 / n)
-
-
 def random_starts(key: Key, n: int, count: int, *, signed: bool) -> Array:
     """Halfway from the barycenter to permutations, `[count, n, n]`; signed: columns change sign."""
 
     def draw(key: Key) -> Array:
         order, flips = jax.random.split(key)
-        start = (barycenter(n) + jnp.eye(n)[jax.random.permutation(order, n)]) / 2
+        start = (1 / n + jnp.eye(n)[jax.random.permutation(order, n)]) / 2
         return start * jax.random.rademacher(flips, (n,), start.dtype) if signed else start
 
     return jax.vmap(draw)(jax.random.split(key, count))

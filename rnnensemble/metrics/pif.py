@@ -14,7 +14,6 @@ from rnnensemble.metrics.matching import (
     Problem,
     Vertex,
     anneal,
-    barycenter,
     best_signs,
     climb,
     exchange,
@@ -156,55 +155,65 @@ class PIF(Metric):
         Returns:
             The distance, the matching that attains it, and a lower bound.
         """
-        n = len(first.recurrent)
-        problem = as_problem(first, second)
         distance_at = partial(distance, first, second)
         plain_key, signed_key = jax.random.split(key)
-        ends = self.unsigned_ends(plain_key, problem)
-        candidates = stack([ends, one_of(identity(n))])
-        best = exchange(problem, nearest(candidates, distance_at), signed=False)
         if self.signed:
-            ends = self.signed_ends(signed_key, problem, best)
-            best = nearest(ends, distance_at)
+            ends = self.search_signed(signed_key, plain_key, first, second)
+        else:
+            ends = self.search(plain_key, first, second)
+        best = nearest(ends, distance_at)
         least = distance_at(best)
-        reached = jnp.sum(jax.vmap(distance_at)(ends) <= (1 + REACH) * least)
+        tried = jax.vmap(distance_at)(ends)[: self.starts]
+        reached = jnp.sum(tried <= (1 + REACH) * least)
         bound = jnp.minimum(lower_bound(first, second, signed=self.signed), least)
         scale = first.recurrent.size + first.others.size if self.normalize else 1
         return Matching(least / scale, best.permutation, best.signs, bound / scale, reached)
 
-    def unsigned_ends(self, key: Key, problem: Problem) -> Vertex:
-        """Where each start ends among permutations, stacked."""
-        center = barycenter(len(problem.first))[None]
-        drawn = random_starts(key, center.shape[1], max(self.starts - 2, 0), signed=False)
-        exact = self.climb_all(problem, jnp.concatenate([center, drawn[1::2]]), signed=False)
-        if self.starts == 1:
-            return exact
-        softened = jnp.concatenate([center, drawn[::2]])
-        return stack([exact, self.anneal_all(problem, softened, signed=False)])
-
-    def signed_ends(self, key: Key, problem: Problem, unsigned: Vertex) -> Vertex:
-        """Where each start ends among signed permutations, stacked."""
+    def search(self, key: Key, first: Weights, second: Weights) -> Vertex:
+        """Where each start ends among permutations, then one no worse than the identity."""
+        problem = as_problem(first, second)
         n = len(problem.first)
-        sizes = Problem(*map(jnp.abs, problem))
-        matched = self.anneal_all(sizes, barycenter(n)[None], signed=False)
-        flipped = best_signs(problem, matched.permutation[0])
-        known = [one_of(exchange(problem, start, signed=True)) for start in (unsigned, flipped)]
-        starts = random_starts(key, n, self.starts, signed=True)
-        return stack([*known, self.anneal_all(problem, starts, signed=True)])
+        center = jnp.full((1, n, n), 1 / n)
+        drawn = random_starts(key, n, max(self.starts - 2, 0), signed=False)
+        softened = jnp.concatenate([center, drawn[::2]])[: self.starts - 1]
+        softened = self.soften(problem, softened, signed=False)
+        ends = self.climb(problem, jnp.concatenate([center, drawn[1::2], softened]), signed=False)
+        # the identity starts exchanges where it beats the ends: from elsewhere it needs many
+        known = nearest(stack([ends, one_of(identity(n))]), partial(distance, first, second))
+        return self.exchange(problem, stack([ends, one_of(known)]), signed=False)
 
-    def anneal_all(self, problem: Problem, starts: Array, *, signed: bool) -> Vertex:
-        """Where FAQ with softened, then exact vertices ends, from `[starts, N, N]`."""
-        soften = partial(anneal, problem, steps=self.soft_steps, signed=signed)
-        return self.climb_all(problem, jax.lax.map(soften, starts), signed=signed)
+    def search_signed(self, key: Key, plain_key: Key, first: Weights, second: Weights) -> Vertex:
+        """Where each start ends among signed permutations, then where those known already end.
 
-    def climb_all(self, problem: Problem, starts: Array, *, signed: bool) -> Vertex:
-        """Where FAQ and exchanges end, from `[starts, N, N]`."""
-        settings = {"steps": self.steps, "tolerance": self.tolerance, "signed": signed}
+        Sizes of weights are matched by permutations alone; signs come after.
+        """
+        problem = as_problem(first, second)
+        pairs = [(first, second), jax.tree.map(jnp.abs, (first, second))]
+        pairs = jax.tree.map(lambda *each: jnp.stack(each), *pairs)
 
-        def run(start: Array) -> Vertex:
-            return exchange(problem, climb(problem, start, **settings), signed=signed)
+        def best_unsigned(pair: tuple[Weights, Weights]) -> Vertex:
+            return nearest(self.search(plain_key, *pair), partial(distance, *pair))
 
+        unsigned = jax.lax.map(best_unsigned, pairs)
+        flipped = best_signs(problem, unsigned.permutation[1])
+        starts = random_starts(key, len(problem.first), self.starts, signed=True)
+        ends = self.climb(problem, self.soften(problem, starts, signed=True), signed=True)
+        known = [jax.tree.map(lambda x: x[:1], unsigned), one_of(flipped)]
+        return self.exchange(problem, stack([ends, *known]), signed=True)
+
+    def soften(self, problem: Problem, starts: Array, *, signed: bool) -> Array:
+        """Ends of Frank-Wolfe with softened vertices, from and to `[starts, N, N]`."""
+        run = partial(anneal, problem, steps=self.soft_steps, signed=signed)
         return jax.lax.map(run, starts)
+
+    def climb(self, problem: Problem, starts: Array, *, signed: bool) -> Vertex:
+        """Ends of FAQ, from `[starts, N, N]`."""
+        settings = {"steps": self.steps, "tolerance": self.tolerance, "signed": signed}
+        return jax.lax.map(partial(climb, problem, **settings), starts)
+
+    def exchange(self, problem: Problem, ends: Vertex, *, signed: bool) -> Vertex:
+        """Ends of exchanges."""
+        return jax.lax.map(partial(exchange, problem, signed=signed), ends)
 
 
 def check_parameters(shape: Any) -> None:
