@@ -54,13 +54,25 @@ def timed(pairs: np.ndarray) -> float:
     return (time.perf_counter() - started) / len(pairs)
 
 
-def dsa_metric_seconds(a: np.ndarray, b: np.ndarray) -> float:
-    """Seconds of one run of dsa-metric."""
+def dsa_metric_seconds(a: np.ndarray, b: np.ndarray, threads: int, iters: int = 1500) -> float:
+    """Seconds of one run of dsa-metric with so many threads."""
+    import torch
     from DSA import SimilarityTransformDist
 
+    torch.set_num_threads(threads)
+    tool = SimilarityTransformDist(**{**SETTINGS, "iters": iters}, verbose=False)
     started = time.perf_counter()
-    SimilarityTransformDist(**SETTINGS, verbose=False).fit_score(a.copy(), b.copy())
+    tool.fit_score(a.copy(), b.copy())
     return time.perf_counter() - started
+
+
+def torch_threads() -> dict[str, int]:
+    """What dsa-metric is timed with: its default may be many times slower beside other work."""
+    if not HAS_DSA_METRIC:
+        return {}
+    import torch
+
+    return {"one_thread": 1, "default_threads": torch.get_num_threads()}
 
 
 def stored() -> tuple[dict[str, np.ndarray], dict]:
@@ -73,22 +85,25 @@ def stored() -> tuple[dict[str, np.ndarray], dict]:
 def alignments() -> dict[str, dict]:
     """Euclidean distances of all stored pairs, and seconds beside dsa-metric's."""
     operators, groups = stored()
+    threads = torch_threads()
     return {
-        name: alignments_of(operators[name], groups[name])
+        name: alignments_of(operators[name], groups[name], threads)
         for name in operators
         if name in groups and groups[name]["distances"]
     }
 
 
-def alignments_of(pairs: np.ndarray, reference: dict) -> dict:
-    """One group. Rounds time ours on all pairs, then one run of dsa-metric on one."""
+def alignments_of(pairs: np.ndarray, reference: dict, threads: dict[str, int]) -> dict:
+    """One group. Rounds time ours on all pairs, then runs of dsa-metric on one."""
     theirs = np.min(reference["distances"], axis=1)
     ours = distances(pairs)[: len(theirs)]  # and compiles
-    seconds: dict[str, list[float]] = {"ours": [], "dsa_metric": []}
+    seconds: dict[str, list[float]] = {name: [] for name in ("ours", *threads)}
+    for count in threads.values():
+        dsa_metric_seconds(*pairs[0], threads=count, iters=20)  # starts what starts once
     for turn in range(ROUNDS):
         seconds["ours"].append(timed(pairs))
-        if HAS_DSA_METRIC:
-            seconds["dsa_metric"].append(dsa_metric_seconds(*pairs[turn]))
+        for name, count in threads.items():
+            seconds[name].append(dsa_metric_seconds(*pairs[turn], threads=count))
     return {
         "pairs": len(theirs),
         "not_above": int(np.sum(ours <= theirs + 1e-3)),

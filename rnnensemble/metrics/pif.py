@@ -59,7 +59,8 @@ class Matching(NamedTuple):
         permutation: Unit i of the first network is unit `permutation[i]` of the second, `[N]`.
         signs: Its sign, `[N]`; all 1 unless the metric is signed.
         lower_bound: No matching comes below this (Gilmore-Lawler).
-        reached: Number of starts that ended within 1e-4 of the least distance, relative to it.
+        reached: Number of starts that ended within 1e-4 of the least distance, relative to it;
+            signed, of the random ones.
     """
 
     distance: Array
