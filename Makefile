@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test lint bench docs clean
+.PHONY: quickstart test lint bench bench-distances docs clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/rnnensemble quickstart
@@ -19,6 +19,9 @@ lint: $(VENV)/installed-dev
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/throughput.py
 
+bench-distances: $(VENV)/installed-reference
+	$(BIN)/python benchmarks/distances.py
+
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
@@ -33,6 +36,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-bench: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --editable '.[bench]'
+	touch $@
+
+$(VENV)/installed-reference: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --editable '.[reference]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

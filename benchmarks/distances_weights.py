@@ -67,7 +67,7 @@ def against_scipy_on(weights: np.ndarray) -> dict:
 
 
 def faq(a: np.ndarray, b: np.ndarray) -> float:
-    """The distance that scipy finds, with one BLAS thread: with two it is slower."""
+    """The distance that scipy finds, with one BLAS thread: two take longer beside other work."""
     with threadpool_limits(1, user_api="blas"):
         p = quadratic_assignment(a, b, options={"maximize": True}).col_ind
     return float(np.linalg.norm(a - b[p][:, p]))

@@ -64,6 +64,33 @@ def test_intervals_and_tests_keep_what_they_claim():
     assert 0.03 <= min(levels) <= max(levels) <= 0.07
 
 
+def test_page_of_distances_shows_the_results():
+    import distances
+    import distances_report
+
+    results = json.loads((RESULTS / "distances.json").read_text())
+    assert list(results) == list(distances.PARTS)
+    assert distances_report.report(results) in (ROOT / "docs" / "distances.md").read_text()
+
+
+def test_report_of_distances_admits_what_falls_short():
+    import distances_report
+
+    results = json.loads((RESULTS / "distances.json").read_text())
+    exact = dict.fromkeys(results["exact"]["found"], 1e-5)
+    for error, verdict in ((1e-5, "yes"), (2e-4, "**no**")):
+        results["exact"]["found"] = {**exact, "two_by_two": error}
+        assert f"| {error:.1e} | {verdict} |" in distances_report.report(results)
+    alignments = results["alignments"]["found"]
+    assert "with one thread" in distances_report.report(results)
+    for group in alignments.values():  # as measured without dsa-metric
+        group["seconds"] = {"ours": [group["stored_seconds"] / 50]}
+    shown = distances_report.report(results)
+    assert "with one thread, " not in shown
+    (row,) = (line for line in shown.splitlines() if "a pair at rank 10" in line)
+    assert row.endswith("x (stored seconds) | **no** |")
+
+
 def test_gpu_script_runs(tmp_path):
     command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), str(tmp_path), "--tiny"]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
