@@ -39,7 +39,7 @@ def thousand_networks() -> dict[str, dict]:
 def layouts() -> dict[str, dict]:
     """Symmetry, zero diagonal, and what tile and number of devices change."""
     rng = np.random.default_rng(0)
-    activity, weights = rng.normal(size=(7, 6, 20, 12)), rng.normal(size=(7, 12, 12))
+    activity, weights = rng.normal(size=(7, 6, 20, 24)), rng.normal(size=(7, 12, 12))
     inputs = rng.normal(size=(7, 6, 20, 2))
     data = dict.fromkeys(("dsa", "procrustes", "cka", "svcca", "rsa"), activity)
     data |= {"pif": weights, "input_dsa": {"activity": activity, "inputs": inputs}}
