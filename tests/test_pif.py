@@ -13,6 +13,7 @@ from rnnensemble import distance_matrix
 from rnnensemble.metrics import PIF
 from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.matching import Problem, Vertex, best_vertex, exchange
+from rnnensemble.metrics.pif import distance, lower_bound
 
 KEY = jax.random.key(0)
 
@@ -148,18 +149,21 @@ def test_brute_force_of_all_parameters(n, signed):
     for seed in range(0, 60, 20):
         first, second = network(seed, n), network(seed + 10, n)
         best = min(difference(first, moved(second, *v)) for v in all_vertices(n, signed))
-        found = match_all(first, second, starts=64, signed=signed, parameters="all")
+        found = match_all(first, second, signed=signed, parameters="all")
         assert found.distance == pytest.approx(best, abs=1e-4)
-        assert 0.05 * best < found.lower_bound <= best
+        metric = PIF(signed=signed, parameters="all")
+        bound = lower_bound(metric.prepare(first), metric.prepare(second), signed=signed)
+        assert 0.05 * best < bound <= best
 
 
 def test_brute_force_of_seven():
     for seed in range(3):
         w1, w2 = gaussian(seed, 2, 7, 7)
         best = min(np.linalg.norm(w1 - w2[p][:, p]) for p, _ in all_vertices(7, signed=False))
-        found = match(w1, w2, starts=256)
+        found = match(w1, w2)
         assert found.distance == pytest.approx(best, abs=1e-4)
-        assert 0.05 * best < found.lower_bound <= best
+        bound = lower_bound(PIF().prepare(w1), PIF().prepare(w2), signed=False)
+        assert 0.05 * best < bound <= best
 
 
 @pytest.mark.parametrize(("n", "signed"), [(6, False), (4, True)])
@@ -229,6 +233,23 @@ def test_initial_state_is_a_parameter():
     others = PIF(parameters="all").prepare(data).others
     assert others.shape == (3, 2 + 3 + 1 + 1)
     assert (others[:, -1] == state).all()
+
+
+def test_search_finds_what_enumeration_finds():
+    metric = PIF(starts=48)
+
+    @jax.jit
+    def both(first, second):
+        first, second = metric.prepare(first), metric.prepare(second)
+        ends = metric.ends(jax.random.key(0), first, second)
+        found = jax.vmap(lambda x: distance(first, second, x))(ends).min()
+        return found, metric.compare(jax.random.key(0), first, second)
+
+    for w1, w2 in gaussian(11, 8, 2, 6, 6):
+        searched, exact = both(w1, w2)
+        assert float(searched) == pytest.approx(float(exact.distance), rel=1e-5)
+        assert float(exact.lower_bound) == float(exact.distance)
+        assert int(exact.reached) == 48
 
 
 def chr12c():

@@ -8,10 +8,13 @@ where L = U1 U2^T for parameters U that carry units on one axis; then
 ||W1 - X W2 X^T||^2 + ||U1 - X U2||^2 = const - 2 F(X).
 """
 
+import itertools
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.assignment import (
@@ -25,6 +28,10 @@ from rnnensemble.metrics.assignment import (
 SOFTEST, SHARPEST, ROUNDS = 0.5, 10.0, 10
 """Sharpness of annealed vertices from first to last, in inverse standard deviations of the slope,
 and rounds of Sinkhorn for each (measured)."""
+
+
+MOST_TRIED = 5040
+"""Matchings that are tried one by one: all of 7 units, or all signed ones of 5."""
 
 
 class Problem(NamedTuple):
@@ -59,6 +66,17 @@ class Vertex(NamedTuple):
 def identity(n: int) -> Vertex:
     """The identity."""
     return Vertex(jnp.arange(n), jnp.ones(n))
+
+
+def every_vertex(n: int, *, signed: bool) -> Vertex | None:
+    """All (signed) permutations of few units, stacked; None if there are more than 5,040."""
+    if math.factorial(n) * (2**n if signed else 1) > MOST_TRIED:
+        return None
+    permutations = np.array(list(itertools.permutations(range(n))))
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=n if signed else 0)))
+    signs = signs if signed else np.ones((1, n))
+    pairs = np.indices((len(permutations), len(signs))).reshape(2, -1)
+    return Vertex(jnp.asarray(permutations[pairs[0]]), jnp.asarray(signs[pairs[1]], jnp.float32))
 
 
 def best_vertex(gain: Array, signed: bool) -> Vertex:
