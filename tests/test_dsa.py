@@ -319,7 +319,7 @@ def test_check(settings, shape, message):
         ({"score": "cosine"}, "`score` must be one of"),
         ({"explained_variance": 1.5}, r"`explained_variance` must lie within \(0, 1\]"),
         ({"explained_variance": 0.5, "threshold": 1.0}, "exclude each other"),
-        ({"regression_rank": 11}, "`regression_rank` must be at most `rank` = 10; got 11"),
+        ({"regression_rank": 21}, "`regression_rank` must be at most `rank` = 20; got 21"),
         ({"components": 0}, "`components` must be at least 1"),
     ],
 )

@@ -25,7 +25,7 @@ from rnnensemble.metrics.operators import delay_embedding
 
 RNG = np.random.default_rng(0)
 UNITS = 6
-DSA_QUICK = DSA(starts=8)
+DSA_QUICK = DSA(starts=32)
 
 
 def rotations(count, trials=12, steps=30):

@@ -197,7 +197,7 @@ def spoiled(networks):
         (ACTIVITY, ["--devices", "99"], "`devices` must lie between 1 and the 2 local devices"),
         (ACTIVITY, ["--metrics", "dsq"], "`metric` must be one of"),
         (ACTIVITY, ["--metrics", "pif"], "`weights` is missing: pif compares it"),
-        (ACTIVITY, ["--pif.starts", "2"], "`pif` has settings but is none of the metrics"),
+        (ACTIVITY, ["--pif.starts", "3"], "`pif` has settings but is none of the metrics"),
         (ACTIVITY, ["--dsa.rnk", "2"], "did you mean `--dsa.rank`"),
         (ACTIVITY, ["--dsa.rank", "0"], "`rank` must be at least 1"),
     ],

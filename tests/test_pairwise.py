@@ -179,7 +179,7 @@ def test_evidence_comes_with_every_pair():
         ("pif", [np.eye(3), np.eye(4)], {}, r"`pif` compares networks of one size; .* \(4, 4\)"),
         (Power(), [np.ones((2, 5, 3)), np.ones((3, 5, 3))], {}, "the same trials and steps in all"),
         ("pif", np.ones((2, 3, 3)), {"tile": 0}, "`tile` must be at least 1"),
-        ("pif", np.ones((2, 3, 3)), {"tile": 99, "memory": 9e3}, "a tile of 31 fits"),
+        ("pif", np.ones((2, 3, 3)), {"tile": 99, "memory": 9e3}, "a tile of 13 fits"),
         ("pif", np.ones((2, 3, 3)), {"memory": 100}, "`memory` of 0.0001 MB is too little"),
         ("pif", np.ones((2, 3, 3)), {"settings": {"stars": 1}}, "`settings` of 'pif' are .*starts"),
         (PIF(), np.ones((2, 3, 3)), {"settings": {"starts": 1}}, "`settings` go with a metric's"),
