@@ -95,7 +95,7 @@ def measures_speeds(names, _):
 
 def prints_alignments(_, printed):
     """DSA: the second of three networks is the first, rotated; a null beside them."""
-    pairs = re.findall(r"distance ([\d.]+), at least ([\d.]+), reached by (\d+) of 32", printed)
+    pairs = re.findall(r"distance ([\d.]+), at least ([\d.]+), reached by (\d+) of 6", printed)
     (same, *_), *others = (tuple(map(float, pair)) for pair in pairs)
     assert same < 0.001
     for distance, least, reached in others:

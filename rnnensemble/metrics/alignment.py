@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.orthogonal import polar
+from rnnensemble.metrics.orthogonal import retracted
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
@@ -26,7 +26,8 @@ class Operator(NamedTuple):
 
     Attributes:
         matrix: A, `[n, n]`, of unit Frobenius norm.
-        frame: Eigenvectors of A + A^T as columns, by rising eigenvalue, `[n, n]`.
+        frame: Eigenvectors of A + A^T as columns, by rising eigenvalue, of determinant 1,
+            `[n, n]`.
         spectra: For each angle, the rising eigenvalues of both Hermitian parts of e^{i angle} A,
             `[angles, 2, n]`.
     """
@@ -65,6 +66,7 @@ def as_operator(matrix: Array) -> Operator:
         lambda turn: jnp.linalg.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd), turns
     )
     frame = jnp.linalg.eigh(even)[1]
+    frame = frame.at[:, -1].multiply(jnp.linalg.det(frame))  # a rotation: signs are arbitrary
     return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1))
 
 
@@ -74,8 +76,10 @@ def align(
     """min over C in O(n) of ||A - C B C^T||_F, searched.
 
     Half of the starts match eigenvectors of the symmetric parts with random signs, half are
-    random. All climb for a few steps of an inexact Newton method; the better half goes on until
-    it stops rising.
+    random; rotations and reflections take turns. All climb for `early_steps` of an inexact
+    Newton method, the best third for four more, the best eighth for four more, and the best
+    sixteenth (four at least) until they stop rising: before the tenth step or so a start's rank
+    says next to nothing about where it ends.
 
     Args:
         key: Random key for the starts, consumed.
@@ -83,27 +87,59 @@ def align(
         second: The operator B.
         starts: Number of starts.
         early_steps: Steps from each.
-        late_steps: Most further steps from the better half.
+        late_steps: Most steps of those that are finished.
 
     Returns:
         The euclidean distance, the C that attains it, and how certain it is.
     """
     a, b = first.matrix, second.matrix
-    early = initial_rotations(key, first.frame, second.frame, starts)
-    climb = partial(ascend, a, b, steps=early_steps, iterations=EARLY_ITERATIONS, patience=None)
-    early, values = jax.vmap(climb)(early)
-    best = early[jax.lax.top_k(values, (starts + 1) // 2)[1]]
-    finish = partial(ascend, a, b, steps=late_steps, iterations=late_iterations(len(a)), patience=3)
-    late, _ = jax.vmap(finish)(best)
-    distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(late)
+    rotations = initial_rotations(key, first.frame, second.frame, starts)
+    at = jax.vmap(partial(begin, a, b))(rotations)
+    opening = min(OPENING.steps, early_steps)
+    last = Stage(late_steps, late_iterations(len(a)), patience=3)
+    stages = (
+        (1, OPENING._replace(steps=opening)),
+        (1, Stage(early_steps - opening)),
+        (3, Stage(4)),
+        (8, Stage(4)),
+        (16, last),
+    )
+    for share, stage in stages:
+        best = jax.lax.top_k(at.closeness, going_on(starts, share))[1]
+        at = jax.tree.map(partial(jnp.take, indices=best, axis=0), at)
+        at = jax.vmap(partial(ascend, a, b, stage=stage))(at)
+    rotations = at.rotation
+    distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(rotations)
     winner = jnp.argmin(distances)
     least = distances[winner]
     reached = jnp.sum(distances <= least + REACH)
-    return Alignment(least, jnp.minimum(lower_bound(first, second), least), late[winner], reached)
+    bound = jnp.minimum(lower_bound(first, second), least)
+    return Alignment(least, bound, rotations[winner], reached)
 
 
-EARLY_ITERATIONS = 8
-"""Conjugate-gradient iterations of an early step."""
+class Stage(NamedTuple):
+    """A part of the climb.
+
+    Attributes:
+        steps: Steps at most.
+        iterations: Conjugate-gradient iterations a step.
+        longest: Norm of a step X at most.
+        patience: Stops after so many steps in a row that gain next to nothing; None for never.
+    """
+
+    steps: int
+    iterations: int = 8
+    longest: float = 2.0
+    patience: int | None = None
+
+
+OPENING = Stage(3, iterations=3, longest=4.0)
+"""The first steps are long and need little precision."""
+
+
+def going_on(starts: int, share: int) -> int:
+    """How many of the starts go on: one of `share`, but four where there are so many."""
+    return max(-(-starts // share), min(starts, 4))
 
 
 def late_iterations(n: int) -> int:
@@ -123,24 +159,34 @@ def lower_bound(first: Operator, second: Operator) -> Array:
 
 
 def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:
-    """Starts `[count, n, n]`, rotations and reflections alike.
+    """Starts `[count, n, n]`; rotations and reflections take turns.
 
-    Half are C = U D V^T from the frames U, V of two operators, D random signs; the first has
-    D = I, and for symmetric A and B each of them is optimal. The others are D R E with fixed
-    Haar-distributed R and random signs D, E.
+    No path joins the two: a start finds the optima of its own kind alone. Half are C = U D V^T
+    from the frames U, V of two operators, D random signs; the first has D = I, and for symmetric
+    A and B each of them is optimal. The others are D R E with fixed Haar-distributed rotations R
+    and random signs D, E.
     """
     n, half = len(u), (count + 1) // 2
     signs = jax.random.rademacher(key, (3, count, n), u.dtype)
+    turns = jnp.prod(signs[:2], axis=-1) * jnp.resize(jnp.array([1.0, -1.0]), count)
+    signs = signs.at[:2, :, -1].multiply(turns)  # now of determinant 1, -1, 1, ...
     framed = jnp.einsum("ij,sj,kj->sik", u, signs[0, :half].at[0].set(1.0), v)
     fixed = jnp.asarray(haar_rotations(count - half, n), u.dtype)
-    random = signs[1, half:, :, None] * fixed * signs[2, half:, None, :]
+    random = signs[1, half:, :, None] * fixed * _even(signs[2, half:])[:, None, :]
     return jnp.concatenate([framed, random])
 
 
+def _even(signs: Array) -> Array:
+    """Signs `[count, n]` of product 1."""
+    return signs.at[:, -1].multiply(jnp.prod(signs, axis=-1))
+
+
 def haar_rotations(count: int, n: int) -> np.ndarray:
-    """The same Haar-distributed matrices of O(n) at every call, `[count, n, n]`."""
+    """The same Haar-distributed rotations at every call, `[count, n, n]`."""
     q, r = np.linalg.qr(np.random.default_rng(0).normal(size=(count, n, n)))
-    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None]
+    q = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None]
+    q[..., -1] *= np.linalg.det(q)[:, None]
+    return q
 
 
 def overlap(a: Array, b: Array, c: Array) -> Array:
@@ -148,9 +194,33 @@ def overlap(a: Array, b: Array, c: Array) -> Array:
     return jnp.sum(a * (c @ b @ c.T))
 
 
-def ascend(
-    a: Array, b: Array, c: Array, *, steps: int, iterations: int, patience: int | None
-) -> tuple[Array, Array]:
+class Climber(NamedTuple):
+    """A start on its way.
+
+    Attributes:
+        rotation: C, `[n, n]`.
+        turned: M = C B C^T, `[n, n]`.
+        closeness: -||A - M||^2 / 2, the overlap <A, M> less its largest value: near 0, where
+            float32 has most digits.
+        damping: Of the next step.
+        stalled: Steps in a row that gained nothing.
+    """
+
+    rotation: Array
+    turned: Array
+    closeness: Array
+    damping: Array
+    stalled: Array
+
+
+def begin(a: Array, b: Array, c: Array) -> Climber:
+    """A climber at C."""
+    turned = c @ b @ c.T
+    damping = jnp.asarray(0.1, a.dtype)
+    return Climber(c, turned, -jnp.sum((a - turned) ** 2) / 2, damping, jnp.asarray(0))
+
+
+def ascend(a: Array, b: Array, climber: Climber, *, stage: Stage) -> Climber:
     """Monotone damped Newton ascent on O(n).
 
     With M = C B C^T and a skew X, the overlap after C <- polar(C + X C) is, to second order,
@@ -161,42 +231,37 @@ def ascend(
     Args:
         a: A, `[n, n]`.
         b: B, `[n, n]`.
-        c: Start, orthogonal, `[n, n]`.
-        steps: Steps at most.
-        iterations: Conjugate-gradient iterations a step.
-        patience: Stops after so many steps in a row that gain nothing in float32 (near distance
-            0, less than a hundredth of what is left); None for never.
+        climber: Where to start.
+        stage: How far to climb; what counts as a gain is 1e-6, near distance 0 a hundredth of
+            what is left.
 
     Returns:
-        C and -||A - C B C^T||^2 / 2, its overlap less a constant.
+        Where it ended, never further away.
     """
+    # C + X C has singular values (1 + x^2)^(1/2), and every eigenvalue of X comes twice
+    largest = (1 + stage.longest**2 / 2) ** 0.5
+    retract = partial(retracted, largest=largest, steps=4 if largest < 1.75 else 6)
 
-    def step(carry: tuple) -> tuple:
-        c, m, value, damping, stalled, done = carry
-        gradient, hessian_times = local_model(a, m)
-        skew = solve_damped(hessian_times, gradient, damping, iterations)
-        skew = skew * jnp.minimum(1.0, 2.0 / jnp.linalg.norm(skew))
-        tried = polar(c + skew @ c, bound=1.37, steps=5)  # singular values within [1, 1.74]
-        turned = tried @ b @ tried.T
-        new = closeness(turned)
-        better = new > value
-        c, m = jnp.where(better, tried, c), jnp.where(better, turned, m)
-        damping = jnp.clip(jnp.where(better, damping / 3, damping * 4), 1e-7, 1e4)
-        little = jnp.minimum(1e-7, -value / 100)
-        stalled = jnp.where(new > value + little, 0, stalled + 1)
-        return c, m, jnp.where(better, new, value), damping, stalled, done + 1
+    def step(at: Climber) -> Climber:
+        gradient, hessian_times = local_model(a, at.turned)
+        skew = solve_damped(hessian_times, gradient, at.damping, stage.iterations)
+        skew = skew * jnp.minimum(1.0, stage.longest / jnp.linalg.norm(skew))
+        tried = begin(a, b, retract(at.rotation + skew @ at.rotation))
+        better = tried.closeness > at.closeness
+        little = jnp.minimum(1e-6, -at.closeness / 100)
+        stalled = jnp.where(tried.closeness > at.closeness + little, 0, at.stalled + 1)
+        damping = jnp.clip(jnp.where(better, at.damping / 3, at.damping * 4), 1e-7, 1e4)
+        now = jax.tree.map(partial(jnp.where, better), tried, at)
+        return now._replace(damping=damping, stalled=stalled)
 
-    def closeness(m: Array) -> Array:
-        """The overlap less its largest value: near it, where float32 has most digits."""
-        return -jnp.sum((a - m) ** 2) / 2
+    if stage.patience is None:
+        return jax.lax.fori_loop(0, stage.steps, lambda _, at: step(at), climber)
 
-    m = c @ b @ c.T
-    begin = (c, m, closeness(m), jnp.asarray(0.1, a.dtype), jnp.asarray(0), jnp.asarray(0))
-    if patience is None:
-        end = jax.lax.fori_loop(0, steps, lambda _, carry: step(carry), begin)
-    else:
-        end = jax.lax.while_loop(lambda s: (s[4] < patience) & (s[5] < steps), step, begin)
-    return end[0], end[2]
+    def unfinished(state: tuple[Climber, Array]) -> Array:
+        return (state[0].stalled < stage.patience) & (state[1] < stage.steps)
+
+    begun = (climber._replace(stalled=jnp.asarray(0)), jnp.asarray(0))
+    return jax.lax.while_loop(unfinished, lambda state: (step(state[0]), state[1] + 1), begun)[0]
 
 
 def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:

@@ -86,7 +86,7 @@ class DSA(Metric):
     ridge: float = 1e-8
     regression_rank: int | None = None
     score: Literal["euclidean", "angular", "wasserstein"] = "euclidean"
-    starts: int = 64
+    starts: int = 96
     early_steps: int = 10
     late_steps: int = 40
 
