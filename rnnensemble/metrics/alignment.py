@@ -168,7 +168,7 @@ def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:
     """
     n, half = len(u), (count + 1) // 2
     signs = jax.random.rademacher(key, (3, count, n), u.dtype)
-    turns = jnp.prod(signs[:2], axis=-1) * jnp.resize(jnp.array([1.0, -1.0]), count)
+    turns = jnp.prod(signs[:2], axis=-1) * (-1.0) ** jnp.arange(count)
     signs = signs.at[:2, :, -1].multiply(turns)  # now of determinant 1, -1, 1, ...
     framed = jnp.einsum("ij,sj,kj->sik", u, signs[0, :half].at[0].set(1.0), v)
     fixed = jnp.asarray(haar_rotations(count - half, n), u.dtype)
@@ -254,11 +254,12 @@ def ascend(a: Array, b: Array, climber: Climber, *, stage: Stage) -> Climber:
         now = jax.tree.map(partial(jnp.where, better), tried, at)
         return now._replace(damping=damping, stalled=stalled)
 
-    if stage.patience is None:
+    patience = stage.patience
+    if patience is None:
         return jax.lax.fori_loop(0, stage.steps, lambda _, at: step(at), climber)
 
     def unfinished(state: tuple[Climber, Array]) -> Array:
-        return (state[0].stalled < stage.patience) & (state[1] < stage.steps)
+        return (state[0].stalled < patience) & (state[1] < stage.steps)
 
     begun = (climber._replace(stalled=jnp.asarray(0)), jnp.asarray(0))
     return jax.lax.while_loop(unfinished, lambda state: (step(state[0]), state[1] + 1), begun)[0]

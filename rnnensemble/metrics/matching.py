@@ -25,9 +25,10 @@ from rnnensemble.metrics.assignment import (
     spread,
 )
 
-SOFTEST, SHARPEST, ROUNDS = 0.5, 10.0, 10
+SOFTEST, SHARPEST, ROUNDS = 1.0, 8.0, 10
 """Sharpness of annealed vertices from first to last, in inverse standard deviations of the slope,
-and rounds of Sinkhorn for each (measured)."""
+and rounds of Sinkhorn for each. Measured: 30 steps in equal ratios end as low as 40 in equal
+differences from 0.5 to 10 (Gaussian weights; trained ones 0.3% lower)."""
 
 
 MOST_TRIED = 5040
@@ -163,7 +164,7 @@ def anneal(problem: Problem, start: Array, *, steps: int, signed: bool) -> Array
         vertex = soft_vertex(at.curve + problem.linear, sharpness, signed)
         return _toward(problem, at, vertex, curve(problem, vertex)), None
 
-    sharpnesses = jnp.linspace(SOFTEST, SHARPEST, steps)
+    sharpnesses = jnp.geomspace(SOFTEST, SHARPEST, steps)
     return jax.lax.scan(step, _begin(problem, start), sharpnesses)[0].x
 
 

@@ -112,7 +112,7 @@ class PIF(Metric):
     signed: bool = False
     normalize: bool = False
     starts: int = 2
-    soft_steps: int = 40
+    soft_steps: int = 30
     steps: int = 30
     tolerance: float = 0.03
 
