@@ -13,6 +13,7 @@ import tomli_w
 
 from rnnensemble import tasks
 from rnnensemble.degeneracy import Analysis
+from rnnensemble.feature_learning import FeatureAnalysis
 from rnnensemble.learning.trainer import Training
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import Task
@@ -27,6 +28,7 @@ class Condition:
         network: Architecture.
         training: Optimization.
         analysis: How degeneracy is measured.
+        features: How feature learning is measured.
         size: Number of networks K.
         seed: Seed of the population.
     """
@@ -35,6 +37,7 @@ class Condition:
     network: VanillaRNN = VanillaRNN()
     training: Training = Training()
     analysis: Analysis = Analysis()
+    features: FeatureAnalysis = FeatureAnalysis()
     size: int = 50
     seed: int = 0
 
@@ -70,6 +73,11 @@ def from_toml(text: str) -> Condition:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"`preset` must be TOML: {error}.") from None
+    return from_table(table)
+
+
+def from_table(table: dict[str, Any]) -> Condition:
+    """The condition of a TOML table; raises ValueError as `from_toml` does."""
     if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
         known = ", ".join(tasks.registered())
         raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
