@@ -109,6 +109,8 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
     Raises:
         ValueError: If the devices are too small for it; says which tile fits.
     """
+    if tile is not None and tile < 1:
+        raise ValueError(f"`tile` must be at least 1; got {tile}.")
     memory = runtime.memory_bytes(mesh)
     fitting = [t for t in range(1, LARGEST_TILE + 1) if group_bytes(conditions, mesh, t) <= memory]
     needed = group_bytes(conditions, mesh, tile or 1)

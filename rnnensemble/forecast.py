@@ -67,16 +67,17 @@ def print_forecast(
     columns = ("", "group", "conditions", "networks", "tile", "memory", "operations", "time")
     reporter.table(f"groups of {sweep.folder_name}", columns, rows)
     _print_totals([c for group in groups for c in group.conditions], sweep, costs, reporter)
-    compiling = compile_seconds(left, mesh)
-    machine = runtime.describe()
     done = sum(len(group.conditions) for group in groups) - len(left)
-    reporter.line(
-        (f"{done} conditions are finished; " if done else "")
-        + f"expected time on {mesh.size} {machine['device']} devices: {clock(seconds)}, and up to "
-        f"{clock(compiling)} to compile, once (products at "
-        f"{min(speed.measured) / 1e9:.3g} to {max(speed.measured) / 1e9:.3g} GFLOP/s, measured "
-        "now; the time of analyses is scaled from 2 cores)"
-    )
+    if done:
+        reporter.line(f"{done} of them are finished")
+    if left:
+        rates = [rate / 1e9 for rate in speed.measured]
+        reporter.line(
+            f"expected time on {mesh.size} {runtime.describe()['device']} devices: "
+            f"{clock(seconds)}, and up to {clock(compile_seconds(left, mesh))} to compile, once "
+            f"(products at {min(rates):.3g} to {max(rates):.3g} GFLOP/s, measured now; the time "
+            "of analyses is scaled from 2 cores)"
+        )
 
 
 def _print_totals(

@@ -190,7 +190,7 @@ def summary_row(
     for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
     if features is not None:
-        row |= {name: float(np.mean(getattr(features, name))) for name in FEATURES}
+        row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid
     for (i, rank), (j, delays) in itertools.product(
         enumerate(grid.grid.ranks), enumerate(grid.grid.delays)

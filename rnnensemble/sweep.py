@@ -19,6 +19,9 @@ from rnnensemble.forecast import Budget, print_forecast
 from rnnensemble.groups import TrainingInterrupted, train_populations
 from rnnensemble.population import Population
 from rnnensemble.sweep_file import read_sweep
+from rnnensemble.sweep_folder import load_sweep
+
+__all__ = ["load_sweep", "run_sweep", "show_sweep"]
 
 
 def run_sweep(file: Path, options: SweepOptions) -> None:

@@ -29,6 +29,9 @@ MISSING = "missing"
 LOCK = "lock"
 """Held while a process starts the folder or writes its summary."""
 
+STARTING = {LOCK, ".manifest.json.partial"}
+"""What a folder that is being started may hold without a manifest."""
+
 LEAST_CONVERGED = 2
 """Networks without which nothing can be compared."""
 
@@ -60,7 +63,7 @@ def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
         sweep: The whole sweep.
         update: Allows other levels and settings under the same name and preset.
     """
-    if not folder.exists() or not {each.name for each in folder.iterdir()} - {LOCK}:
+    if not folder.exists() or {each.name for each in folder.iterdir()} <= STARTING:
         return
     manifest = sweep_manifest(folder)
     theirs, ours = (manifest["sweep"], manifest["preset"]), (sweep.name, sweep.preset)
@@ -89,9 +92,6 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
     require_same(folder, sweep, update=update)
     with folders.held(folder / LOCK, wait=True):
         require_same(folder, sweep, update=update)
-        if (folder / "manifest.json").exists() and sweep_manifest(folder)["digest"] == sweep.digest:
-            return
-        folders.write_text(folder / "sweep.toml", text)
         manifest = {
             "status": STATUS,
             "digest": sweep.digest,
@@ -100,7 +100,13 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
             "task": f"({len(sweep.conditions)} conditions)",
             "size": sweep.networks,
         }
-        folders.write_manifest(folder, manifest)
+        known = (folder / "manifest.json").exists() and sweep_manifest(folder)
+        if not known or known["digest"] != sweep.digest:
+            folders.write_manifest(folder, manifest)
+        # after the manifest: a folder without one is somebody else's
+        file = folder / "sweep.toml"
+        if not file.exists() or storage.read_text(file) != text:
+            folders.write_text(file, text)
 
 
 def condition_folder(folder: Path, digest: str) -> Path:
