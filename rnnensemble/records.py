@@ -143,6 +143,7 @@ def summary_row(condition: Condition, degeneracy: Degeneracy) -> dict[str, Any]:
     row: dict[str, Any] = {
         "digest": condition.digest,
         "task": condition.task.name,
+        "network": condition.network.kind,
         "width": condition.network.width,
         "size": degeneracy.size,
         "converged": len(degeneracy.networks),
