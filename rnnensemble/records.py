@@ -170,6 +170,7 @@ def settings_row(condition: Condition) -> dict[str, Any]:
     return {
         "digest": condition.digest,
         "task": condition.task.name,
+        "network": condition.network.kind,
         "width": condition.network.width,
         "threshold": max(threshold) if isinstance(threshold, tuple) else threshold,
         "size": condition.size,
