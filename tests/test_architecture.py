@@ -17,10 +17,11 @@ FLOORS = [
     {"levels", "prediction"},
     {"degeneracy", "populations", "feature_learning"},
     {"conditions", "plotting"},
-    {"records", "flags", "gallery", "console"},
-    {"storage"},
-    {"arrays"},
-    {"session", "foreign"},
+    {"factors", "folders"},
+    {"records", "flags", "gallery", "console", "sweep_file", "costs"},
+    {"storage", "forecast"},
+    {"arrays", "sweep_folder"},
+    {"session", "foreign", "sweep"},
     {"cli"},
 ]
 FILES = sorted(
@@ -58,7 +59,7 @@ def test_imports_only_from_lower_floors(path):
         (("matplotlib",), {"plotting"}),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
-            {"storage", "arrays"},
+            {"storage", "arrays", "folders"},
         ),
         (("local_devices(", "jax.devices(", "make_mesh(", "shard_map(", "pmap("), {"runtime"}),
         (("print(",), {"cli", "console"}),
