@@ -28,6 +28,8 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
   rnnensemble analyse --activity A.npy --weights W.npy [flags]
                                       measure networks made elsewhere, from arrays
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
+  rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
+  rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
   rnnensemble tasks                   tasks, their knobs, thresholds and OOD variants
 
 `rnnensemble COMMAND --help` lists the flags of a command; every field of a preset is one.
@@ -60,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
         "train": train,
         "analyse": analyse,
         "show": show,
+        "report": report,
+        "advise": advise,
         "tasks": tasks,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -214,6 +218,20 @@ def _show_run(folder: Path, reporter: "Reporter") -> None:
         reporter.line(session.go_on(folder))
     if run.degeneracy is not None:
         reporter.degeneracy(run.degeneracy)
+
+
+def report(arguments: list[str]) -> None:
+    """Writes the report on a sweep folder."""
+    from rnnensemble.report import command
+
+    command.report(arguments)
+
+
+def advise(arguments: list[str]) -> None:
+    """Says what to raise or lower for a wish, from measured effects."""
+    from rnnensemble.report import command
+
+    command.advise(arguments)
 
 
 def tasks(arguments: list[str]) -> None:

@@ -17,10 +17,11 @@ FLOORS = [
     {"levels", "prediction"},
     {"degeneracy", "populations", "feature_learning"},
     {"conditions", "plotting"},
-    {"records", "flags", "gallery", "console"},
-    {"storage"},
+    {"factors", "folders"},
+    {"records", "flags", "gallery", "console", "readings"},
+    {"storage", "findings", "plotting_study"},
     {"arrays"},
-    {"session", "foreign"},
+    {"session", "foreign", "report"},
     {"cli"},
 ]
 FILES = sorted(
@@ -55,10 +56,10 @@ def test_imports_only_from_lower_floors(path):
 @pytest.mark.parametrize(
     ("words", "door"),
     [
-        (("matplotlib",), {"plotting"}),
+        (("matplotlib",), {"plotting", "plotting_study"}),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
-            {"storage", "arrays"},
+            {"storage", "arrays", "folders"},
         ),
         (("local_devices(", "jax.devices(", "make_mesh(", "shard_map(", "pmap("), {"runtime"}),
         (("print(",), {"cli", "console"}),

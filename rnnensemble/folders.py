@@ -1,0 +1,139 @@
+"""Writing to disk so that a kill at any moment leaves what was there, or what was to come."""
+
+import contextlib
+import csv
+import datetime
+import importlib.metadata
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnensemble import runtime
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMAT = 2
+"""Version of the layout of run folders, folders of distances and sweep folders."""
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A path to write to; what is there takes the folder's place when the block has ended well."""
+    recover(folder)
+    partial, old = _beside(folder, "partial"), _beside(folder, "old")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        yield partial
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Brings back a folder whose replacement was cut off between its two renames."""
+    old = _beside(folder, "old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def _beside(folder: Path, suffix: str) -> Path:
+    return folder.with_name(f".{folder.name}.{suffix}")
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """The same for a file."""
+    partial = _beside(path, "partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
+    """Holds a lock inside the block; yields whether it is ours.
+
+    The kernel holds it (flock) and lets go when the process ends, however that happens; the file
+    itself stays. On one machine this always holds. Between machines it holds where the network
+    filesystem passes flock on: NFS 4 and NFS 3 with lockd do, Lustre if mounted with `flock`.
+    Windows has no flock: there the lock is always ours, and one process must do all the work.
+
+    Args:
+        path: The lock's file, made with its folder if missing.
+        wait: Waits until it is free.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+        yield True
+
+
+def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
+    """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
+    with whole_folder(folder / "figures") as partial:
+        partial.mkdir()
+        for name, figure in figures.items():
+            for suffix in ("png", "svg"):
+                figure.savefig(partial / f"{name}.{suffix}", dpi=150)
+
+
+def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
+    """Writes each figure as PNG and SVG into the folder's `figures`."""
+    if figures:
+        (folder / "figures").mkdir()
+    for name, figure in figures.items():
+        for suffix in ("png", "svg"):
+            figure.savefig(folder / "figures" / f"{name}.{suffix}", dpi=200)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest with what all have in common: format, time, versions, machine."""
+    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+    whole = {
+        "format": FORMAT,
+        **manifest,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "machine": runtime.describe(),
+    }
+    write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file of text, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes rows as CSV: all columns of all rows, empty where a row has no such column."""
+    columns = dict.fromkeys(name for row in rows for name in row)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(columns))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file, as text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
