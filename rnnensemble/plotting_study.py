@@ -28,7 +28,7 @@ MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000"), strict=False))
 def factor_figure(
     factors: Sequence[Factor], outcomes: Mapping[str, Outcome], names: Sequence[str]
 ) -> Figure:
-    """Measures along one factor: a row for each measure, a column for each task.
+    """Measures along one factor: a row for each measure, a column for each task; of one task a row.
 
     Bars are 95% intervals over networks, dotted lines the null (the same networks on other
     trials). Axes start at 0, or are logarithmic where values differ by more than a factor of 8 or
@@ -39,20 +39,22 @@ def factor_figure(
         outcomes: What is measured so far, by the condition's digest.
         names: Of the measures.
     """
-    columns, rows = len(factors), len(names)
-    size = (PANEL * columns + 1.0, 1.75 * rows + 0.8)
+    alone = len(factors) == 1
+    shape = (1, len(names)) if alone else (len(names), len(factors))
+    size = (PANEL * shape[1] + 1.0, 1.75 * shape[0] + 0.8)
     figure = Figure(figsize=size, layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False, sharex="col")
-    for i, name in enumerate(names):
-        for j, factor in enumerate(factors):
+    panels = figure.subplots(*shape, squeeze=False, sharex="col")
+    panels = panels.T if alone else panels
+    for row, name in zip(panels, names, strict=True):
+        for axes, factor in zip(row, factors, strict=True):
             readings = usable(read(factor, MEASURES[name], outcomes))
-            _draw_measure(panels[i, j], factor, MEASURES[name], readings)
+            _draw_measure(axes, factor, MEASURES[name], readings)
+        row[0].set_ylabel(_label(MEASURES[name], factors[0]), fontsize=8)
     for axes, factor in zip(panels[0], factors, strict=True):
         axes.set_title(_words(factor.task), fontsize=9)
-    for axes, name in zip(panels[:, 0], names, strict=True):
-        axes.set_ylabel(_label(MEASURES[name], factors[0]), fontsize=8)
-    for axes, factor in zip(panels[-1], factors, strict=True):
-        axes.set_xlabel(axis_name(factor), fontsize=8)
+    for row in panels if alone else panels[-1:]:
+        for axes, factor in zip(row, factors, strict=True):
+            axes.set_xlabel(axis_name(factor), fontsize=8)
     figure.align_ylabels()
     if any(name in ("dynamics", "behavior") for name in names):
         line = Line2D([], [], color="0.35", ls=":", lw=1.2, label="null: other trials alone")
@@ -223,7 +225,7 @@ def settings_figure(
     limit = min(max(np.nanmax(np.abs(folds), initial=0.5), 0.5), 4.0)
     axes.set_facecolor("0.75")  # where a setting does not fit the task
     image = axes.imshow(folds, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
-    axes.scatter(*np.nonzero(found)[::-1], s=10, color="k")
+    axes.scatter(*np.nonzero(found)[::-1], s=16, color="k", edgecolor="white", lw=0.6)
     axes.set_xticks(range(len(columns)), [f"{r}, {d}" for r, d in columns], rotation=60, fontsize=7)
     axes.set_yticks(
         range(len(rows)), [f"{each.title}, {_words(each.task)}" for each in rows], fontsize=7.5

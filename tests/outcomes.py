@@ -34,7 +34,7 @@ class Truth:
     behavior: float = 1.0
     moved: float = 1.0
     null: float = 0.1
-    networks: int = 10
+    networks: int = 20
 
 
 def points(rng, scale, count):
@@ -97,7 +97,7 @@ def factor(name, values, task="flipflop", **more):
             task=TASKS[task],
             network=VanillaRNN(width=width),
             training=Training(**more),
-            size=12,
+            size=24,
             seed=index + zlib.crc32(name.encode()) % 1000 * 100,
         )
         levels.append(Level(value=float(value), label=f"{value:g}", condition=condition))

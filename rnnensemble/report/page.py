@@ -1,6 +1,7 @@
 """The report as one HTML page that needs nothing but itself."""
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import NamedTuple
@@ -18,11 +19,11 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --paper: #16181b; --line: #3c4046;
   --soft: #22252a; --good: #6fc3f2; --bad: #ff9a55; --open: #a5a5a5; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-  max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+  max-width: 84rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.4rem; } h3 { font-size: 1.05rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; margin: .6rem 0 1rem; }
-th, td { border: 1px solid var(--line); padding: .25rem .5rem; text-align: left;
+th, td { border: 1px solid var(--line); padding: .2rem .4rem; text-align: left;
   vertical-align: top; }
 th { background: var(--soft); }
 .agrees { color: var(--good); font-weight: 600; } .disagrees { color: var(--bad);
@@ -133,7 +134,8 @@ def _cell(text: str) -> str:
     """A cell; the verdict that it ends with, before the paper's direction, gives its class."""
     verdict = text.partition(" (paper:")[0].rpartition(", ")[2]
     kind = f' class="{CLASSES[verdict]}"' if verdict in CLASSES else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    together = re.sub(r"\[.*?\]", lambda found: found[0].replace(" ", "&nbsp;"), escape(text))
+    return f"<td{kind}>{together}</td>"
 
 
 def _missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> str:

@@ -61,9 +61,9 @@ def overall_table(cells: Sequence[Finding], levels: Sequence[str] = LEVELS) -> T
 def findings_table(cells: Sequence[Finding], level: str) -> Table:
     """All factors and tasks of one measure."""
     dynamics, null = level == "dynamics", level in ("dynamics", "behavior")
-    head = ["factor", "task", "from, to", "statistic there", "ratio", "change per", "tau"]
-    head += ["p", "p adjusted", "direction", "paper", "verdict"]
-    head += ["same in DSA settings", "ratio to null: change per"] if dynamics else []
+    head = ["factor", "task", "direction", "paper", "verdict", "from, to", "statistic there"]
+    head += ["ratio", "change", "tau", "p", "p adjusted"]
+    head += ["same in DSA settings", "ratio to null: change"] if dynamics else []
     head += ["times its null"] if null else []
     rows = [_finding(cell, dynamics, null) for cell in cells if cell.level == level]
     return Table((*head, "note"), rows)
@@ -75,16 +75,16 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
     found = [
         words(cell.factor),
         words(cell.task),
-        ", ".join(ends) if measured else "",
-        ", ".join(map(number, (cell.first, cell.last))) if measured else "",
-        interval(cell.ratio),
-        f"{interval(cell.change)} {cell.per}" if measured else "",
-        number(cell.rank_correlation),
-        number(cell.p_value),
-        number(cell.p_adjusted),
         cell.direction if measured else "not measured",
         cell.paper,
         cell.verdict,
+        ", ".join(ends) if measured else "",
+        ", ".join(map(number, (cell.first, cell.last))) if measured else "",
+        interval(cell.ratio),
+        f"{interval(cell.change)} per {cell.per}" if measured else "",
+        number(cell.rank_correlation),
+        number(cell.p_value),
+        number(cell.p_adjusted),
     ]
     if dynamics:
         kind = "no trend" if cell.direction == NONE else cell.direction
