@@ -10,7 +10,7 @@ from rnnensemble.feature_learning import (
 )
 from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
-from rnnensemble.networks import VanillaRNN
+from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.pairwise import compare_networks, distance_matrix
 from rnnensemble.population import Population, TrainingInterrupted, train_population
 from rnnensemble.populations import compare_populations
@@ -26,6 +26,7 @@ __all__ = [
     "Degeneracy",
     "FeatureAnalysis",
     "FeatureLearning",
+    "MuPRNN",
     "Population",
     "Task",
     "Training",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import storage
+from rnnensemble import folders, storage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -192,9 +192,9 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
             f"{folder}; choose another --name, or remove that folder."
         )
     storage.require_free(folder)
-    with storage.whole_folder(folder) as partial:
+    with folders.whole_folder(folder) as partial:
         (partial / CHECKPOINT).mkdir(parents=True)
-        storage.write_manifest(partial, {"status": storage.INTERRUPTED, **manifest})
+        folders.write_manifest(partial, {"status": storage.INTERRUPTED, **manifest})
     return False
 
 
@@ -216,12 +216,12 @@ def save_distances(
     figures: "dict[str, Figure]",
 ) -> None:
     """Puts a whole folder of distances in the unfinished one's place."""
-    with storage.whole_folder(folder) as partial:
+    with folders.whole_folder(folder) as partial:
         partial.mkdir(parents=True)
-        storage.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
+        folders.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
         np.savez(partial / "matrices.npz", allow_pickle=False, **matrices)
-        storage.write_figures(partial, figures)
-        storage.write_manifest(partial, {"status": COMPARED, **manifest})
+        folders.write_figures(partial, figures)
+        folders.write_manifest(partial, {"status": COMPARED, **manifest})
 
 
 def read_distances(folder: Path) -> list[Row]:

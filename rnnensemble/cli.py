@@ -1,4 +1,4 @@
-"""The command line: quickstart, train, analyse, show, tasks.
+"""The command line: quickstart, train, analyse, sweep, show, tasks.
 
 Orbax, matplotlib and rich load only where they are used, so that `--help` is quick.
 """
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from rnnensemble import conditions, runtime
-from rnnensemble.flags import parse, parse_condition
+from rnnensemble.flags import SweepOptions, parse, parse_condition
 from rnnensemble.tasks import registered
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
   rnnensemble analyse RUN [flags]     measure a trained run again, with other settings
   rnnensemble analyse --activity A.npy --weights W.npy [flags]
                                       measure networks made elsewhere, from arrays
+  rnnensemble sweep FILE [flags]      many conditions, resumable; --dry-run prints what they cost
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
   rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
   rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
@@ -61,6 +62,7 @@ def main(arguments: list[str] | None = None) -> None:
         "quickstart": quickstart,
         "train": train,
         "analyse": analyse,
+        "sweep": sweep,
         "show": show,
         "report": report,
         "advise": advise,
@@ -165,6 +167,18 @@ def analyse(arguments: list[str]) -> None:
         session.analyse_and_save(folder, condition, run.population, reporter, given.devices)
 
 
+def sweep(arguments: list[str]) -> None:
+    """Runs the conditions of a sweep file, or goes on with them."""
+    if not arguments or arguments[0].startswith("-"):
+        if arguments and arguments[0] in ("-h", "--help"):
+            parse(SweepOptions, "sweep FILE", ["--help"])
+        raise ValueError("`sweep` is missing: rnnensemble sweep FILE, see experiments/study.")
+    options = parse(SweepOptions, f"sweep {arguments[0]}", arguments[1:])
+    from rnnensemble.sweep import run_sweep
+
+    run_sweep(Path(arguments[0]), options)
+
+
 def show(arguments: list[str]) -> None:
     """Shows a run as a table, or lists all runs."""
     from rnnensemble import storage
@@ -204,12 +218,16 @@ def show(arguments: list[str]) -> None:
 
 
 def _show_run(folder: Path, reporter: "Reporter") -> None:
-    from rnnensemble import foreign, session, storage
+    from rnnensemble import foreign, session, storage, sweep_folder
     from rnnensemble.console import population_line
+    from rnnensemble.sweep import show_sweep
 
     manifest = storage.read_manifest(folder)
     if "inputs" in manifest:
         foreign.show_distances(folder, manifest, reporter)
+        return
+    if manifest["status"] == sweep_folder.STATUS:
+        show_sweep(folder, reporter)
         return
     run = storage.load_run(folder)
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import tomli_w
 
-from rnnensemble import tasks
+from rnnensemble import networks, tasks
 from rnnensemble.degeneracy import Analysis
+from rnnensemble.feature_learning import FeatureAnalysis
 from rnnensemble.learning.trainer import Training
-from rnnensemble.networks import VanillaRNN
+from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
 
 
@@ -27,14 +28,16 @@ class Condition:
         network: Architecture.
         training: Optimization.
         analysis: How degeneracy is measured.
+        features: How feature learning is measured.
         size: Number of networks K.
         seed: Seed of the population.
     """
 
     task: Task
-    network: VanillaRNN = VanillaRNN()
+    network: Network = VanillaRNN()
     training: Training = Training()
     analysis: Analysis = Analysis()
+    features: FeatureAnalysis = FeatureAnalysis()
     size: int = 50
     seed: int = 0
 
@@ -46,12 +49,13 @@ class Condition:
 
 
 def as_table(value: Any) -> Any:
-    """A config as a tree of TOML values; a task gains its `kind`, None is left out."""
+    """A config as a tree of TOML values; tasks and networks gain their `kind`, None is left out."""
     if not dataclasses.is_dataclass(value):
         return list(value) if isinstance(value, tuple) else value
-    kind = {"kind": value.name} if isinstance(value, Task) else {}
+    kind = value.name if isinstance(value, Task) else getattr(value, "kind", None)
     fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    return kind | {name: as_table(each) for name, each in fields.items() if each is not None}
+    fields = {"kind": kind, **fields}
+    return {name: as_table(each) for name, each in fields.items() if each is not None}
 
 
 def to_toml(condition: Condition) -> str:
@@ -70,13 +74,26 @@ def from_toml(text: str) -> Condition:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"`preset` must be TOML: {error}.") from None
+    return from_table(table)
+
+
+def from_table(table: dict[str, Any]) -> Condition:
+    """The condition of a TOML table; raises ValueError as `from_toml` does."""
     if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
         known = ", ".join(tasks.registered())
         raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
     task_table = dict(table["task"])
     task = _build(tasks.find(task_table.pop("kind")), task_table, "task.")
-    rest = {name: value for name, value in table.items() if name != "task"}
-    return _build(Condition, rest, "", task=task)
+    rest = {name: value for name, value in table.items() if name not in ("task", "network")}
+    return _build(Condition, rest, "", task=task, network=_network(table.get("network", {})))
+
+
+def _network(table: Any) -> Network:
+    """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
+    if not isinstance(table, dict):
+        raise ValueError(f"`network` must be a table; got {table!r}.")
+    rest = {name: value for name, value in table.items() if name != "kind"}
+    return _build(networks.find(table.get("kind", VanillaRNN.kind)), rest, "network.")
 
 
 def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:

@@ -57,9 +57,16 @@ class Reporter:
         """Prints one line."""
         self.console.print(text, markup=False)
 
+    def section(self, text: str) -> None:
+        """Starts a new part: its bars begin anew."""
+        for task in self.tasks.values():
+            self.bars.remove_task(task)  # type: ignore[arg-type]
+        self.tasks.clear()
+        self.line(text)
+
     def training(self, progress: Progress) -> None:
         """Shows one epoch."""
-        left = _clock(progress.seconds_left)
+        left = clock(progress.seconds_left)
         note = (
             f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
             f"{progress.net_steps_per_second:.0f} net-steps/s, about {left} left"
@@ -103,9 +110,12 @@ class Reporter:
             self.line(("  " + "  ".join(cells)).rstrip())
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """A duration as minutes:seconds or hours:minutes:seconds."""
     if not math.isfinite(seconds):
         return "?"
+    if seconds >= 3600:
+        return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 

@@ -257,7 +257,8 @@ def _weights(
 ) -> Distances:
     pif, alone = analysis.pif, analysis.pif.parameters == "recurrent"
     names = ("recurrent_weights",) if alone else AXES
-    parameters = {name: getattr(subject.params, name) for name in names}
+    effective = subject.network.effective(subject.params)
+    parameters = {name: getattr(effective, name) for name in names}
     again = levels.renumbered(parameters, seed=analysis.seed, signed=pif.signed)
     features = [
         prepare_networks(

@@ -8,9 +8,10 @@ import numpy as np
 
 from rnnensemble import runtime
 from rnnensemble.axes import Array
+from rnnensemble.fleet import shared
 from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
 from rnnensemble.levels import evaluation_key
-from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks import Network, Params
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task, Trials
 
@@ -105,7 +106,8 @@ def measure_feature_learning(
         raise ValueError(f"`tile` must be at least 1; got {tile}.")
     require_converged(population)
     task, networks = population.task, np.flatnonzero(population.converged)
-    block = block_trials(analysis, task, population.network)
+    network = shared(population.network)
+    block = block_trials(analysis, task, network)
     mesh = runtime.network_mesh(devices)
     trials = _sample(evaluation_key(analysis.seed, DRAW), task=task, batch=analysis.trials)
     require_counted(trials, analysis.step_stride)
@@ -117,13 +119,13 @@ def measure_feature_learning(
         jax.tree.map(lambda *each: np.stack(each, axis=1), before, after),
         trials,
         # float32 on the plain path, whatever they trained with
-        network=dataclasses.replace(population.network, gain=1.0, precision="float32", fused=False),
+        network=dataclasses.replace(network, precision="float32", fused=False),
         stride=analysis.step_stride,
         block=block,
         mesh=mesh,
         tile=tile or runtime.default_tile(mesh, analysis.memory),
     )
-    change, relative = weight_changes(before.recurrent_weights, after.recurrent_weights)
+    change, relative = weight_changes(*map(network.effective_weights, (before, after)))
     return FeatureLearning(
         weight_change=change,
         relative_weight_change=relative,
@@ -153,7 +155,7 @@ def require_counted(trials: Trials, stride: int) -> None:
         )
 
 
-def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN) -> int:
+def block_bytes(block: int, *, kept_steps: int, task: Task, network: Network) -> int:
     """Memory that the kernel of one network takes with `block` trials at a time, in bytes.
 
         16 (R (P + T (N + I + O) + R) + 8 N^2),   R = block * kept_steps * O,
@@ -180,7 +182,7 @@ def block_bytes(block: int, *, kept_steps: int, task: Task, network: VanillaRNN)
     return 16 * (rows * (parameters + steps * (units + channels) + rows) + 8 * units**2)
 
 
-def block_trials(analysis: FeatureAnalysis, task: Task, network: VanillaRNN) -> int:
+def block_trials(analysis: FeatureAnalysis, task: Task, network: Network) -> int:
     """Trials to take at a time: the most that divide all trials and fit into the memory.
 
     Raises:
@@ -219,7 +221,7 @@ def _sample(key, *, task, batch):  # noqa: ANN001, ANN202
 def _alignments(pairs, trials, *, network, stride, block, mesh, tile):  # noqa: ANN001, ANN202
     """Kernel and representation alignment of every network, `[M]` each."""
 
-    def one(pair: VanillaParams, trials: Trials) -> tuple[Array, Array]:
+    def one(pair: Params, trials: Trials) -> tuple[Array, Array]:
         parts = jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), trials)
         kernel = kernel_alignment(pair, parts, network=network, stride=stride)
         return kernel, representation_alignment(pair, parts.inputs, network=network)

@@ -31,6 +31,36 @@ class RunOptions:
     quiet: bool = False
 
 
+@dataclasses.dataclass
+class SweepOptions:
+    """What of a sweep runs, where, and what is shown.
+
+    Attributes:
+        preset: One of the file's presets; None for its first.
+        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`; all
+            unless given.
+        group: The one group to run, by its name or number in --dry-run's list.
+        dry_run: Print what would run and what it costs; start nothing.
+        update: Go on in the folder of an earlier version of the file.
+        runs: Folder that holds the sweep's folder.
+        devices: How many devices to use, None for all.
+        tile: Networks that a device trains at once, None for what fits.
+        checkpoint_seconds: Seconds between checkpoints of a group that trains.
+        quiet: Print nothing but errors.
+    """
+
+    preset: str | None = None
+    only: tuple[str, ...] = ()
+    group: str | None = None
+    dry_run: bool = False
+    update: bool = False
+    runs: Path = Path("runs")
+    devices: int | None = None
+    tile: int | None = None
+    checkpoint_seconds: float = 60.0
+    quiet: bool = False
+
+
 def parse_condition(
     prog: str, arguments: list[str], condition: Condition, *, name: str | None
 ) -> tuple[RunOptions, Condition]:

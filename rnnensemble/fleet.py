@@ -21,7 +21,7 @@ from rnnensemble.learning.trainer import (
     init_state,
     train_epoch,
 )
-from rnnensemble.networks import VanillaRNN
+from rnnensemble.networks import Network
 from rnnensemble.tasks import Task
 
 LEAST_SLICE = 16
@@ -37,7 +37,7 @@ class Recipe(Protocol):
         ...
 
     @property
-    def network(self) -> VanillaRNN:
+    def network(self) -> Network:
         """Their architecture."""
         ...
 
@@ -61,7 +61,7 @@ class Settings(NamedTuple):
     """A recipe as a value."""
 
     task: Task
-    network: VanillaRNN
+    network: Network
     training: Training
     size: int
     seed: int
@@ -170,7 +170,7 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
         fleet.state,
         _placed(hyperparameters(settings), occupant, settings, mesh),
         _placed(active, occupant, settings, mesh) & (occupant < settings.size),
-        training=_shared(settings.training),
+        training=shared(settings.training),
         mesh=mesh,
         tile=fleet.tile,
         slices=_slices(settings, mesh),
@@ -191,17 +191,17 @@ def hyperparameters(recipe: Recipe) -> Hyperparameters:
         learning_rate=each(training.learning_rate),
         clip_norm=each(training.clip_norm),
         threshold=each(threshold),
-        gain=each(recipe.network.gain),
+        **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
     )
 
 
-def _shared(config: Any) -> Any:
+def shared(config: Any) -> Any:
     """The config without what may differ by network, so that such changes do not recompile."""
     return dataclasses.replace(config, **dict.fromkeys(config.per_network, 1.0))
 
 
 def _static(settings: Settings) -> dict[str, Any]:
-    return {"task": settings.task, "network": _shared(settings.network)}
+    return {"task": settings.task, "network": shared(settings.network)}
 
 
 def _keys(seed: int, occupant: np.ndarray, mesh: Mesh) -> Key:

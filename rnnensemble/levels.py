@@ -1,7 +1,6 @@
 """What networks of a population do on shared fresh trials, and the distances that follow."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import numpy as np
 from rnnensemble import intervals, runtime
 from rnnensemble.axes import Key
 from rnnensemble.blocks import Preparation, compare_pairs, plan
+from rnnensemble.fleet import shared
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.metrics import Metric
@@ -69,8 +69,7 @@ def subject_of(
 ) -> Subject:
     """The networks of a population with these indices."""
     params = jax.tree.map(lambda x: np.asarray(x)[networks], population.params)
-    network = replace(population.network, gain=1.0)  # of the initial weights alone
-    return Subject(params, network, runtime.network_mesh(devices), tile)
+    return Subject(params, shared(population.network), runtime.network_mesh(devices), tile)
 
 
 def evaluation_key(seed: int, draw: int) -> Key:

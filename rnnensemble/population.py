@@ -26,7 +26,7 @@ from rnnensemble.learning.trainer import (
     Training,
     TrainState,
 )
-from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 
 
@@ -63,11 +63,11 @@ class Population:
     """
 
     task: Task
-    network: VanillaRNN
+    network: Network
     training: Training
     seed: int
-    params: VanillaParams
-    initial_params: VanillaParams
+    params: Params
+    initial_params: Params
     history: History
     converged: np.ndarray
     diverged: np.ndarray
@@ -132,7 +132,7 @@ class TrainingInterrupted(KeyboardInterrupt):
 def train_population(
     task: Task,
     *,
-    network: VanillaRNN | None = None,
+    network: Network | None = None,
     training: Training | None = None,
     size: int = 50,
     seed: int = 0,
@@ -151,7 +151,8 @@ def train_population(
 
     Args:
         task: What to learn.
-        network: Architecture, `VanillaRNN()` unless given; its `gain` may differ by network.
+        network: Architecture, `VanillaRNN()` unless given; its `gain`, and the muP form's `gamma`,
+            may differ by network.
         training: Optimization, `Training()` unless given; its rates, clipping and thresholds
             may differ by network.
         size: Number of networks K.
@@ -212,7 +213,7 @@ class _Run(NamedTuple):
     """A training under way: the fleet, and what the host knows of it."""
 
     fleet: Fleet
-    initial_params: VanillaParams
+    initial_params: Params
     status: np.ndarray  # [K]
     reports: tuple[EpochReport, ...]  # one an epoch, each [K]
 

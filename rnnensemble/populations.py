@@ -52,7 +52,8 @@ def compare_populations(
     for each in populations:
         subject = levels.subject_of(each, np.flatnonzero(each.converged), devices, tile)
         key = levels.evaluation_key(seed, 0)
-        available = {"weights": subject.params.recurrent_weights, **subject.params._asdict()}
+        parameters = each.network.effective(subject.params)
+        available = {"weights": parameters.recurrent_weights, **parameters._asdict()}
         if set(metric.needs) - set(available):
             available |= levels.responses(subject, population.task, trials=trials, key=key)
         needed = {name: available[name] for name in metric.needs}

@@ -9,10 +9,19 @@ import numpy as np
 from rnnensemble.conditions import Condition
 from rnnensemble.degeneracy import Behavior, Degeneracy
 from rnnensemble.dynamics import GridDistances
+from rnnensemble.feature_learning import FeatureLearning
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
 from rnnensemble.levels import Distances
 from rnnensemble.population import History, Population
+
+FEATURES = (
+    "weight_change",
+    "relative_weight_change",
+    "kernel_alignment",
+    "representation_alignment",
+)
+"""Measures of feature learning, each `[M]`."""
 
 
 def plain(tree: Any) -> Any:
@@ -130,6 +139,23 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     )
 
 
+def features_tree(features: FeatureLearning) -> dict[str, Any]:
+    """The arrays of a measurement of feature learning."""
+    return {name: getattr(features, name) for name in (*FEATURES, "networks")}
+
+
+def features_shapes(converged: int) -> dict[str, Any]:
+    """A tree like `features_tree` gives, for its shapes and types alone."""
+    return dict.fromkeys(FEATURES, np.empty(converged, np.float64)) | {
+        "networks": np.empty(converged, np.int64)
+    }
+
+
+def as_features(stored: dict[str, Any], condition: Condition) -> FeatureLearning:
+    """What `features_tree` took apart."""
+    return FeatureLearning(**stored, size=condition.size, analysis=condition.features)
+
+
 def _distances(stored: Distances) -> Distances:
     return stored._replace(mean=_estimate(stored.mean))
 
@@ -138,15 +164,24 @@ def _estimate(values: Estimate) -> Estimate:
     return Estimate(*(float(value) for value in values))
 
 
-def summary_row(condition: Condition, degeneracy: Degeneracy) -> dict[str, Any]:
-    """Settings that matter at a glance, and the three levels with intervals."""
-    row: dict[str, Any] = {
+def settings_row(condition: Condition) -> dict[str, Any]:
+    """The first columns of a summary: settings that matter at a glance."""
+    threshold = condition.training.threshold or condition.task.threshold
+    return {
         "digest": condition.digest,
         "task": condition.task.name,
+        "network": condition.network.kind,
         "width": condition.network.width,
-        "size": degeneracy.size,
-        "converged": len(degeneracy.networks),
+        "threshold": max(threshold) if isinstance(threshold, tuple) else threshold,
+        "size": condition.size,
     }
+
+
+def summary_row(
+    condition: Condition, degeneracy: Degeneracy, features: FeatureLearning | None = None
+) -> dict[str, Any]:
+    """Settings that matter at a glance, the three levels with intervals, means of features."""
+    row = settings_row(condition) | {"converged": len(degeneracy.networks)}
     for name, sigma in degeneracy.behavior.sigmas.items():
         row |= _columns(f"sigma_{name}", sigma)
         row[f"sigma_{name}_null"] = degeneracy.behavior.nulls[name]
@@ -155,6 +190,8 @@ def summary_row(condition: Condition, degeneracy: Degeneracy) -> dict[str, Any]:
         row[f"disagreement_{name}"] = float(pairs.mean())
     for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    if features is not None:
+        row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid
     for (i, rank), (j, delays) in itertools.product(
         enumerate(grid.grid.ranks), enumerate(grid.grid.delays)

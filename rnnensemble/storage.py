@@ -1,4 +1,4 @@
-"""Run folders. This file and `arrays` are the only ones that touch the disk.
+"""Run folders.
 
     runs/<name>/
         config.toml                 the condition, as resolved
@@ -11,28 +11,22 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 """
 
 import contextlib
-import csv
-import datetime
-import importlib.metadata
 import json
-import shutil
 import warnings
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orbax.checkpoint import v1 as ocp
 
-from rnnensemble import conditions, records, runtime
+from rnnensemble import conditions, folders, records
 from rnnensemble.conditions import Condition
 from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.feature_learning import FeatureLearning
+from rnnensemble.folders import FORMAT
 from rnnensemble.population import Population
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-FORMAT = 2
-"""Version of the run folder's layout."""
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 """How far a run has come."""
@@ -45,12 +39,14 @@ class Run(NamedTuple):
         condition: Its settings.
         population: Its networks.
         degeneracy: How far apart they lie, None before the analysis.
+        features: How much they learned features, None where that was not measured.
         manifest: Status, digest, versions, device.
     """
 
     condition: Condition
     population: Population
     degeneracy: Degeneracy | None
+    features: FeatureLearning | None
     manifest: dict[str, Any]
 
 
@@ -60,7 +56,9 @@ def save_run(
     population: Population,
     *,
     degeneracy: Degeneracy | None = None,
+    features: FeatureLearning | None = None,
     figures: "dict[str, Figure] | None" = None,
+    seconds: dict[str, float] | None = None,
     replace: bool = False,
 ) -> Path:
     """Writes a run folder, whole or not at all.
@@ -70,7 +68,9 @@ def save_run(
         condition: Settings.
         population: Trained or interrupted networks.
         degeneracy: Its analysis, if there is one.
+        features: Its feature learning, if that was measured.
         figures: Figures by name, each saved as PNG and SVG.
+        seconds: What took how long, for the manifest.
         replace: Swaps out an existing run folder (a later stage of the same run).
 
     Returns:
@@ -83,26 +83,12 @@ def save_run(
     folder = Path(folder).absolute()
     if folder.exists() and not replace:
         require_free(folder)
-    with whole_folder(folder) as partial:
-        _write(partial, condition, population, degeneracy, figures or {})
+    with folders.whole_folder(folder) as partial:
+        _write(partial, condition, population, degeneracy, features)
+        folders.write_figures(partial, figures or {})
+        manifest = _manifest(condition, population, degeneracy, features)
+        folders.write_manifest(partial, manifest | ({"seconds": seconds} if seconds else {}))
     return folder
-
-
-@contextlib.contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A path to write to; what is there takes the folder's place when the block has ended well."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        yield partial
-        old = folder.with_name(f".{folder.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def require_free(folder: Path | str) -> None:
@@ -136,7 +122,7 @@ def load_run(folder: Path | str) -> Run:
             f"`run` {folder} holds distances of networks made elsewhere, no population; see "
             f"`rnnensemble show {folder}`."
         )
-    condition = conditions.from_toml(_read(folder / "config.toml"))
+    condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise _damaged(folder, "config.toml does not match the manifest's digest")
     arrays = folder / "conditions" / condition.digest
@@ -154,12 +140,23 @@ def load_run(folder: Path | str) -> Run:
         state=state,
         **stored,
     )
-    degeneracy = None
+    return Run(condition, population, *load_analysis(folder, condition, manifest), manifest)
+
+
+def load_analysis(
+    folder: Path, condition: Condition, manifest: dict[str, Any]
+) -> tuple[Degeneracy | None, FeatureLearning | None]:
+    """What was measured of the run in a folder, without its population."""
+    arrays, converged = folder / "conditions" / condition.digest, manifest["converged"]
+    degeneracy = features = None
     if manifest["status"] == ANALYSED:
-        shapes = records.degeneracy_shapes(condition, manifest["converged"])
+        shapes = records.degeneracy_shapes(condition, converged)
         tree = _restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
-    return Run(condition, population, degeneracy, manifest)
+    if manifest.get("features"):
+        tree = _restore(folder, arrays / "features", records.features_shapes(converged))
+        features = records.as_features(tree, condition)
+    return degeneracy, features
 
 
 def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
@@ -180,7 +177,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     if not (folder / "manifest.json").is_file():
         raise _damaged(folder, "manifest.json is missing")
     try:
-        manifest = json.loads(_read(folder / "manifest.json"))
+        manifest = json.loads(read_text(folder / "manifest.json"))
     except json.JSONDecodeError:
         raise _damaged(folder, "manifest.json cannot be read") from None
     if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
@@ -203,14 +200,15 @@ def read_preset(path: Path | str) -> Condition:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`preset` must be a TOML file; {path} does not exist.")
-    return conditions.from_toml(_read(path))
+    return conditions.from_toml(read_text(path))
 
 
 def _damaged(folder: Path, why: str) -> ValueError:
     return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file; ValueError if it cannot be read."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -222,9 +220,9 @@ def _write(
     condition: Condition,
     population: Population,
     degeneracy: Degeneracy | None,
-    figures: "dict[str, Figure]",
+    features: FeatureLearning | None,
 ) -> None:
-    """Writes all files of a run; the manifest last."""
+    """Writes settings, arrays and summary of a run."""
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
@@ -233,35 +231,17 @@ def _write(
         ocp.save(str(arrays / "state"), records.plain(population.state))
     if degeneracy is not None:
         ocp.save(str(arrays / "degeneracy"), records.degeneracy_tree(degeneracy))
-        write_rows(folder / "summary.csv", [records.summary_row(condition, degeneracy)])
-    write_figures(folder, figures)
-    write_manifest(folder, _manifest(condition, population, degeneracy))
-
-
-def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
-    """Writes each figure as PNG and SVG into the folder's `figures`."""
-    if figures:
-        (folder / "figures").mkdir()
-    for name, figure in figures.items():
-        for suffix in ("png", "svg"):
-            figure.savefig(folder / "figures" / f"{name}.{suffix}", dpi=200)
-
-
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes the manifest with what all have in common: format, time, versions, machine."""
-    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
-    whole = {
-        "format": FORMAT,
-        **manifest,
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "machine": runtime.describe(),
-    }
-    (folder / "manifest.json").write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        row = records.summary_row(condition, degeneracy, features)
+        folders.write_rows(folder / "summary.csv", [row])
+    if features is not None:
+        ocp.save(str(arrays / "features"), records.features_tree(features))
 
 
 def _manifest(
-    condition: Condition, population: Population, degeneracy: Degeneracy | None
+    condition: Condition,
+    population: Population,
+    degeneracy: Degeneracy | None,
+    features: FeatureLearning | None,
 ) -> dict[str, Any]:
     status = TRAINED if degeneracy is None else ANALYSED
     return {
@@ -273,15 +253,8 @@ def _manifest(
         "converged": int(population.converged.sum()),
         "diverged": int(population.diverged.sum()),
         "epochs": int(population.history.loss.shape[1]),
+        "features": features is not None,
     }
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows of the same columns as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:

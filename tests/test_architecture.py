@@ -18,10 +18,10 @@ FLOORS = [
     {"degeneracy", "populations", "feature_learning"},
     {"conditions", "plotting"},
     {"factors", "folders"},
-    {"records", "flags", "gallery", "console", "readings"},
-    {"storage", "findings", "plotting_study"},
-    {"arrays"},
-    {"session", "foreign", "report"},
+    {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
+    {"storage", "forecast", "findings", "plotting_study"},
+    {"arrays", "sweep_folder"},
+    {"session", "foreign", "sweep", "report"},
     {"cli"},
 ]
 FILES = sorted(

@@ -6,13 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
-from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Trials
 
 
-def kernel_alignment(
-    pair: VanillaParams, parts: Trials, *, network: VanillaRNN, stride: int
-) -> Array:
+def kernel_alignment(pair: Params, parts: Trials, *, network: Network, stride: int) -> Array:
     """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
 
     The kernel is symmetric, so that blocks below its diagonal count twice.
@@ -27,18 +25,18 @@ def kernel_alignment(
         A scalar in [0, 1].
     """
 
-    def jacobians(trials: Trials) -> VanillaParams:
+    def jacobians(trials: Trials) -> Params:
         jacobian = partial(output_jacobian, trials=trials, network=network, stride=stride)
         return jax.lax.map(jacobian, pair)
 
-    def part(i: Array) -> VanillaParams:
+    def part(i: Array) -> Params:
         return jacobians(jax.tree.map(lambda x: x[i], parts))
 
     # KA does not depend on the kernels' scales; near 1, their squares do not overflow
     one_trial = jacobians(jax.tree.map(lambda x: x[0, :1], parts))
     scales = _largest(jax.vmap(kernel_block)(one_trial, one_trial))
 
-    def products(left: VanillaParams, right: VanillaParams) -> Array:
+    def products(left: Params, right: Params) -> Array:
         kernels = jax.lax.map(lambda each: kernel_block(*each), (left, right)) / scales
         return jnp.einsum("arc,brc->ab", kernels, kernels)
 
@@ -53,9 +51,7 @@ def kernel_alignment(
     return _alignment(jnp.sum(jax.lax.map(block_row, jnp.arange(len(parts.mask))), axis=0))
 
 
-def output_jacobian(
-    params: VanillaParams, trials: Trials, *, network: VanillaRNN, stride: int
-) -> VanillaParams:
+def output_jacobian(params: Params, trials: Trials, *, network: Network, stride: int) -> Params:
     """J of the outputs at every stride-th step, zero where the loss does not count.
 
     Returns:
@@ -63,8 +59,8 @@ def output_jacobian(
         state that is not trained.
     """
 
-    def of_trial(inputs: Array, mask: Array) -> VanillaParams:
-        def counted(params: VanillaParams) -> Array:
+    def of_trial(inputs: Array, mask: Array) -> Params:
+        def counted(params: Params) -> Array:
             outputs = network.respond(params, inputs[None])[1][0]
             return (mask[:, None] * outputs)[stride - 1 :: stride]
 
@@ -73,7 +69,7 @@ def output_jacobian(
     return jax.vmap(of_trial)(trials.inputs, trials.mask)
 
 
-def kernel_block(left: VanillaParams, right: VanillaParams) -> Array:
+def kernel_block(left: Params, right: Params) -> Array:
     """J_left J_right^T, `[rows, rows]`, summed over the parameters' arrays."""
 
     def of_array(left: Array, right: Array) -> Array:
@@ -85,7 +81,7 @@ def kernel_block(left: VanillaParams, right: VanillaParams) -> Array:
     return sum(others, first)
 
 
-def representation_alignment(pair: VanillaParams, parts: Array, *, network: VanillaRNN) -> Array:
+def representation_alignment(pair: Params, parts: Array, *, network: Network) -> Array:
     """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2.
 
     Args:

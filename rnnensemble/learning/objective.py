@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
-from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Trials
 
 
@@ -23,15 +23,15 @@ def masked_mse(outputs: Array, targets: Array, mask: Array) -> Array:
     return jnp.sum(mask * squared) / jnp.sum(mask)
 
 
-def task_loss(params: VanillaParams, trials: Trials, network: VanillaRNN) -> Array:
+def task_loss(params: Params, trials: Trials, network: Network) -> Array:
     """The masked MSE of one network on trials, a scalar."""
     _, outputs = network.respond(params, trials.inputs)
     return masked_mse(outputs, trials.targets, trials.mask)
 
 
 def loss_and_gradient(
-    params: VanillaParams, trials: Trials, network: VanillaRNN, *, slices: int = 1
-) -> tuple[Array, VanillaParams]:
+    params: Params, trials: Trials, network: Network, *, slices: int = 1
+) -> tuple[Array, Params]:
     """The masked MSE of one network and its gradient, the batch taken in slices.
 
     One slice after another keeps a CPU's cache from overflowing; the sums are the same.
@@ -52,7 +52,7 @@ def loss_and_gradient(
         lambda x: x.reshape(slices, -1, *x.shape[1:]), trials._replace(mask=weights)
     )
 
-    def partial_loss(params: VanillaParams, part: Trials) -> Array:
+    def partial_loss(params: Params, part: Trials) -> Array:
         _, outputs = network.respond(params, part.inputs)
         return jnp.sum(part.mask * jnp.mean((outputs - part.targets) ** 2, axis=-1))
 

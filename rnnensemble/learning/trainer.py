@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
 from rnnensemble.learning.objective import loss_and_gradient
-from rnnensemble.networks import VanillaParams, VanillaRNN
+from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 
 TRAINING, CONVERGED, DIVERGED = 0, 1, 2
@@ -35,8 +35,9 @@ class Training:
     epochs in a row, and the clipping, are our reading and our choice.
 
     Attributes:
-        learning_rate: Adam's step size; one number, or one for each network.
+        learning_rate: Adam's step size, eta_0 in the muP form; one number, or one for each network.
         clip_norm: Largest global gradient norm, infinity for none; one, or one for each network.
+            The muP form measures gradients in units that depend on neither width nor gamma.
         threshold: Mean training MSE to reach, None for the task's own; one, or one for each.
         batch: Trials a step B.
         epoch_steps: Steps an epoch.
@@ -78,12 +79,14 @@ class Hyperparameters(NamedTuple):
         clip_norm: Largest global gradient norm.
         threshold: Mean training MSE to reach.
         gain: Factor on the initial recurrent weights.
+        gamma: Richness of learning in the muP form, 1 elsewhere; a factor on the learning rate.
     """
 
     learning_rate: ArrayLike
     clip_norm: ArrayLike
     threshold: ArrayLike
     gain: ArrayLike
+    gamma: ArrayLike
 
 
 class TrainState(NamedTuple):
@@ -100,7 +103,7 @@ class TrainState(NamedTuple):
         stale: Epochs since then.
     """
 
-    params: VanillaParams
+    params: Params
     adam: optax.OptState
     epoch: Array
     status: Array
@@ -124,13 +127,13 @@ class EpochReport(NamedTuple):
     learning_rate: ArrayLike
 
 
-def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: VanillaRNN) -> TrainState:
+def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network) -> TrainState:
     """The state of one network before its first step; `key` is the network's own."""
     params = network.init(
         jax.random.fold_in(key, 0),
         n_inputs=task.n_inputs,
         n_outputs=task.n_outputs,
-        gain=jnp.asarray(hyper.gain),
+        **{name: jnp.asarray(getattr(hyper, name)) for name in network.per_network},
     )
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
@@ -151,7 +154,7 @@ def train_epoch(
     hyper: Hyperparameters,
     *,
     task: Task,
-    network: VanillaRNN,
+    network: Network,
     training: Training,
     slices: int = 1,
 ) -> tuple[TrainState, EpochReport]:
@@ -172,14 +175,14 @@ def train_epoch(
     Returns:
         The state after the epoch and the epoch's report.
     """
-    rate = hyper.learning_rate * state.rate_scale
+    rate = hyper.gamma * hyper.learning_rate * state.rate_scale
     vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
 
     def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
         loss, gradient = loss_and_gradient(as_params(vector), trials, network, slices=slices)
-        gradient = ravel_pytree(gradient)[0]
+        gradient = ravel_pytree(network.scaled_gradient(gradient, hyper.gamma))[0]
         norm = jnp.linalg.norm(gradient)
         shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
         direction: Any

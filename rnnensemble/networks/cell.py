@@ -1,4 +1,4 @@
-"""One step of the vanilla RNN, and how its large products are computed."""
+"""One step of an RNN, its parameters, and how its large products are computed."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -36,6 +36,35 @@ class VanillaParams(NamedTuple):
     bias: Array
     readout_weights: Array
     initial_state: Array
+
+
+class MuPParams(NamedTuple):
+    """Weights of an RNN in the muP form: those of a vanilla RNN, and gamma.
+
+    Attributes:
+        input_weights: U, `[N, I]`.
+        recurrent_weights: J, `[N, N]`; row i holds what unit i receives, times N.
+        bias: Zero, never trained, `[N]`.
+        readout_weights: W, `[O, N]`.
+        initial_state: Zero, never trained, `[N]`.
+        gamma: Richness of learning, a scalar; never trained.
+    """
+
+    input_weights: Array
+    recurrent_weights: Array
+    bias: Array
+    readout_weights: Array
+    initial_state: Array
+    gamma: Array
+
+
+Params = VanillaParams | MuPParams
+"""The weights of any network."""
+
+
+def leaky(tau: float, before: Array, drive: Array) -> Array:
+    """before + tau (-before + drive); without a leak, tau = 1, the drive."""
+    return drive if tau == 1 else before + tau * (drive - before)
 
 
 def exact_product(left: Array, right: Array) -> Array:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, THIN, VanillaParams
+from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, THIN, VanillaParams, leaky
 
 WIDTHS = (16, 32, 64, 128)
 """Widths whose weights fit on the chip and whose products fit its matrix units."""
@@ -67,13 +67,15 @@ def _states_kernel(scheme: Any, *refs: Any) -> None:
     matrix, offset = weights[...], bias[...]
     columns = [thin[i] for i in range(n_inputs)]
 
-    def step(t: Array, state: Array) -> Array:
+    def step(t: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+        before, state = now
         states[t] = state
         drive = sum((inputs[t, :, i][:, None] * columns[i][None] for i in range(n_inputs)), offset)
-        return phi(product(state, matrix) + drive)
+        potential = leaky(scheme.tau, before, product(state, matrix) + drive)
+        return potential, phi(potential)
 
     first = jnp.broadcast_to(start[...][None], (batch, len(offset)))
-    last[...] = jax.lax.fori_loop(0, steps, step, first)
+    last[...] = jax.lax.fori_loop(0, steps, step, (first, first))[1]
 
 
 def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
@@ -90,9 +92,10 @@ def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
     def step(back: Array, drive_bar: Array) -> Array:
         t = steps - 1 - back
         drives_bar[t] = drive_bar
-        return slope(states[t]) * (product(drive_bar, matrix) + pull(t - 1))
+        pulled = slope(states[t]) * (product(drive_bar, matrix) + pull(t - 1))
+        return leaky(scheme.tau, drive_bar, pulled)
 
-    at_last = slope(last[...]) * pull(steps - 1)
+    at_last = scheme.tau * slope(last[...]) * pull(steps - 1)
     drives_bar[0] = jax.lax.fori_loop(0, steps - 1, step, at_last)
 
 

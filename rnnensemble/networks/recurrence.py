@@ -1,10 +1,13 @@
-"""The recurrence of the vanilla RNN, with a backward pass of its own.
+"""The recurrence of RNNs with or without a leak, with a backward pass of its own.
 
-    h_t = phi(W h_{t-1} + W_x x_t + b),   y_t = W_y h_t
+    a_t = a_{t-1} + tau (-a_{t-1} + W h_{t-1} + W_x x_t + b),   h_t = phi(a_t),   y_t = W_y h_t
+
+With tau = 1 this is h_t = phi(W h_{t-1} + W_x x_t + b), the vanilla RNN. A leaky one starts from
+a_0 = h_0, which 0 makes true.
 
 What makes it fast where memory, not arithmetic, is the limit:
 
-- Nothing is kept for the backward pass but the states h_0 ... h_{T-1}, in the order in which the
+- Nothing is kept for the backward pass but the rates h_0 ... h_{T-1}, in the order in which the
   gradients need them, so that no large array is cut, shifted or copied where outputs alone count.
 - The gradient of each weight matrix is one product over all trials and steps.
 - Products with few inputs or outputs are sums inside the loop; the drives W_x x_t + b and the
@@ -26,6 +29,7 @@ from rnnensemble.networks.cell import (
     SLOPES,
     VanillaParams,
     exact_product,
+    leaky,
     thin_product,
 )
 
@@ -38,11 +42,13 @@ class Scheme(NamedTuple):
         precision: Of the three products with N x N results or weights, a key of `PRODUCTS`.
         method: `scan`, a loop over the steps; `fused`, one GPU kernel where it can (see
             `fused.fits`); or `interpreted`, that kernel on any device, slowly, for tests.
+        tau: Leak, the step over the time constant; 1 for none.
     """
 
     activation: Literal["tanh", "relu"] = "tanh"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     method: Literal["scan", "fused", "interpreted"] = "scan"
+    tau: float = 1.0
 
 
 def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
@@ -73,12 +79,14 @@ def _scan_states(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[
     phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
     recurrent, thin = params.recurrent_weights.T, params.input_weights.T
 
-    def step(state: Array, input_now: Array) -> tuple[Array, Array]:
-        drive = thin_product(input_now, thin) + params.bias
-        return phi(product(state, recurrent) + drive), state
+    def step(now: tuple[Array, Array], input_now: Array) -> tuple[tuple, Array]:
+        before, state = now
+        drive = product(state, recurrent) + (thin_product(input_now, thin) + params.bias)
+        potential = leaky(scheme.tau, before, drive)
+        return (potential, phi(potential)), state
 
     start = jnp.broadcast_to(params.initial_state, (inputs.shape[1], len(recurrent)))
-    last, states = jax.lax.scan(step, start, inputs)
+    (_, last), states = jax.lax.scan(step, (start, start), inputs)
     return states, last
 
 
@@ -120,7 +128,7 @@ def _scan_drives_bar(
 ) -> Array:
     """d_1 ... d_T, the gradients of the drives W h_{t-1} + W_x x_t + b, `[T, B, N]`.
 
-        d_t = phi'_t (W^T d_{t+1} + e_t),   e_t = W_y^T dL/dy_t + dL/dh_t
+        d_t = (1 - tau) d_{t+1} + tau phi'_t (W^T d_{t+1} + e_t),   e_t = W_y^T dL/dy_t + dL/dh_t
 
     `outside` holds dL/dy, `[T, B, O]`, and dL/dh, `[T, B, N]`, where the rates are used.
     """
@@ -132,9 +140,10 @@ def _scan_drives_bar(
 
     def step(drive_bar: Array, now: tuple) -> tuple[Array, Array]:
         state, outside = now
-        return slope(state) * (product(drive_bar, weights) + pull(outside)), drive_bar
+        pulled = slope(state) * (product(drive_bar, weights) + pull(outside))
+        return leaky(scheme.tau, drive_bar, pulled), drive_bar
 
-    at_last = slope(last) * pull(tuple(x[-1] for x in outside))
+    at_last = scheme.tau * slope(last) * pull(tuple(x[-1] for x in outside))
     before = tuple(_earlier(x) for x in outside)
     return jax.lax.scan(step, at_last, (states, before), reverse=True)[1]
 
@@ -158,6 +167,10 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         left, right = (x.reshape(steps * batch, -1) for x in (left, right))
         return PRODUCTS[precision](left.T, right)
 
+    first_bar = jnp.sum(drives_bar[0], axis=0)
+    start_bar = exact_product(first_bar, params.recurrent_weights)
+    if scheme.tau != 1:
+        start_bar += (1 / scheme.tau - 1) * first_bar
     with_one = jnp.concatenate([inputs, jnp.ones((steps, batch, 1))], axis=-1)
     drive_weights_bar = over_all(with_one, drives_bar)
     gradient = VanillaParams(
@@ -166,7 +179,7 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         bias=drive_weights_bar[-1],
         readout_weights=over_all(_earlier(outputs_bar), states)
         + exact_product(outputs_bar[-1].T, last),
-        initial_state=exact_product(jnp.sum(drives_bar[0], axis=0), params.recurrent_weights),
+        initial_state=start_bar,
     )
     return gradient, exact_product(drives_bar, params.input_weights)
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.networks import recurrence
+from rnnensemble.networks.base import require_known, require_width
 from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, VanillaParams
 
 
@@ -36,10 +37,9 @@ class VanillaRNN:
             Off by default: not measured on a GPU.
     """
 
-    per_network: ClassVar[tuple[str, ...]] = ("gain",)
-    """Fields that may differ between the networks of a population."""
+    kind: ClassVar[str] = "vanilla"
     update_rule: ClassVar[str] = "standard"
-    """Networks of unlike rules never stand in one distance matrix."""
+    per_network: ClassVar[tuple[str, ...]] = ("gain",)
 
     width: int = 128
     activation: Literal["tanh", "relu"] = "tanh"
@@ -50,19 +50,10 @@ class VanillaRNN:
     fused: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.width, int) or self.width < 1:
-            raise ValueError(f"`width` must be a whole number of at least 1; got {self.width!r}.")
-        if self.activation not in ACTIVATIONS:
-            known = sorted(ACTIVATIONS)
-            raise ValueError(f"`activation` must be one of {known}; got {self.activation!r}.")
-        if self.precision not in PRODUCTS:
-            known = sorted(PRODUCTS)
-            raise ValueError(f"`precision` must be one of {known}; got {self.precision!r}.")
-        if self.initialization not in INITIALIZATIONS:
-            known = sorted(INITIALIZATIONS)
-            raise ValueError(
-                f"`initialization` must be one of {known}; got {self.initialization!r}."
-            )
+        require_width(self.width)
+        require_known("activation", self.activation, ACTIVATIONS)
+        require_known("precision", self.precision, PRODUCTS)
+        require_known("initialization", self.initialization, INITIALIZATIONS)
 
     def init(self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array) -> VanillaParams:
         """Draws the weights of one network.
@@ -104,6 +95,18 @@ class VanillaRNN:
         scheme = recurrence.Scheme(self.activation, self.precision, method)
         rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
+
+    def effective(self, params: VanillaParams) -> VanillaParams:
+        """The parameters, which act as they are."""
+        return params
+
+    def effective_weights(self, params: VanillaParams) -> Array:
+        """W_h, `[..., N, N]`."""
+        return params.recurrent_weights
+
+    def scaled_gradient(self, gradient: VanillaParams, gamma: Array) -> VanillaParams:
+        """The gradient as it is; there is no gamma."""
+        return gradient
 
 
 def uniform(key: Key, shape: tuple[int, ...], bound: float) -> Array:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from rnnensemble import findings, folders, plotting_study
+from rnnensemble import findings, plotting_study
 from rnnensemble.console import Reporter
 from rnnensemble.factors import Outcome, Sweep
 from rnnensemble.findings import Finding, Findings
 from rnnensemble.flags import parse
+from rnnensemble.folders import read_rows, replace_figures, write_rows, write_text
 from rnnensemble.readings import LEVELS, MEASURES
 from rnnensemble.report import advice, rows, tables
 from rnnensemble.report.page import Picture, page
@@ -101,11 +102,11 @@ def write_report(
         reporter.line(f"testing {trends} trends with {permutations} permutations each")
     found = findings.find(sweep, outcomes, permutations=permutations)
     figures = study_figures(sweep, outcomes, found)
-    folders.replace_figures(folder, figures)
-    folders.write_rows(folder / "findings.csv", [rows.row(cell) for cell in found.cells])
+    replace_figures(folder, figures)
+    write_rows(folder / "findings.csv", [rows.row(cell) for cell in found.cells])
     version = importlib.metadata.version("rnnensemble")
     text = page(sweep, outcomes, found.cells, _pictures(sweep, figures), version=version)
-    folders.write_text(folder / "report.html", text)
+    write_text(folder / "report.html", text)
     return found
 
 
@@ -189,7 +190,7 @@ def read_findings(path: Path) -> list[Finding]:
             "FOLDER` writes by --summary."
         )
     try:
-        found = [rows.finding_of(cells) for cells in folders.read_rows(path)]
+        found = [rows.finding_of(cells) for cells in read_rows(path)]
     except ValueError as error:
         raise ValueError(
             f"`summary` {path} is no table of findings ({error}); give the findings.csv that "

@@ -1,0 +1,132 @@
+"""The RNN in the muP form, whose learning is as rich at every width and richer with gamma."""
+
+import dataclasses
+from typing import ClassVar, Literal
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array, Key
+from rnnensemble.networks import recurrence
+from rnnensemble.networks.base import require_known, require_width
+from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, MuPParams, VanillaParams
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MuPRNN:
+    """The RNN in the muP (mean-field) form for Adam.
+
+        h(t+1) - h(t) = tau (-h(t) + (1/N) J phi(h(t)) + U x(t)),   h(0) = 0,
+        f = (1 / (gamma N)) W phi(h)
+
+    J_ij ~ N(0, N), U_ij and W_ij ~ N(0, 1), no bias. Adam's steps are gamma times
+    `Training.learning_rate`, which is eta_0 here. A step then changes hidden units by about
+    gamma eta_0 and outputs by about eta_0 at every width. Larger gamma is richer, smaller gamma
+    lazier learning; a small gamma starts with large outputs. Rates are phi(h).
+
+    Gradients get smaller as 1 / (gamma N) and, of J, 1 / (gamma N^2) an entry; `scaled_gradient`
+    undoes it, so that Adam's epsilon is as negligible and a clipping norm as strict for every
+    width and gamma. Adam itself does not depend on these factors.
+
+    Source: Huang et al. (arXiv 2410.03972, section 3.2; tau = 0.1). Open there, chosen here: the
+    law of U and W, that nothing is trained besides J, U, W, and the gradients' units.
+
+    Attributes:
+        width: Number of units N.
+        gamma: Richness of learning; one number, or one for each network.
+        tau: Time step over the units' time constant, above 0 and at most 1.
+        gain: Factor on the initial J; one number, or one for each network.
+        activation: phi, `tanh` or `relu`.
+        precision: As for `VanillaRNN`.
+        fused: As for `VanillaRNN`.
+    """
+
+    kind: ClassVar[str] = "mup"
+    update_rule: ClassVar[str] = "mup"
+    per_network: ClassVar[tuple[str, ...]] = ("gain", "gamma")
+
+    width: int = 128
+    gamma: float | tuple[float, ...] = 1.0
+    tau: float = 0.1
+    gain: float | tuple[float, ...] = 1.0
+    activation: Literal["tanh", "relu"] = "tanh"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    fused: bool = False
+
+    def __post_init__(self) -> None:
+        require_width(self.width)
+        require_known("activation", self.activation, ACTIVATIONS)
+        require_known("precision", self.precision, PRODUCTS)
+        if not 0 < self.tau <= 1:
+            raise ValueError(f"`tau` must be above 0 and at most 1; got {self.tau!r}.")
+
+    def init(
+        self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array, gamma: Array
+    ) -> MuPParams:
+        """Draws the weights of one network.
+
+        Args:
+            key: Random key, consumed.
+            n_inputs: Number of inputs I.
+            n_outputs: Number of outputs O.
+            gain: Factor on the recurrent weights, a scalar.
+            gamma: Richness of learning, a scalar.
+
+        Returns:
+            Initial parameters.
+        """
+        input_key, recurrent_key, readout_key = jax.random.split(key, 3)
+        square = self.width, self.width
+        return MuPParams(
+            input_weights=jax.random.normal(input_key, (self.width, n_inputs)),
+            recurrent_weights=gain * self.width**0.5 * jax.random.normal(recurrent_key, square),
+            bias=jnp.zeros(self.width),
+            readout_weights=jax.random.normal(readout_key, (n_outputs, self.width)),
+            initial_state=jnp.zeros(self.width),
+            gamma=gamma,
+        )
+
+    def respond(self, params: MuPParams, inputs: Array) -> tuple[Array, Array]:
+        """Runs one network on a batch of trials.
+
+        Args:
+            params: Parameters of one network.
+            inputs: Inputs x, `[B, T, I]`.
+
+        Returns:
+            Rates phi(h), `[B, T, N]`, and outputs f, `[B, T, O]`; those of step t see x(t).
+        """
+        params = params._replace(
+            **{
+                name: jax.lax.stop_gradient(getattr(params, name))
+                for name in ("bias", "initial_state", "gamma")
+            }
+        )
+        method = "fused" if self.fused else "scan"
+        scheme = recurrence.Scheme(self.activation, self.precision, method, self.tau)
+        time_first = jnp.swapaxes(inputs, 0, 1)
+        rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)
+        return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
+
+    def effective(self, params: MuPParams) -> VanillaParams:
+        """J / N, U and W / (gamma N), of one network or with leading axes."""
+        return VanillaParams(
+            input_weights=params.input_weights,
+            recurrent_weights=self.effective_weights(params),
+            bias=params.bias,
+            readout_weights=params.readout_weights / (params.gamma[..., None, None] * self.width),
+            initial_state=params.initial_state,
+        )
+
+    def effective_weights(self, params: MuPParams) -> Array:
+        """J / N, `[..., N, N]`."""
+        return params.recurrent_weights / self.width
+
+    def scaled_gradient(self, gradient: MuPParams, gamma: Array) -> MuPParams:
+        """The gradient of J / sqrt(N), U and W times gamma sqrt(N): each of norm about 1."""
+        scale = gamma * self.width**0.5
+        return gradient._replace(
+            input_weights=scale * gradient.input_weights,
+            recurrent_weights=self.width**0.5 * scale * gradient.recurrent_weights,
+            readout_weights=scale * gradient.readout_weights,
+        )

@@ -1,0 +1,297 @@
+"""Sweeps: trained in groups, skipped when finished, refused in one line."""
+
+import csv
+import re
+import shutil
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from rnnensemble import cli, folders, runtime, storage, sweep, sweep_folder
+from rnnensemble.console import Reporter
+from rnnensemble.groups import TrainingInterrupted
+from rnnensemble.sweep import load_sweep
+
+FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
+
+
+def start(folder, *arguments, file=FILE):
+    cli.main(["sweep", str(file), "--runs", str(folder), *arguments])
+
+
+def rows_of(folder):
+    """Rows of summary.csv without times."""
+    with (folder / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if not k.startswith("seconds_")} for row in rows]
+
+
+def keep_all_programs():
+    """What is compiled here need not be in test_sweep_kill.py."""
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The runs folder of a finished sweep, and what the command printed."""
+    runs = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        lines = []
+        patch.setattr(runtime, "use_compilation_cache", keep_all_programs)
+        patch.setattr(Reporter, "line", lambda _, text: lines.append(text))
+        start(runs)
+    return runs, lines
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A runs folder of one's own."""
+    shutil.copytree(whole[0], tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("a finished condition was trained")
+
+    monkeypatch.setattr(sweep, "train_populations", never)
+
+
+def failure(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["sweep", *map(str, arguments)])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    return error
+
+
+def test_a_row_for_each_level(whole):
+    folder, lines = whole[0] / "tiny", whole[1]
+    rows = rows_of(folder)
+    assert [(r["factor"], r["task"], float(r["value"])) for r in rows] == [
+        ("channels", "flipflop", 1),
+        ("channels", "flipflop", 2),
+        ("rate", "flipflop", 0.001),
+        ("rate", "flipflop", 0.004),
+    ]
+    assert {k: v for k, v in rows[0].items() if k not in ("factor", "value", "label")} == {
+        k: v for k, v in rows[2].items() if k not in ("factor", "value", "label")
+    }
+    for row in rows:
+        assert int(row["converged"]) + int(row["diverged"]) + int(row["unconverged"]) == 3
+        assert float(row["threshold"]) == 0.9
+    text = "\n".join(lines)
+    assert re.search(r"group 1 of 2, flipflop-vanilla12-\w{8}: 2 conditions, 6 networks", text)
+    assert "3 of 3 conditions finished" in text
+    assert "rate:flipflop=0.004: 3 of 3 networks converged; sigma" in text
+
+
+def test_folder_reads_back(whole, capsys):
+    folder = whole[0] / "tiny"
+    read, outcomes = load_sweep(folder)
+    assert list(outcomes) == list(read.conditions)
+    rows = {row["digest"]: row for row in rows_of(folder)}
+    for digest, outcome in outcomes.items():
+        run = storage.load_run(folder / "conditions" / digest)  # an ordinary run folder
+        assert run.condition == outcome.condition == read.conditions[digest]
+        assert run.manifest == outcome.manifest
+        for name in ("weight_change", "kernel_alignment", "representation_alignment"):
+            values = getattr(outcome.features, name)
+            np.testing.assert_array_equal(values, getattr(run.features, name))
+            assert float(rows[digest][name]) == values.mean()
+        assert outcome.features.analysis == run.condition.features
+        assert float(rows[digest]["dsa"]) == outcome.degeneracy.dynamics.mean.value
+    cli.main(["show", str(folder)])
+    shown = capsys.readouterr().out
+    assert "3 of 3 conditions finished" in shown
+    assert re.search(r"rate +flipflop +0.004 +3/3 +\S+ +\S+ +\S+\n", shown)
+    cli.main(["show", str(folder / "conditions" / next(iter(outcomes)))])
+    assert "mean PIF distance" in capsys.readouterr().out
+    cli.main(["show", "--runs", str(whole[0])])
+    assert "(3 conditions)" in capsys.readouterr().out
+
+
+def test_finished_conditions_are_skipped(copy, no_training, capsys):
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.toml")}
+    start(copy)
+    assert "3 of 3 conditions finished" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.toml")} == before
+
+
+def test_only_and_groups_lead_to_the_same_rows(whole, tmp_path, capsys):
+    start(tmp_path, "--only", "channels=1", "--quiet")
+    assert [row["factor"] for row in rows_of(tmp_path / "tiny")] == ["channels", "rate"]
+    start(tmp_path, "--group", "2", "--quiet")
+    group = next(path.stem for path in (whole[0] / "tiny" / "groups").iterdir())
+    start(tmp_path, "--group", group, "--quiet")
+    start(tmp_path, "--group", "1", "--quiet")
+    assert capsys.readouterr().out == ""
+    assert rows_of(tmp_path / "tiny") == rows_of(whole[0] / "tiny")  # alone or in a group
+
+
+def test_a_lost_condition_is_made_again(copy, whole):
+    folder = copy / "tiny"
+    _, outcomes = load_sweep(folder)
+    first, second, third = (folder / "conditions" / digest for digest in outcomes)
+    shutil.rmtree(first)
+    second.rename(second.with_name(f".{second.name}.old"))  # a kill between two renames
+    run = storage.load_run(third)  # a kill between training and analysis
+    storage.save_run(third, run.condition, run.population, replace=True)
+    assert len(load_sweep(folder)[1]) == 0
+    start(copy, "--quiet")
+    assert rows_of(folder) == rows_of(whole[0] / "tiny")
+
+
+def test_too_few_converged_networks_do_not_stop_a_sweep(tmp_path):
+    file = tmp_path / "sweep.toml"
+    text = FILE.read_text().replace(
+        "{value = 0.004, training = {", "{value = 0.004, training = {threshold = 1e-9, "
+    )
+    file.write_text(text)
+    start(tmp_path, "--only", "rate", "--quiet", file=file)
+    *_, good, bad = rows_of(tmp_path / "tiny")
+    assert (bad["converged"], bad["diverged"], bad["unconverged"]) == ("0", "0", "3")
+    assert bad["dsa"] == bad["pif"] == bad["kernel_alignment"] == ""
+    assert float(good["pif"]) > 0
+    read, outcomes = load_sweep(tmp_path / "tiny")
+    outcome = outcomes[read.factors[1].levels[1].condition.digest]
+    assert outcome.degeneracy is None
+    assert outcome.features is None
+    assert outcome.manifest["converged"] == 0
+
+
+def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
+    train = sweep.train_populations
+
+    def interrupted(*args, **options):
+        populations = train(*args, **options | {"checkpoint": kept.append})
+        del populations
+        raise TrainingInterrupted(kept[0])
+
+    kept = []
+    monkeypatch.setattr(sweep, "train_populations", interrupted)
+    with pytest.raises(SystemExit) as stop:
+        start(tmp_path, "--only", "rate", "--checkpoint-seconds", "0")
+    assert stop.value.code == 130
+    assert "the same command goes on" in capsys.readouterr().out
+    manifests = [
+        storage.read_manifest(path) for path in (tmp_path / "tiny" / "conditions").iterdir()
+    ]
+    assert [manifest["status"] for manifest in manifests] == [storage.INTERRUPTED] * 2
+
+
+def test_a_group_of_another_process_is_left_to_it(whole, copy, no_training, capsys):
+    folder = copy / "tiny"
+    read, _ = load_sweep(folder)
+    alone = next(g for g in sweep.groups_of(read) if len(g.conditions) == 1)
+    shutil.rmtree(folder / "conditions" / alone.conditions[0].digest)
+    with folders.held(folder / "groups" / f"{alone.name}.lock") as ours:
+        assert ours
+        start(copy)
+    printed = capsys.readouterr().out
+    assert "2 of 3 conditions finished" in printed
+    assert "another process works on the other 1" in printed
+
+
+def test_a_changed_file_is_refused_or_taken_over(copy, whole, tmp_path, capsys):
+    file = tmp_path / "changed.toml"
+    file.write_text("# a remark\n" + FILE.read_text())
+    start(copy, "--quiet", file=file)
+    file.write_text(FILE.read_text().replace("0.004", "0.008"))
+    error = failure(capsys, file, "--runs", copy)
+    assert "has changed since" in error
+    assert "--update" in error
+    start(copy, "--update", "--quiet", file=file)
+    before, after = rows_of(whole[0] / "tiny"), rows_of(copy / "tiny")
+    assert after[:3] == before[:3]  # kept
+    assert after[3]["value"] == "0.008"
+    assert after[3]["digest"] not in {row["digest"] for row in before}
+    assert "has changed since" in failure(capsys, FILE, "--runs", copy)
+
+
+def test_a_folder_of_another_sweep_is_refused(copy, tmp_path, capsys):
+    file = tmp_path / "other.toml"
+    file.write_text(FILE.read_text().replace('name = "tiny"', 'name = "other"'))
+    (copy / "tiny").rename(copy / "other")
+    error = failure(capsys, file, "--runs", copy)
+    assert re.search(r"`sweep` 'other' .* does not fit .*, which holds 'tiny'", error)
+    shutil.copytree(next((copy / "other" / "conditions").iterdir()), copy / "tiny")
+    assert "is another run's" in failure(capsys, FILE, "--runs", copy)
+    (copy / "tiny" / "manifest.json").unlink()
+    assert "must be a sweep's folder" in failure(capsys, FILE, "--runs", copy)
+
+
+def test_damaged_folders_are_named(copy, capsys):
+    folder = copy / "tiny"
+    first, second, _ = (folder / "conditions").iterdir()
+    shutil.rmtree(first)
+    shutil.copytree(second, first)
+    assert re.search(r"holds condition \w+; remove it", failure(capsys, FILE, "--runs", copy))
+    (folder / "sweep.toml").write_text(FILE.read_text().replace("0.004", "0.008"))
+    with pytest.raises(ValueError, match="does not match its manifest"):
+        load_sweep(folder)
+
+
+def test_dry_run(copy, tmp_path, no_training, capsys):
+    start(tmp_path, "--dry-run")
+    printed = capsys.readouterr().out
+    assert "3 conditions, 9 networks, " in printed
+    assert re.search(r"1 +flipflop-vanilla12-\w{8} +2 +6 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
+    assert re.search(
+        r"expected time on 2 cpu devices: 0:0\d, and up to .*GFLOP/s, measured now", printed
+    )
+    assert list(tmp_path.iterdir()) == [tmp_path / "runs"]  # of `copy`
+    start(copy, "--dry-run", "--only", "rate")
+    printed = capsys.readouterr().out
+    assert "2 of them are finished" in printed
+    assert "expected time" not in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "`sweep` is missing"),
+        (["nothing.toml"], "nothing.toml does not exist"),
+        ([FILE, "--preset", "paper"], "`preset` must be one of this sweep's"),
+        ([FILE, "--only", "chanels"], "did you mean `channels`"),
+        ([FILE, "--only", "rate=3"], "`only` rate has no level '3'"),
+        ([FILE, "--group", "flipflop-vanilla12-00000000"], "did you mean `flipflop-vanilla12-"),
+        ([FILE, "--group", "3"], "`group` `3` is not one of this sweep's 2 groups"),
+        ([FILE, "--devices", "9"], "`devices` must lie between 1 and the 2"),
+        ([FILE, "--tile", "0"], "`tile` must be at least 1"),
+        ([FILE, "--prset", "small"], "did you mean `--preset`"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
+    where = ["--runs", tmp_path / "runs"] if arguments else []
+    assert message in failure(capsys, *arguments, *where)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_device_too_small_names_the_tile_that_fits(tmp_path, capsys, monkeypatch):
+    memory = [5e5]
+    monkeypatch.setattr("rnnensemble.runtime.memory_bytes", lambda _: memory[0])
+    error = failure(capsys, FILE, "--tile", "64", "--runs", tmp_path / "runs")
+    assert re.search(r"`tile` of 64 networks needs .* 0.0005 GB; a tile of \d+ fits", error)
+    fitting = re.search(r"a tile of (\d+) fits", error)[1]
+    start(tmp_path, "--tile", fitting, "--dry-run")
+    memory[0] = 1e4
+    error = failure(capsys, FILE, "--runs", tmp_path / "runs")
+    assert "not even a tile of 1 fits: lower `batch`" in error
+    assert not (tmp_path / "runs").exists()
+
+
+def test_lock_is_free_again_after_the_block(tmp_path):
+    path = tmp_path / "groups" / "a.lock"
+    for _ in range(2):
+        with folders.held(path) as first, folders.held(path) as second:
+            assert (first, second) == (True, False)
+
+
+def test_stage_of_a_missing_condition(tmp_path):
+    assert sweep_folder.stage(tmp_path, "0" * 12) == (sweep_folder.MISSING, {})

@@ -1,0 +1,94 @@
+"""A sweep that is killed again and again, and one that two processes share, end as any other."""
+
+import csv
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
+KILLS = 10
+
+
+def run(runs, cores):
+    """A process that runs the sweep as the command line does."""
+    import jax
+
+    from rnnensemble import runtime
+    from rnnensemble.flags import SweepOptions
+    from rnnensemble.sweep import run_sweep
+
+    jax.config.update("jax_num_cpu_devices", cores)
+    runtime.use_compilation_cache()
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # starts are quick
+    run_sweep(FILE, SweepOptions(runs=runs, checkpoint_seconds=0.0, quiet=True))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Starts processes that have the package loaded, but nothing compiled and no device."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["rnnensemble.sweep", "orbax.checkpoint.v1"])
+    return context
+
+
+def start(server, runs):
+    process = server.Process(target=run, args=(runs, 2))
+    process.start()
+    return process
+
+
+def finish(process):
+    process.join(120)
+    assert process.exitcode == 0
+    process.close()
+
+
+def rows_of(runs):
+    """Rows of summary.csv without times."""
+    with (runs / "tiny" / "summary.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return [{k: v for k, v in row.items() if not k.startswith("seconds_")} for row in rows]
+
+
+@pytest.fixture(scope="module")
+def expected(server, tmp_path_factory):
+    """The rows of an uninterrupted sweep, and the seconds that one takes once compiled."""
+    runs = tmp_path_factory.mktemp("runs")
+    finish(start(server, runs / "first"))
+    started = time.monotonic()
+    finish(start(server, runs / "second"))
+    seconds = time.monotonic() - started
+    assert rows_of(runs / "first") == rows_of(runs / "second")
+    return rows_of(runs / "first"), seconds
+
+
+def test_killed_at_random_moments(server, expected, tmp_path):
+    rows, seconds = expected
+    moments = random.Random(0)
+    kills = sweeps = 0
+    while kills < KILLS:
+        process = start(server, tmp_path / str(sweeps))
+        process.join(moments.uniform(0.1, 0.9) * seconds)
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            process.close()
+            kills += 1
+        else:  # finished between two kills: once more
+            finish(process)
+            assert rows_of(tmp_path / str(sweeps)) == rows
+            sweeps += 1
+    finish(start(server, tmp_path / str(sweeps)))
+    assert rows_of(tmp_path / str(sweeps)) == rows
+
+
+def test_two_processes_share_a_sweep(server, expected, tmp_path):
+    processes = [start(server, tmp_path) for _ in range(2)]
+    for process in processes:
+        finish(process)
+    assert rows_of(tmp_path) == expected[0]
