@@ -29,6 +29,8 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
                                       measure networks made elsewhere, from arrays
   rnnensemble sweep FILE [flags]      many conditions, resumable; --dry-run prints what they cost
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
+  rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
+  rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
   rnnensemble tasks                   tasks, their knobs, thresholds and OOD variants
 
 `rnnensemble COMMAND --help` lists the flags of a command; every field of a preset is one.
@@ -62,6 +64,8 @@ def main(arguments: list[str] | None = None) -> None:
         "analyse": analyse,
         "sweep": sweep,
         "show": show,
+        "report": report,
+        "advise": advise,
         "tasks": tasks,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -232,6 +236,20 @@ def _show_run(folder: Path, reporter: "Reporter") -> None:
         reporter.line(session.go_on(folder))
     if run.degeneracy is not None:
         reporter.degeneracy(run.degeneracy)
+
+
+def report(arguments: list[str]) -> None:
+    """Writes the report on a sweep folder."""
+    from rnnensemble.report import command
+
+    command.report(arguments)
+
+
+def advise(arguments: list[str]) -> None:
+    """Says what to raise or lower for a wish, from measured effects."""
+    from rnnensemble.report import command
+
+    command.advise(arguments)
 
 
 def tasks(arguments: list[str]) -> None:

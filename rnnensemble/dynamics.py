@@ -212,12 +212,35 @@ class SettingsTrend(NamedTuple):
     share_down: float
 
 
-def trend_over_settings(levels: Sequence[float], found: Sequence[GridDistances]) -> SettingsTrend:
+def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
+    """The same distances under the settings alone that all have.
+
+    Raises:
+        ValueError: If they have no setting in common.
+    """
+    first, *others = (each.grid for each in found)
+    ranks = tuple(r for r in first.ranks if all(r in grid.ranks for grid in others))
+    delays = tuple(d for d in first.delays if all(d in grid.delays for grid in others))
+    if not ranks or not delays:
+        raise ValueError("`found` must have at least one rank and number of delays in common.")
+    shared = []
+    for each in found:
+        rows = [each.grid.ranks.index(rank) for rank in ranks]
+        columns = [each.grid.delays.index(delay) for delay in delays]
+        parts = (x[rows][:, columns] for x in (each.matrices, each.nulls))
+        shared.append(GridDistances(DSAGrid(ranks=ranks, delays=delays), *parts))
+    return shared
+
+
+def trend_over_settings(
+    levels: Sequence[float], found: Sequence[GridDistances], *, permutations: int = 9999
+) -> SettingsTrend:
     """How mean DSA distance goes along a factor, and in how many settings it goes so.
 
     Args:
         levels: The factor's value at each level.
         found: The distances at each level, under the same grid.
+        permutations: Random permutations at most, for each setting.
 
     Raises:
         ValueError: If the grids differ, or `inference.trend` raises.
@@ -226,7 +249,9 @@ def trend_over_settings(levels: Sequence[float], found: Sequence[GridDistances])
     if any(each.grid != grid for each in found):
         raise ValueError("`found` must have one grid; compare equal settings only.")
     trends = {
-        (rank, delays): inference.trend(levels, [each.matrices[i, j] for each in found])
+        (rank, delays): inference.trend(
+            levels, [each.matrices[i, j] for each in found], permutations=permutations
+        )
         for i, rank in enumerate(grid.ranks)
         for j, delays in enumerate(grid.delays)
     }

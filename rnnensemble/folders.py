@@ -87,6 +87,15 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield True
 
 
+def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
+    """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
+    with whole_folder(folder / "figures") as partial:
+        partial.mkdir()
+        for name, figure in figures.items():
+            for suffix in ("png", "svg"):
+                figure.savefig(partial / f"{name}.{suffix}", dpi=150)
+
+
 def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Writes each figure as PNG and SVG into the folder's `figures`."""
     if figures:

@@ -159,6 +159,26 @@ def spread(
     return log_interval(values.std(), *spread_parts(values, skewness=SKEWNESS), k - 1)
 
 
+def mean_value(values: np.ndarray) -> Estimate:
+    """Mean of one positive number for each network, with an interval over networks.
+
+    The interval is exp(log m +- t s / m), t Student's with K - 1 degrees of freedom and s the
+    standard error of the mean.
+
+    Args:
+        values: One value for each network, `[K]`.
+
+    Returns:
+        The mean and its interval, in the values' units.
+
+    Raises:
+        ValueError: If the array is not a vector of at least 2 values.
+    """
+    values = as_values(values)
+    mean, error = values.mean(), values.std(ddof=1) / np.sqrt(len(values))
+    return log_interval(mean, mean, error / nonzero(mean), len(values) - 1)
+
+
 def as_distances(matrix: np.ndarray, name: str = "matrix") -> np.ndarray:
     """The matrix in float64, checked: square, at least 2 networks."""
     matrix = np.asarray(matrix, float)

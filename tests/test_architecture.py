@@ -18,10 +18,10 @@ FLOORS = [
     {"degeneracy", "populations", "feature_learning"},
     {"conditions", "plotting"},
     {"factors", "folders"},
-    {"records", "flags", "gallery", "console", "sweep_file", "costs"},
-    {"storage", "forecast"},
+    {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
+    {"storage", "forecast", "findings", "plotting_study"},
     {"arrays", "sweep_folder"},
-    {"session", "foreign", "sweep"},
+    {"session", "foreign", "sweep", "report"},
     {"cli"},
 ]
 FILES = sorted(
@@ -56,7 +56,7 @@ def test_imports_only_from_lower_floors(path):
 @pytest.mark.parametrize(
     ("words", "door"),
     [
-        (("matplotlib",), {"plotting"}),
+        (("matplotlib",), {"plotting", "plotting_study"}),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
             {"storage", "arrays", "folders"},

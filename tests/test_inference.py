@@ -296,8 +296,8 @@ SQUARE, VECTOR = gaussian(6), np.arange(6.0)
             r"`first` must have shape \[K\]",
         ),
         (
-            lambda: inference.compare_conditions(SQUARE, SQUARE, statistic="mean"),
-            "`statistic` must be 'mean_distance' or 'spread'; got 'mean'",
+            lambda: inference.compare_conditions(SQUARE, SQUARE, statistic="median"),
+            "`statistic` must be one of 'mean_distance', 'spread', 'mean'; got 'median'",
         ),
         (
             lambda: inference.compare_conditions(SQUARE, SQUARE[:2, :2]),
@@ -366,3 +366,58 @@ def test_random_orders_keep_the_given_one_first():
     orders = reduction.orders([10, 12], 50, seed=0)
     np.testing.assert_array_equal(orders[0], np.arange(22))
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(22), (51, 1)))
+
+
+def test_means_of_values_are_compared_by_permuting_the_values():
+    first, second = np.array([1.0, 1.1, 1.2, 0.9]), np.array([2.0, 2.1, 1.9])
+    found = inference.compare_conditions(first, second, statistic="mean")
+    # exp of the difference of log means; Welch's t of values in units of their own mean
+    numbers = [np.log(x.mean()) + (x - x.mean()) / x.mean() for x in (first, second)]
+    pooled = np.concatenate(numbers)
+    permuted = [
+        welch(pooled[list(chosen)], pooled[[i for i in range(7) if i not in chosen]])
+        for chosen in itertools.combinations(range(7), 4)
+    ]
+    assert found.p_value == pytest.approx(share_at_least(welch(*numbers), permuted))
+    assert found.ratio.value == pytest.approx(second.mean() / first.mean())
+    assert found.ratio.low < found.ratio.value < found.ratio.high
+    assert found.direction == "up"
+
+
+def test_a_mean_has_students_interval_on_a_log_scale():
+    values = RNG.gamma(4, size=12)
+    found = intervals.mean_value(values)
+    reach = 2.200985 * values.std(ddof=1) / np.sqrt(12) / values.mean()  # t with 11 degrees
+    expected = values.mean() * np.exp([0.0, -reach, reach])
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_mean_needs_more_networks_where_it_varies_more():
+    steady, loose = 1 + 0.1 * RNG.normal(size=20), 1 + 0.3 * RNG.normal(size=20)
+    widths = inference.power_curve(steady, [10, 40], statistic="mean")
+    assert widths[1] < widths[0] / 1.8
+    needed = [inference.networks_needed(x, 0.1, statistic="mean") for x in (steady, loose)]
+    assert 3 * needed[0] < needed[1]
+
+
+def test_a_trend_against_nulls_is_that_of_their_ratio():
+    matrices = [gaussian(8, scale) for scale in (1.0, 2.0, 4.0)]
+    equal = [np.full(8, null) for null in (0.1, 0.2, 0.4)]
+    found = inference.trend_against_null([0, 1, 2], matrices, equal)
+    plain = inference.trend([0, 1, 2], [m / n[0] for m, n in zip(matrices, equal, strict=True)])
+    np.testing.assert_allclose(found.change, plain.change)
+    assert found.p_value == plain.p_value
+    assert found.rank_correlation == pytest.approx(plain.rank_correlation)
+    noisy = [n * RNG.uniform(0.5, 1.5, size=8) for n in equal]
+    wider = inference.trend_against_null([0, 1, 2], matrices, noisy)
+    ratios = [
+        inference.against_null(m, n).ratio.value for m, n in zip(matrices, noisy, strict=True)
+    ]
+    assert wider.change.value == pytest.approx((ratios[2] / ratios[0]) ** 0.5)
+
+
+def test_a_trend_against_nulls_needs_both_for_each_level():
+    with pytest.raises(ValueError, match="`levels` must hold one number for each of 1 conditions"):
+        inference.trend_against_null([0, 1], [gaussian(4)], [np.ones(4)])
+    with pytest.raises(ValueError, match="`null` must hold a distance for each of 4 networks"):
+        inference.trend_against_null([0, 1], [gaussian(4)] * 2, [np.ones(4), np.ones(3)])

@@ -8,7 +8,7 @@ from rnnensemble.inference.comparison import (
     trend,
 )
 from rnnensemble.inference.multiplicity import adjust
-from rnnensemble.inference.nulls import NullComparison, against_null
+from rnnensemble.inference.nulls import NullComparison, against_null, trend_against_null
 from rnnensemble.inference.power import networks_needed, power_curve
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "networks_needed",
     "power_curve",
     "trend",
+    "trend_against_null",
 ]

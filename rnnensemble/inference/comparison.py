@@ -68,13 +68,14 @@ def compare_conditions(
     - `spread`: sqrt(K/(K - 1)) |L_i - median L|, as Brown and Forsythe's test. Deviations from the
       median keep the level for skewed losses, where those from the mean reject too often, and
       remove the conditions' mean losses, which are not the question.
+    - `mean`: log m + (x_i - m)/m, for positive numbers of single networks.
 
     Studentizing keeps the level where the conditions differ in more than the statistic, as
     permutations of the mere difference do not. All rearrangements are enumerated if there are no
     more than `permutations`. docs/statistics.md tabulates the measured level and power.
 
     Args:
-        first: Distances `[K, K]` for `mean_distance`, values `[K]` for `spread`.
+        first: Distances `[K, K]` for `mean_distance`, values `[K]` for `spread` and `mean`.
         second: The same for the other condition, with any number of networks L.
         statistic: What to compare.
         permutations: Random permutations at most.
@@ -179,14 +180,27 @@ def trend(
     Raises:
         ValueError: As `compare_conditions`, or if levels and conditions do not match.
     """
-    positions = np.asarray(levels, float)
-    if positions.shape != (len(conditions),) or not np.ptp(positions) > 0:
-        raise ValueError(
-            f"`levels` must hold one number for each of {len(conditions)} conditions, at least two "
-            f"of them different; got {list(levels)}."
-        )
+    positions = as_positions(levels, len(conditions))
     named = enumerate(conditions)
     summaries = [reduction.summarize(data, statistic, f"conditions[{i}]") for i, data in named]
+    return trend_of(summaries, positions, permutations, seed)
+
+
+def as_positions(levels: Sequence[float], count: int) -> np.ndarray:
+    """Levels as an array; ValueError unless there is one for each condition, not all equal."""
+    positions = np.asarray(levels, float)
+    if positions.shape != (count,) or not np.ptp(positions) > 0:
+        raise ValueError(
+            f"`levels` must hold one number for each of {count} conditions, at least two of them "
+            f"different; got {list(levels)}."
+        )
+    return positions
+
+
+def trend_of(
+    summaries: Sequence[reduction.Summary], positions: np.ndarray, permutations: int, seed: int
+) -> Trend:
+    """The trend of conditions that are already reduced."""
     centered = positions - positions.mean()
     weights = centered / (centered**2).sum()
     change = reduction.contrast(summaries, weights)

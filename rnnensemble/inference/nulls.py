@@ -1,11 +1,14 @@
 """Distances between networks against distances of each network to itself."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from rnnensemble import intervals
 from rnnensemble.inference import reduction
+from rnnensemble.inference.comparison import Trend, as_positions, trend_of
+from rnnensemble.inference.reduction import Summary
 from rnnensemble.intervals import Estimate
 
 
@@ -55,7 +58,51 @@ def against_null(matrix: np.ndarray, null: np.ndarray) -> NullComparison:
     share = float((pairs > threshold).mean())
     if k == 2:
         return NullComparison(intervals.no_interval(ratio), share, threshold)
-    numbers = reduction.pseudo_values(parts) - null / null.mean()
+    numbers = _relative(matrix, null)
     error = numbers.std(ddof=1) / np.sqrt(k)
     estimate = intervals.log_interval(ratio, ratio, error, k - 1)
     return NullComparison(estimate, share, threshold)
+
+
+def trend_against_null(
+    levels: Sequence[float],
+    matrices: Sequence[np.ndarray],
+    nulls: Sequence[np.ndarray],
+    *,
+    permutations: int = 9999,
+    seed: int = 0,
+) -> Trend:
+    """Whether mean distance over mean null rises or falls along an ordered factor.
+
+    As `trend`, with log(m / n) for log m: where the null changes along the factor as the distance
+    does, trials explain the trend.
+
+    Args:
+        levels: The factor's value at each level, at least 2 different ones.
+        matrices: Distances `[K_l, K_l]` of each level.
+        nulls: Distances of each network to itself on other trials, `[K_l]`.
+        permutations: Random permutations at most; all are enumerated if there are no more.
+        seed: Seed of the permutations.
+
+    Returns:
+        Change for each unit of the levels, rank correlation, p-value and direction.
+
+    Raises:
+        ValueError: As `trend` and `against_null`.
+    """
+    positions = as_positions(levels, len(matrices))
+    summaries = []
+    for index, (matrix, null) in enumerate(zip(matrices, nulls, strict=True)):
+        summary = reduction.summarize(matrix, "mean_distance", f"matrices[{index}]")
+        ratio = against_null(matrix, null).ratio.value
+        relative = _relative(np.asarray(matrix, float), np.asarray(null, float))
+        error = float(relative.std(ddof=1) / np.sqrt(len(relative)))
+        numbers = np.log(ratio) + relative - relative.mean()
+        summaries.append(Summary(ratio, ratio, error, numbers, summary.own / np.mean(null)))
+    return trend_of(summaries, positions, permutations, seed)
+
+
+def _relative(matrix: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """What each network adds to log(m / n), up to a constant, `[K]`."""
+    parts = intervals.distance_parts(matrix)
+    return reduction.pseudo_values(parts) - null / null.mean()

@@ -23,8 +23,9 @@ def power_curve(
         4/K (var(a) + var(e) / (K - 2)),
 
     with both variances estimated from the pilot's networks; for `spread` the formula of its
-    interval is used with the pilot's kurtosis and skewness. Resampled networks would not do: a
-    network drawn twice has no distance to itself, and repeated values bias the kurtosis.
+    interval is used with the pilot's kurtosis and skewness, for `mean` var(x)/K. Resampled
+    networks would not do: a network drawn twice has no distance to itself, and repeated values
+    bias the kurtosis.
 
     Args:
         pilot: Distances `[K, K]` or values `[K]` of networks of the condition in question.
@@ -45,8 +46,8 @@ def power_curve(
     summary = reduction.summarize(pilot, statistic, "pilot")
     if len(summary.own) < 4:
         raise ValueError(f"`pilot` must have at least 4 networks; got {len(summary.own)}.")
-    predict = _distance_width if statistic == "mean_distance" else _spread_width
-    return predict(np.asarray(pilot, float), planned)
+    widths = {"mean_distance": _distance_width, "spread": _spread_width, "mean": _mean_width}
+    return widths[statistic](np.asarray(pilot, float), planned)
 
 
 def _distance_width(matrix: np.ndarray, planned: np.ndarray) -> np.ndarray:
@@ -63,6 +64,12 @@ def _spread_width(values: np.ndarray, planned: np.ndarray) -> np.ndarray:
     low, high = intervals.log_ends(np.sqrt(relative) / 2, planned - 1)
     shift = planned / np.sqrt((planned - 1) * (planned - intervals.NORMAL))  # of the center
     return shift * (high - low) / 2
+
+
+def _mean_width(values: np.ndarray, planned: np.ndarray) -> np.ndarray:
+    relative = values.std(ddof=1) / np.sqrt(planned) / values.mean()
+    low, high = intervals.log_ends(relative, planned - 1)
+    return (high - low) / 2
 
 
 def networks_needed(

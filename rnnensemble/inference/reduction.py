@@ -10,10 +10,10 @@ import numpy as np
 from rnnensemble import intervals
 from rnnensemble.intervals import DistanceParts, Estimate
 
-Statistic: TypeAlias = Literal["mean_distance", "spread"]
-"""What is compared: the mean of distances `[K, K]` or sigma of values `[K]`."""
+Statistic: TypeAlias = Literal["mean_distance", "spread", "mean"]
+"""What is compared: the mean of distances `[K, K]`, sigma or mean of values `[K]`."""
 
-LEAST = {"mean_distance": 3, "spread": 4}
+LEAST = {"mean_distance": 3, "spread": 4, "mean": 3}
 """Networks below which a condition shows no variation between networks."""
 
 
@@ -38,7 +38,8 @@ class Summary(NamedTuple):
 def summarize(data: np.ndarray, statistic: Statistic, name: str) -> Summary:
     """A condition reduced; raises ValueError, naming the argument, for data that do not fit."""
     if statistic not in LEAST:
-        raise ValueError(f"`statistic` must be 'mean_distance' or 'spread'; got {statistic!r}.")
+        known = ", ".join(map(repr, LEAST))
+        raise ValueError(f"`statistic` must be one of {known}; got {statistic!r}.")
     distances = statistic == "mean_distance"
     data = (intervals.as_distances if distances else intervals.as_values)(data, name)
     k = len(data)
@@ -48,7 +49,8 @@ def summarize(data: np.ndarray, statistic: Statistic, name: str) -> Summary:
             f"their {statistic}; got {k}."
         )
     used = data[~np.eye(k, dtype=bool)] if distances else data
-    summary = _of_distances(data) if distances else _of_values(data)
+    reduce = {"mean_distance": _of_distances, "spread": _of_values, "mean": _of_mean}[statistic]
+    summary = reduce(data)
     if not (np.isfinite(used).all() and summary.value > 0):
         raise ValueError(
             f"`{name}` must hold finite numbers with a {statistic} above 0, since ratios are "
@@ -72,6 +74,15 @@ def _of_values(values: np.ndarray) -> Summary:
     deviations = np.abs(values - np.median(values))
     numbers = np.sqrt(len(values) / (len(values) - 1)) * deviations
     return Summary(float(values.std()), float(center), float(error), numbers, deviations)
+
+
+def _of_mean(values: np.ndarray) -> Summary:
+    mean = float(values.mean())
+    scale = float(intervals.nonzero(mean))
+    error = float(values.std(ddof=1)) / math.sqrt(len(values)) / scale
+    # linear in the values: permuting these permutes the values, studentized where means differ
+    numbers = math.log(abs(scale)) + (values - mean) / scale
+    return Summary(mean, mean, error, numbers, values)
 
 
 def pseudo_values(parts: DistanceParts) -> np.ndarray:

@@ -1,0 +1,60 @@
+"""Writes the results of a sweep into docs/study: tables, figures, and the numbers as CSV.
+
+    python docs/make_study.py runs/study-small
+
+Needs the folder that `rnnensemble sweep` filled and `rnnensemble report` reported on. The tables
+go between the markers of docs/study/index.md; the words around them are written by hand.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from documents import replace_part, table  # noqa: E402
+
+from rnnensemble import sweep_folder  # noqa: E402
+from rnnensemble.readings import LEVELS, MEASURES  # noqa: E402
+from rnnensemble.report import tables  # noqa: E402
+from rnnensemble.report.command import read_findings  # noqa: E402
+from rnnensemble.report.tables import Table  # noqa: E402
+
+STUDY = ROOT / "docs" / "study"
+
+
+def main(folder: Path, study: Path) -> None:
+    """Copies numbers and figures, writes the tables."""
+    cells = read_findings(folder / "findings.csv")
+    sweep, outcomes = sweep_folder.load_sweep(folder)
+    for name in ("summary.csv", "findings.csv", "sweep.toml"):
+        shutil.copyfile(folder / name, study / name)
+    (study / "figures").mkdir(exist_ok=True)
+    for path in (study / "figures").glob("*.png"):
+        path.unlink()
+    for path in sorted((folder / "figures").glob("*.png")):
+        shutil.copyfile(path, study / "figures" / path.name)
+    beside = [name for name in MEASURES if name not in LEVELS]
+    parts = {
+        "overall": tables.overall_table(cells),
+        "beside": tables.overall_table(cells, beside),
+        "convergence": tables.convergence_table(sweep, outcomes),
+        "run": tables.run_table(sweep, outcomes),
+    } | {name: tables.findings_table(cells, name) for name in MEASURES}
+    for name, found in parts.items():
+        replace_part(study / "index.md", name, markdown(found))
+
+
+def markdown(found: Table) -> str:
+    """A table; a bar in a cell would end it."""
+    rows = [[cell.replace("|", "\\|") for cell in row] for row in found.rows]
+    return table(list(found.head), rows)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case [folder]:
+            main(Path(folder), STUDY)
+        case _:
+            raise SystemExit("usage: python docs/make_study.py FOLDER, a sweep's folder")
