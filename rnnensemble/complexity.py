@@ -126,13 +126,15 @@ def measure_complexity(
     counted = drawn.mask > 0
     present = spread_steps(counted, steps, neighbors)
     continuous = [_continuous(values) for values in (drawn.inputs, drawn.targets)]
-    if given == "between" and any(each.any() for each in continuous):
+    discrete = not any(each.any() for each in continuous)
+    if given == "between" and not discrete:
         raise ValueError(
             f"`given` must be 'present' for {task.name}: the inputs between cannot be a "
             "condition where inputs or outputs are continuous."
         )
     lags = np.arange(1, min(max_lag, last) + 1)
-    demand = [_memory(task, drawn, t, lags, given, neighbors) for t in present]
+    question = _Question(lags, given, neighbors, discrete)
+    demand = [_memory(task, drawn, t, question) for t in present]
     shares = counted[:, present].mean(axis=0)
     return Complexity(
         _mean_entropy(drawn.inputs, np.ones_like(counted), neighbors),
@@ -188,38 +190,46 @@ def _mean_entropy(values: np.ndarray, counted: np.ndarray, neighbors: int) -> np
     return total / weight
 
 
-def _memory(
-    task: Task, drawn: _Drawn, present: int, lags: np.ndarray, given: str, neighbors: int
-) -> np.ndarray:
-    """The memory demand at one step, `[O, L]`."""
+class _Question(NamedTuple):
+    """What is asked of every output at every present step."""
+
+    lags: np.ndarray
+    given: str
+    neighbors: int
+    discrete: bool
+
+
+def _memory(task: Task, drawn: _Drawn, present: int, question: _Question) -> np.ndarray:
+    """The memory demand at one step, `[O, L]`; 0 where the lag reaches before the trial."""
     counted = drawn.mask[:, present] > 0
-    demand = np.zeros((task.n_outputs, len(lags)))
+    demand = np.zeros((task.n_outputs, len(question.lags)))
+    reached = question._replace(lags=question.lags[question.lags <= present])
+    measure = _discrete_demand if question.discrete else _continuous_demand
     for inputs, outputs in task.channels:
-        past = drawn.inputs[counted][:, : present + 1, inputs]
+        latest_first = drawn.inputs[counted][:, present::-1, inputs]
         for o in outputs:
-            found = _demand_of(past, drawn.targets[counted, present, o], lags, given, neighbors)
+            found = measure(latest_first, drawn.targets[counted, present, o], reached)
             demand[o, : len(found)] = found
     return demand
 
 
-def _demand_of(
-    past: np.ndarray, output: np.ndarray, lags: np.ndarray, given: str, neighbors: int
-) -> list[float]:
-    """M_L of one output `[B]` from inputs up to the present, `[B, t + 1, I]`, while L <= t."""
-    present = past.shape[1] - 1
-    lags = lags[lags <= present]
-    if given == "present":
-        return [
-            information.conditional_mutual_information(
-                past[:, present - lag], output, past[:, present], neighbors=neighbors
-            )
-            for lag in lags
-        ]
-    found, trials = [], len(output)
-    known = information.as_codes(past[:, present].T, trials)
-    answer = information.as_codes([output], trials)
-    for lag in lags:
-        before = information.as_codes(past[:, present - lag].T, trials)
+def _continuous_demand(past: np.ndarray, output: np.ndarray, question: _Question) -> list[float]:
+    """M_L of one output `[B]` from inputs `[B, t + 1, I]`, the present one first."""
+    return [
+        information.conditional_mutual_information(
+            past[:, lag], output, past[:, 0], neighbors=question.neighbors
+        )
+        for lag in question.lags
+    ]
+
+
+def _discrete_demand(past: np.ndarray, output: np.ndarray, question: _Question) -> list[float]:
+    """The same by counting."""
+    answer, known = information.as_codes(output[:, None]), information.as_codes(past[:, 0])
+    found = []
+    for lag in question.lags:
+        before = information.as_codes(past[:, lag])
         found.append(information.discrete_information(before, answer, known))
-        known = information.as_codes([known, before], trials)
+        if question.given == "between":
+            known = information.joint_codes(known, before)
     return found

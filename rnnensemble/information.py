@@ -1,7 +1,6 @@
 """Entropy and conditional mutual information from samples, discrete, continuous or mixed."""
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -83,7 +82,7 @@ def conditional_mutual_information(
     """
     x, y, z = _columns([x, y, z], neighbors)
     if all(kind_of(column) == "discrete" for part in (x, y, z) for column in part.T):
-        return discrete_information(*(as_codes(part.T, len(part)) for part in (x, y, z)))
+        return discrete_information(as_codes(x), as_codes(y), as_codes(z))
     return _nearest_neighbors(x, y, z, neighbors)
 
 
@@ -100,20 +99,24 @@ def kind_of(samples: np.ndarray) -> str:
     return "continuous" if single >= COVERAGE else "mixed"
 
 
-def as_codes(columns: Iterable[np.ndarray], length: int) -> np.ndarray:
-    """One whole number for each distinct row of columns `[N]`, `[N]`; 0 without columns."""
-    codes = np.zeros(length, np.int64)
-    for column in columns:
-        values = np.unique(_distinct(column), return_inverse=True)[1]
-        codes = np.unique(codes * (values.max() + 1) + values, return_inverse=True)[1]
+def as_codes(columns: np.ndarray) -> np.ndarray:
+    """One whole number for each distinct row of columns `[N, D]`, `[N]`."""
+    codes = np.zeros(len(columns), np.int64)
+    for column in columns.T:
+        codes = joint_codes(codes, np.unique(_distinct(column), return_inverse=True)[1])
     return codes
+
+
+def joint_codes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """One whole number for each distinct pair of codes, `[N]`."""
+    return np.unique(first * (second.max() + 1) + second, return_inverse=True)[1]
 
 
 def discrete_information(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
     """I(x; y | z) in bits of draws given as codes, `[N]` each."""
-    xz, yz, xyz = (as_codes(parts, len(z)) for parts in ([x, z], [y, z], [x, y, z]))
-    entropies = (_plug_in(np.bincount(codes)) for codes in (xz, yz, z, xyz))
-    return float(np.dot([1, 1, -1, -1], list(entropies)))
+    xz = joint_codes(x, z)
+    entropies = [_plug_in(np.bincount(codes)) for codes in (xz, joint_codes(y, z), z)]
+    return float(np.dot([1, 1, -1], entropies) - _plug_in(np.bincount(joint_codes(xz, y))))
 
 
 def _distinct(samples: np.ndarray) -> np.ndarray:
