@@ -86,16 +86,16 @@ def measure_complexity(
     With x_t all inputs of a channel of the task at step t and y_t one of its outputs:
 
         H(x_{i,t})  and  H(y_{o,t}),   mean over t
-        M_L = I(x_{t-L}; y_t | x_t)                for `present`
-        M_L = I(x_{t-L}; y_t | x_{t-L+1}, ..., x_t)  for `between`
+        M_L = sum_i I(x_{i,t-L}; y_t | x_t)            for `present`
+        M_L = I(x_{t-L}; y_t | x_{t-L+1}, ..., x_t)    for `between`
 
     The memory demand M_L is what the input L steps ago tells about the output, beyond what the
     present input tells (`present`), or beyond what all later inputs tell (`between`: by the chain
     rule its sum over lags is I(x_0, ..., x_{t-1}; y_t | x_t), the whole memory demand, and lags
     that repeat one another do not count twice). Each t is a condition too: samples are trials, not
     steps; before a trial there is no input and M_L is 0. Entropies are those of single inputs and
-    outputs, and M_L that of single outputs, since joint ones of many cannot be estimated: sums
-    over them are upper bounds where they depend on one another.
+    outputs, and M_L that of single outputs, for `present` also of single past inputs, since joint
+    ones of many cannot be estimated: sums of entropies are upper bounds.
 
     Args:
         task: What to measure, with its input noise.
@@ -215,21 +215,21 @@ def _memory(task: Task, drawn: _Drawn, present: int, question: _Question) -> np.
 
 def _continuous_demand(past: np.ndarray, output: np.ndarray, question: _Question) -> list[float]:
     """M_L of one output `[B]` from inputs `[B, t + 1, I]`, the present one first."""
-    return [
-        information.conditional_mutual_information(
-            past[:, lag], output, past[:, 0], neighbors=question.neighbors
-        )
-        for lag in question.lags
-    ]
+    measure = partial(
+        information.conditional_mutual_information, z=past[:, 0], neighbors=question.neighbors
+    )
+    return [sum(measure(column, output) for column in past[:, lag].T) for lag in question.lags]
 
 
 def _discrete_demand(past: np.ndarray, output: np.ndarray, question: _Question) -> list[float]:
     """The same by counting."""
     answer, known = information.as_codes(output[:, None]), information.as_codes(past[:, 0])
+    together = question.given == "between"
     found = []
     for lag in question.lags:
-        before = information.as_codes(past[:, lag])
-        found.append(information.discrete_information(before, answer, known))
-        if question.given == "between":
-            known = information.joint_codes(known, before)
+        columns = [past[:, lag]] if together else past[:, lag].T[:, :, None]
+        before = [information.as_codes(each) for each in columns]
+        found.append(sum(information.discrete_information(x, answer, known) for x in before))
+        if together:
+            known = information.joint_codes(known, before[0])
     return found

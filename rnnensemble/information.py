@@ -148,6 +148,8 @@ def _nearest_neighbors(x: np.ndarray, y: np.ndarray, z: np.ndarray, neighbors: i
     from scipy.special import digamma
 
     x, y, z = (_scaled(part) for part in (x, y, z))
+    if 0 in (x.shape[1], y.shape[1]):
+        return 0.0
     joint = np.hstack([x, y, z])
     tree = KDTree(joint)
     radius = tree.query(joint, neighbors + 1, p=math.inf)[0][:, -1]
