@@ -72,6 +72,11 @@ def measure(name: str, task: rnne.Task) -> dict:
     return row
 
 
+def bits(value: float) -> str:
+    """Two decimals, without the sign of zero."""
+    return f"{round(value, 2) + 0.0:.2f}"
+
+
 def finite(value: float) -> float | None:
     """JSON knows no NaN."""
     return value if np.isfinite(value) else None
@@ -97,7 +102,7 @@ def table(results: dict) -> str:
         row = results[name]
         whole, lag = "", ""
         if "memory_between" in row:
-            whole = f"{sum(row['memory_between']):.2f}"
+            whole = bits(sum(row["memory_between"]))
             lag = f"{row['mean_lag_between']:.1f}" if float(whole) > 0 else ""
         memory = np.array(row["memory"])
         any_memory = memory.max() > 0.005
@@ -108,7 +113,7 @@ def table(results: dict) -> str:
                 entropy(row["output_entropy"], row["continuous_outputs"]),
                 whole,
                 lag,
-                f"{round(memory.sum(), 2) + 0.0:.2f}",  # no -0.00
+                bits(memory.sum()),
                 f"{memory.max():.2f}" if any_memory else "",
                 row["peak_lag"] if any_memory else "",
             ]

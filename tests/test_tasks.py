@@ -172,7 +172,7 @@ def test_lorenz96_converges_with_order_four():
 def test_lorenz96_starts_on_its_attractor():
     task = tasks.Lorenz96(dimension=40, n_steps=2)
     states = draw(task, batch=2000).inputs[:, 0] * DEVIATION + MEAN
-    # 2.3 and 3.6 at F = 8 and D = 40 (e.g. Wilks 2005); standard errors here are below 0.02
+    # about 2.3 and 3.6 at F = 8 and D = 40, as usually quoted; standard errors are below 0.02
     assert states.mean() == pytest.approx(2.34, abs=0.06)
     assert states.std() == pytest.approx(3.64, abs=0.06)
     # d/dt of the energy vanishes on average: <x^2> = F <x>
