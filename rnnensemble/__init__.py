@@ -1,12 +1,17 @@
 """Train populations of RNNs and measure how far their solutions lie apart."""
 
 from rnnensemble import metrics, networks, runtime, tasks
+from rnnensemble.complexity import Complexity, measure_complexity
 from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
 from rnnensemble.dynamics import DSAGrid, dsa_grid
 from rnnensemble.feature_learning import (
     FeatureAnalysis,
     FeatureLearning,
     measure_feature_learning,
+)
+from rnnensemble.intrinsic_dimension import (
+    IntrinsicDimension,
+    measure_intrinsic_dimension,
 )
 from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
@@ -22,10 +27,12 @@ __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "Complexity",
     "DSAGrid",
     "Degeneracy",
     "FeatureAnalysis",
     "FeatureLearning",
+    "IntrinsicDimension",
     "MuPRNN",
     "Population",
     "Task",
@@ -37,8 +44,10 @@ __all__ = [
     "compare_populations",
     "distance_matrix",
     "dsa_grid",
+    "measure_complexity",
     "measure_degeneracy",
     "measure_feature_learning",
+    "measure_intrinsic_dimension",
     "metrics",
     "networks",
     "prediction_errors",

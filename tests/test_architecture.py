@@ -10,12 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
     {"axes"},
-    {"tasks", "networks", "metrics", "runtime", "intervals"},
+    {"tasks", "networks", "metrics", "runtime", "intervals", "information"},
     {"learning", "blocks", "inference"},
     {"fleet", "pairwise"},
     {"population", "dynamics"},
     {"levels", "prediction"},
-    {"degeneracy", "populations", "feature_learning"},
+    {"degeneracy", "populations", "feature_learning", "complexity", "intrinsic_dimension"},
     {"conditions", "plotting"},
     {"factors", "folders"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},

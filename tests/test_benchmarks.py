@@ -18,9 +18,11 @@ def _benchmarks_on_path(monkeypatch):
 
 
 def test_documents_show_the_results():
+    import complexity
     import convergence
     import coverage_tables
     import dsa_settings
+    import intrinsic_dimension
     import precision
     import report
 
@@ -32,6 +34,11 @@ def test_documents_show_the_results():
     simulated = json.loads((RESULTS / "coverage.json").read_text())
     assert coverage_tables.report(simulated) in (ROOT / "docs" / "statistics.md").read_text()
     assert convergence.table(trained) in (ROOT / "docs" / "tasks.md").read_text()
+    measured = json.loads((RESULTS / "complexity.json").read_text())
+    subspaces = json.loads((RESULTS / "intrinsic_dimension.json").read_text())
+    page = (ROOT / "docs" / "complexity.md").read_text()
+    assert intrinsic_dimension.table(subspaces) in page
+    assert complexity.table(measured) in page
     settings = json.loads((RESULTS / "dsa_settings.json").read_text())
     assert dsa_settings.document(settings) in (ROOT / "docs" / "metrics" / "dsa.md").read_text()
 

@@ -129,7 +129,15 @@ def prints_six_by_six(_, printed):
     assert printed.startswith("(6, 6) Estimate(")
 
 
+def tells_complexity(names, printed):
+    assert "inputs 1.1" in printed  # at 0 one bit, later 1.18
+    assert names["found"].total_memory == pytest.approx(0.7 * 19 / 20, abs=0.05)
+    assert names["learned"].dimension == 128
+    assert names["learned"].loss[0].min() > 3 * names["learned"].loss[2].max()
+
+
 CHECKS = {
+    "docs/complexity.md": tells_complexity,
     "docs/add-a-task.md": trains_the_task,
     "docs/add-a-metric.md": measures_speeds,
     "docs/foreign-data.md": prints_six_by_six,

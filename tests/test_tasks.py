@@ -5,9 +5,11 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+from scipy.integrate import solve_ivp
 
 from rnnensemble import tasks
 from rnnensemble.tasks import draws
+from rnnensemble.tasks.lorenz96 import DEVIATION, MEAN
 
 ALL = [
     tasks.FlipFlop(),
@@ -18,6 +20,8 @@ ALL = [
     tasks.Sine(n_channels=2, n_frequencies=1, frequency=(2.0, 4.0)),
     tasks.PathIntegration(),
     tasks.PathIntegration(dimensions=3, n_channels=2),
+    tasks.Lorenz96(),
+    tasks.Lorenz96(dimension=5, substeps=2, time_step=0.1, n_steps=20),
 ]
 
 
@@ -51,8 +55,9 @@ def test_out_of_distribution_variants(task):
     assert variants["noise"].input_noise == pytest.approx(task.ood_noise)
     noisy = draw(variants["noise"])
     clean_key = jax.random.split(jax.random.key(0))[0]
-    clean = task.sample(clean_key, 32)
-    np.testing.assert_allclose(noisy.targets, clean.targets, atol=1e-5)
+    clean = jax.jit(task.sample, static_argnums=1)(clean_key, 32)
+    rounding = 0.02 if task.name == "lorenz96" else 1e-5  # which chaos enlarges
+    np.testing.assert_allclose(noisy.targets, clean.targets, atol=rounding)
     assert (noisy.inputs - clean.inputs).std() == pytest.approx(task.ood_noise, rel=0.1)
     if task.name == "delayed_discrimination":
         assert variants["temporal"].delay == (2 * task.delay[0], 2 * task.delay[1])
@@ -126,6 +131,88 @@ def test_path_integration_inputs_determine_the_position(dimensions):
     assert (trials.inputs[:, 1:, -dimensions:] == 0).all()
 
 
+def ring_velocity(_, x, forcing=8.0):
+    """The equation, one site at a time; Python's negative indices close the ring."""
+    n = len(x)
+    return [(x[(i + 1) % n] - x[i - 2]) * x[i - 1] - x[i] + forcing for i in range(n)]
+
+
+def test_lorenz96_follows_a_reference_integrator():
+    task = tasks.Lorenz96(dimension=6, n_steps=11, substeps=10)
+    trials = draw(task, batch=3)
+    times = np.arange(11) * task.time_step
+    for inputs, targets in zip(trials.inputs, trials.targets, strict=True):
+        np.testing.assert_array_equal(inputs[1:], targets[:-1])
+        start = inputs[0].astype(float) * DEVIATION + MEAN
+        exact = solve_ivp(
+            ring_velocity, (0, 0.5), start, method="DOP853", t_eval=times, rtol=1e-11, atol=1e-11
+        )
+        found = inputs * DEVIATION + MEAN
+        np.testing.assert_allclose(found, exact.y.T, atol=1e-3)  # float32, over 0.5 time units
+
+
+def test_lorenz96_converges_with_order_four():
+    task = tasks.Lorenz96(dimension=7, forcing=5.0)
+    start = np.random.default_rng(0).normal(2, 3, 7)
+    exact = solve_ivp(
+        lambda t, x: ring_velocity(t, x, 5.0),
+        (0, 0.4),
+        start,
+        method="DOP853",
+        rtol=1e-12,
+        atol=1e-12,
+    ).y[:, -1]
+    with jax.enable_x64(True):
+        ends = [task.integrate(jax.numpy.array(start), step=0.4 / n, count=n) for n in (8, 16, 32)]
+        errors = [float(abs(np.asarray(end) - exact).max()) for end in ends]
+    orders = np.log2(np.array(errors[:-1]) / errors[1:])
+    np.testing.assert_allclose(orders, 4, atol=0.3)
+
+
+def test_lorenz96_starts_on_its_attractor():
+    task = tasks.Lorenz96(dimension=40, n_steps=2)
+    states = draw(task, batch=2000).inputs[:, 0] * DEVIATION + MEAN
+    # about 2.3 and 3.6 at F = 8 and D = 40, as usually quoted; standard errors are below 0.02
+    assert states.mean() == pytest.approx(2.34, abs=0.06)
+    assert states.std() == pytest.approx(3.64, abs=0.06)
+    # d/dt of the energy vanishes on average: <x^2> = F <x>
+    assert (states**2).mean() == pytest.approx(8 * states.mean(), rel=0.03)
+
+
+def test_lorenz96_shows_its_whole_state():
+    trials = draw(tasks.Lorenz96(), batch=256)
+    assert abs(trials.inputs.mean()) < 0.1
+    assert trials.inputs.std() == pytest.approx(1, abs=0.05)
+    # the threshold asks for more than persistence or a linear map of the present state
+    inputs, targets = (x.reshape(-1, 8) for x in trials[:2])
+    inputs = np.c_[inputs, np.ones(len(inputs))]
+    linear = targets - inputs @ np.linalg.lstsq(inputs, targets)[0]
+    assert (linear**2).mean() > 20 * tasks.Lorenz96.threshold
+
+
+def test_channels_need_no_other_inputs():
+    """The outputs of a channel stay as they are when the other channels' inputs are redrawn."""
+    found = {str(task): task.channels for task in ALL}
+    for task in ALL:
+        inputs, outputs = zip(*found[str(task)], strict=True)
+        assert sorted(np.concatenate(inputs)) == list(range(task.n_inputs))
+        assert sorted(np.concatenate(outputs)) == list(range(task.n_outputs))
+    trials = draw(tasks.DelayedDiscrimination(n_channels=3, magnitude=True), batch=100)
+    for (i,), (answer, magnitude) in tasks.DelayedDiscrimination(
+        n_channels=3, magnitude=True
+    ).channels:
+        late = trials.targets[:, -1]
+        np.testing.assert_array_equal(late[:, answer], np.sign(late[:, magnitude]))
+        pulses = trials.inputs[:, :, i]
+        second = [row[row > 0][-1] for row in pulses]
+        np.testing.assert_allclose(late[:, magnitude], (second - pulses[:, 0]) / 8, atol=1e-6)
+    task = tasks.PathIntegration(dimensions=3, n_channels=2)
+    trials = draw(task, batch=10)
+    for inputs, outputs in task.channels:
+        cue = trials.inputs[:, 0, inputs[-3:]] * task.box
+        assert np.linalg.norm(cue - trials.targets[:, 0, outputs], axis=1).max() < 0.5
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -141,6 +228,11 @@ def test_path_integration_inputs_determine_the_position(dimensions):
             lambda: tasks.DelayedDiscrimination(delay=(5, 60)),
             "`delay` of up to 60 steps does not fit the trial.*raise `n_steps` to 75",
         ),
+        (lambda: tasks.Lorenz96(dimension=3), "`dimension` must be .* at least 4; got 3"),
+        (lambda: tasks.Lorenz96(substeps=0), "`substeps` must be .* at least 1; got 0"),
+        (lambda: tasks.Lorenz96(time_step=0.0), "`time_step` must be"),
+        (lambda: tasks.Lorenz96(forcing=-1.0), "`forcing` must be"),
+        (lambda: tasks.Lorenz96(burn_in=-1.0), "`burn_in` must be"),
         (lambda: tasks.find("flipflip"), "Did you mean 'flipflop'"),
     ],
 )

@@ -5,12 +5,14 @@ import difflib
 from rnnensemble.tasks.base import Task, Trials
 from rnnensemble.tasks.delayed_discrimination import DelayedDiscrimination
 from rnnensemble.tasks.flipflop import FlipFlop
+from rnnensemble.tasks.lorenz96 import Lorenz96
 from rnnensemble.tasks.path_integration import PathIntegration
 from rnnensemble.tasks.sine import Sine
 
 __all__ = [
     "DelayedDiscrimination",
     "FlipFlop",
+    "Lorenz96",
     "PathIntegration",
     "Sine",
     "Task",
@@ -21,7 +23,7 @@ __all__ = [
 ]
 
 _TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (FlipFlop, DelayedDiscrimination, Sine, PathIntegration)
+    task.name: task for task in (FlipFlop, DelayedDiscrimination, Sine, PathIntegration, Lorenz96)
 }
 
 

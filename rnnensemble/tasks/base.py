@@ -64,6 +64,11 @@ class Task(abc.ABC):
     def n_outputs(self) -> int:
         """Number of output channels O."""
 
+    @property
+    def channels(self) -> list[tuple[list[int], list[int]]]:
+        """Indices of inputs and of outputs of each part that needs no other part's inputs."""
+        return [(list(range(self.n_inputs)), list(range(self.n_outputs)))]
+
     @abc.abstractmethod
     def clean_trials(self, key: Key, batch: int) -> Trials:
         """Draws `batch` trials without input noise; pure, jittable, key consumed once."""

@@ -73,6 +73,11 @@ class DelayedDiscrimination(Task):
     def n_outputs(self) -> int:
         return (2 if self.magnitude else 1) * self.n_channels
 
+    @property
+    def channels(self) -> list[tuple[list[int], list[int]]]:
+        step = self.n_channels
+        return [([c], list(range(c, self.n_outputs, step))) for c in range(step)]
+
     def clean_trials(self, key: Key, batch: int) -> Trials:
         amplitude_key, delay_key = jax.random.split(key)
         first, second = self.amplitude_pairs(amplitude_key, batch)

@@ -48,6 +48,10 @@ class FlipFlop(Task):
     def n_outputs(self) -> int:
         return self.n_bits
 
+    @property
+    def channels(self) -> list[tuple[list[int], list[int]]]:
+        return [([c], [c]) for c in range(self.n_bits)]
+
     def clean_trials(self, key: Key, batch: int) -> Trials:
         shape = (batch, self.n_steps, self.n_bits)
         uniform = draws.uniform(key, shape)  # one draw decides pulse and sign

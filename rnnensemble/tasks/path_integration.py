@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.tasks import draws
@@ -63,6 +64,12 @@ class PathIntegration(Task):
     @property
     def n_outputs(self) -> int:
         return self.dimensions * self.n_channels
+
+    @property
+    def channels(self) -> list[tuple[list[int], list[int]]]:
+        inputs = np.arange(self.n_inputs).reshape(self.n_channels, -1).tolist()
+        outputs = np.arange(self.n_outputs).reshape(self.n_channels, -1).tolist()
+        return list(zip(inputs, outputs, strict=True))
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         start_key, path_key = jax.random.split(key)

@@ -61,6 +61,10 @@ class Sine(Task):
     def n_outputs(self) -> int:
         return self.n_channels
 
+    @property
+    def channels(self) -> list[tuple[list[int], list[int]]]:
+        return [([c], [c]) for c in range(self.n_channels)]
+
     def clean_trials(self, key: Key, batch: int) -> Trials:
         low, high = self.frequency
         shape = (batch, 1, self.n_channels)
