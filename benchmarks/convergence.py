@@ -19,7 +19,7 @@ import numpy as np
 
 import rnnensemble as rnne
 from rnnensemble import conditions, runtime
-from rnnensemble.population import Progress
+from rnnensemble.progress import Progress
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "convergence.json"

@@ -9,6 +9,7 @@ from rnnensemble.feature_learning import (
     FeatureLearning,
     measure_feature_learning,
 )
+from rnnensemble.groups import TrainingInterrupted, train_population, train_populations
 from rnnensemble.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
@@ -17,7 +18,7 @@ from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.pairwise import compare_networks, distance_matrix
-from rnnensemble.population import Population, TrainingInterrupted, train_population
+from rnnensemble.population import Population
 from rnnensemble.populations import compare_populations
 from rnnensemble.prediction import prediction_errors
 from rnnensemble.runtime import use_all_cores
@@ -54,6 +55,7 @@ __all__ = [
     "runtime",
     "tasks",
     "train_population",
+    "train_populations",
     "use_all_cores",
 ]
 __version__ = "0.1.0"

@@ -13,7 +13,8 @@ from rich.table import Table
 from rnnensemble import inference
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.levels import Distances
-from rnnensemble.population import Population, Progress
+from rnnensemble.population import Population
+from rnnensemble.progress import Progress
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnensemble import runtime
 from rnnensemble.axes import Array
-from rnnensemble.fleet import shared
 from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
+from rnnensemble.learning.recipe import shared
 from rnnensemble.levels import evaluation_key
 from rnnensemble.networks import Network, Params
 from rnnensemble.population import Population

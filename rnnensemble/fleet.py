@@ -3,8 +3,9 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,58 +14,31 @@ from jax.sharding import Mesh
 
 from rnnensemble import runtime
 from rnnensemble.axes import Key
+from rnnensemble.learning.recipe import Settings, hyperparameters, shared
+from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold
 from rnnensemble.learning.trainer import (
     EpochReport,
     Hyperparameters,
-    Training,
     TrainState,
     init_state,
     train_epoch,
 )
-from rnnensemble.networks import Network
 from rnnensemble.tasks import Task
 
 LEAST_SLICE = 16
 """Trials in a slice of a batch, at least; fewer make slow products."""
 
 
-class Recipe(Protocol):
-    """What decides how networks train; a `Population` is one too."""
+class Members(NamedTuple):
+    """What sets the networks of a fleet apart, leading axis K.
 
-    @property
-    def task(self) -> Task:
-        """What they learn."""
-        ...
+    Attributes:
+        keys: Network k of a recipe with seed s draws from fold_in(key(s), k) alone.
+        hyper: Hyperparameters.
+    """
 
-    @property
-    def network(self) -> Network:
-        """Their architecture."""
-        ...
-
-    @property
-    def training(self) -> Training:
-        """Their optimization."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Number of networks K."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Network k starts from `fold_in(key(seed), k)`."""
-        ...
-
-
-class Settings(NamedTuple):
-    """A recipe as a value."""
-
-    task: Task
-    network: Network
-    training: Training
-    size: int
-    seed: int
+    keys: Key
+    hyper: Hyperparameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +46,8 @@ class Fleet:
     """K networks in S >= K slots of the devices.
 
     Attributes:
-        settings: What trains.
+        settings: What all share, and how many they are.
+        members: What sets them apart.
         mesh: Devices; each holds as many slots as the others.
         tile: Slots that a device trains at once.
         occupant: The network in each slot, `[S]`; K and above are padding, which never trains.
@@ -80,6 +55,7 @@ class Fleet:
     """
 
     settings: Settings
+    members: Members
     mesh: Mesh
     tile: int
     occupant: np.ndarray
@@ -91,47 +67,40 @@ class Fleet:
         return jax.tree.map(lambda x: np.asarray(x)[slot], tree)
 
 
-def require_trainable(settings: Settings) -> None:
-    """Raises ValueError unless these describe a population that can be trained."""
-    task, network, training, size, seed = settings
-    if not isinstance(task, Task):
-        raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {task!r}.")
-    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
-    for config in (network, training):
-        for name in config.per_network:
-            require_per_network(name, getattr(config, name), size)
+def members_of(recipes: Sequence[Settings]) -> Members:
+    """The networks of all recipes, one recipe after another."""
+    keys = [_keys(recipe.seed, recipe.size) for recipe in recipes]
+    hyper = jax.tree.map(lambda *each: np.concatenate(each), *map(hyperparameters, recipes))
+    return Members(keys[0] if len(keys) == 1 else jnp.concatenate(keys), hyper)
 
 
-def require_per_network(name: str, value: Any, size: int) -> None:
-    """Raises ValueError unless `value` is positive and one number, or one for each network."""
-    values = value if isinstance(value, tuple) else (value,)
-    if isinstance(value, tuple) and len(value) != size:
-        raise ValueError(
-            f"`{name}` must be one number or one for each of the {size} networks; "
-            f"got {len(value)} numbers."
-        )
-    for each in values:
-        if name == "threshold" and each is None:
-            continue
-        is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
-        infinite = name != "clip_norm" and is_number and math.isinf(each)
-        if not is_number or math.isnan(each) or infinite or each <= 0:
-            raise ValueError(f"`{name}` must be a positive number; got {each!r}.")
+def launch(
+    settings: Settings,
+    mesh: Mesh,
+    tile: int,
+    *,
+    members: Members | None = None,
+    state: TrainState | None = None,
+) -> Fleet:
+    """Puts networks into slots.
 
-
-def launch(settings: Settings, mesh: Mesh, tile: int, state: TrainState | None = None) -> Fleet:
-    """A fleet whose networks start from a state with leading axis K, or from their keys."""
+    Args:
+        settings: What all share, and how many they are.
+        mesh: Devices.
+        tile: Slots that a device trains at once, at most.
+        members: What sets them apart, leading axis K; as the settings say unless given.
+        state: What they go on from, leading axis K; drawn from their keys unless given.
+    """
     share = math.ceil(settings.size / mesh.size)
     tile = min(tile, share)
     occupant = np.arange(mesh.size * math.ceil(share / tile) * tile)
-    if state is not None:
-        return Fleet(settings, mesh, tile, occupant, _placed(state, occupant, settings, mesh))
-    hyper = _placed(hyperparameters(settings), occupant, settings, mesh)
-    keys = _keys(settings.seed, occupant, mesh)
-    initial = _initialize(keys, hyper, mesh=mesh, **_static(settings))
-    return Fleet(settings, mesh, tile, occupant, initial)
+    members = members or members_of([settings])
+    if state is None:
+        placed = _placed(members, occupant, mesh)
+        initial = _initialize(placed.keys, placed.hyper, mesh=mesh, **_static(settings))
+    else:
+        initial = _placed(state, occupant, mesh)
+    return Fleet(settings, members, mesh, tile, occupant, initial)
 
 
 def default_tile(settings: Settings, mesh: Mesh) -> int:
@@ -165,11 +134,12 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
     """
     fleet = compacted(fleet, active)
     settings, mesh, occupant = fleet.settings, fleet.mesh, fleet.occupant
+    members = _placed(fleet.members, occupant, mesh)
     state, report = _epoch(
-        _keys(settings.seed, occupant, mesh),
+        members.keys,
         fleet.state,
-        _placed(hyperparameters(settings), occupant, settings, mesh),
-        _placed(active, occupant, settings, mesh) & (occupant < settings.size),
+        members.hyper,
+        _placed(active, occupant, mesh) & (occupant < settings.size),
         training=shared(settings.training),
         mesh=mesh,
         tile=fleet.tile,
@@ -179,41 +149,22 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
     return dataclasses.replace(fleet, state=state), fleet.by_network(report)
 
 
-def hyperparameters(recipe: Recipe) -> Hyperparameters:
-    """What may differ by network, each `[K]`."""
-    training = recipe.training
-    threshold = recipe.task.threshold if training.threshold is None else training.threshold
-
-    def each(value: float | tuple[float, ...]) -> np.ndarray:
-        return np.broadcast_to(np.asarray(value, np.float32), (recipe.size,))
-
-    return Hyperparameters(
-        learning_rate=each(training.learning_rate),
-        clip_norm=each(training.clip_norm),
-        threshold=each(threshold),
-        **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
-    )
-
-
-def shared(config: Any) -> Any:
-    """The config without what may differ by network, so that such changes do not recompile."""
-    return dataclasses.replace(config, **dict.fromkeys(config.per_network, 1.0))
-
-
 def _static(settings: Settings) -> dict[str, Any]:
     return {"task": settings.task, "network": shared(settings.network)}
 
 
-def _keys(seed: int, occupant: np.ndarray, mesh: Mesh) -> Key:
-    """The keys of the networks, slot by slot: fold_in(key(seed), k)."""
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), occupant)
-    return jax.device_put(keys, runtime.spread_over(mesh))
+def _keys(seed: int, size: int) -> Key:
+    """The keys of the networks of one seed: fold_in(key(seed), k), `[K]`."""
+    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), np.arange(size))
 
 
-def _placed(tree: Any, occupant: np.ndarray, settings: Settings, mesh: Mesh) -> Any:
+def _placed(tree: Any, occupant: np.ndarray, mesh: Mesh) -> Any:
     """A tree with leading axis K, slot by slot on the devices; padding repeats the last."""
-    index = np.minimum(occupant, settings.size - 1)
-    return jax.device_put(jax.tree.map(lambda x: x[index], tree), runtime.spread_over(mesh))
+
+    def place(x: Any) -> Any:
+        return x[np.minimum(occupant, len(x) - 1)]
+
+    return jax.device_put(jax.tree.map(place, tree), runtime.spread_over(mesh))
 
 
 def _busy(fleet: Fleet, active: np.ndarray, tile: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from jax.flatten_util import ravel_pytree
 
 from rnnensemble import runtime
 from rnnensemble.axes import Array, Key
-from rnnensemble.fleet import Settings, hyperparameters, require_trainable
 from rnnensemble.learning.objective import loss_and_gradient
+from rnnensemble.learning.recipe import Settings, hyperparameters, require_trainable
 from rnnensemble.learning.subspace import (
     SubspaceState,
     directions,
@@ -30,7 +30,7 @@ from rnnensemble.learning.trainer import (
     init_state,
 )
 from rnnensemble.networks import VanillaRNN
-from rnnensemble.population import Progress
+from rnnensemble.progress import Progress
 from rnnensemble.tasks import Task
 
 DIMENSIONS = (5, 10, 20, 40, 80, 160)

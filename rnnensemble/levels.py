@@ -10,9 +10,9 @@ import numpy as np
 from rnnensemble import intervals, runtime
 from rnnensemble.axes import Key
 from rnnensemble.blocks import Preparation, compare_pairs, plan
-from rnnensemble.fleet import shared
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
+from rnnensemble.learning.recipe import shared
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.pif import AXES

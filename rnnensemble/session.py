@@ -8,7 +8,8 @@ from rnnensemble.console import EXPLANATION, Reporter, population_line
 from rnnensemble.degeneracy import measure_degeneracy
 from rnnensemble.flags import RunOptions
 from rnnensemble.gallery import run_figures
-from rnnensemble.population import Population, TrainingInterrupted, train_population
+from rnnensemble.groups import TrainingInterrupted, train_population
+from rnnensemble.population import Population
 
 
 def train_and_analyse(options: RunOptions, condition: Condition, *, explain: bool) -> None:

@@ -18,9 +18,10 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.fleet import Settings, compacted, launch, slots_trained
+from rnnensemble.fleet import compacted, launch, slots_trained
 from rnnensemble.learning import trainer
 from rnnensemble.learning.objective import loss_and_gradient
+from rnnensemble.learning.recipe import Settings
 from rnnensemble.learning.trainer import (
     CONVERGED,
     DIVERGED,

@@ -1,0 +1,284 @@
+"""Many networks at once: `train_population`; several populations at once: `train_populations`."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rnnensemble import runtime
+from rnnensemble.fleet import Fleet, advance, default_tile, launch, members_of
+from rnnensemble.learning.recipe import Settings, group_key, require_trainable
+from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
+from rnnensemble.networks import Network, Params, VanillaRNN
+from rnnensemble.population import History, Population, require_same_settings
+from rnnensemble.progress import Progress, measure_progress
+from rnnensemble.tasks import Task
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C during training.
+
+    Attributes:
+        populations: What is there; pass them on as `resume`.
+        population: The first of them, the only one of `train_population`.
+    """
+
+    def __init__(self, populations: list[Population]) -> None:
+        first, several = populations[0], len(populations) > 1
+        epochs = max(int(each.stop_epoch.max()) for each in populations)
+        converged = sum(int(each.converged.sum()) for each in populations)
+        size = sum(each.size for each in populations)
+        summary = f"{converged} of {size} networks converged" if several else first.summary()
+        how = "train_populations(..., resume=populations)"
+        how = how if several else "train_population(..., resume=population)"
+        super().__init__(f"interrupted after {epochs} epochs: {summary}; go on with {how}")
+        self.populations = populations
+        self.population = first
+
+
+def train_population(
+    task: Task,
+    *,
+    network: Network | None = None,
+    training: Training | None = None,
+    size: int = 50,
+    seed: int = 0,
+    devices: int | None = None,
+    tile: int | None = None,
+    resume: Population | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Callable[[Population], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> Population:
+    """Trains K networks on one task in one compiled program.
+
+    Network k draws its weights and trials from `fold_in(key(seed), k)` alone: it is the same
+    network whatever the population's size, tiling, device count or neighbours. Each network
+    stops by its own threshold and patience and then costs nothing more.
+
+    Args:
+        task: What to learn.
+        network: Architecture, `VanillaRNN()` unless given; its `gain`, and the muP form's `gamma`,
+            may differ by network.
+        training: Optimization, `Training()` unless given; its rates, clipping and thresholds
+            may differ by network.
+        size: Number of networks K.
+        seed: Seed of the population.
+        devices: How many local devices to use, None for all of them (on a CPU call
+            `runtime.use_all_cores()` first).
+        tile: Networks that a device trains at once; None for 1 on a CPU and at most 64
+            elsewhere, as memory allows.
+        resume: An unfinished population with the same settings, to go on from.
+        progress: Called after every epoch.
+        checkpoint: Called with the unfinished population every `checkpoint_seconds`.
+        checkpoint_seconds: Seconds between checkpoints.
+
+    Returns:
+        The population, converged or not.
+
+    Raises:
+        ValueError: If an argument is out of range, or `resume` has other settings.
+        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+    """
+    (population,) = train_populations(
+        [Settings(task, network or VanillaRNN(), training or Training(), size, seed)],
+        devices=devices,
+        tile=tile,
+        resume=None if resume is None else [resume],
+        progress=progress,
+        checkpoint=None if checkpoint is None else lambda populations: checkpoint(populations[0]),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return population
+
+
+def train_populations(
+    recipes: Sequence[Settings],
+    *,
+    devices: int | None = None,
+    tile: int | None = None,
+    resume: Sequence[Population | None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Callable[[list[Population]], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> list[Population]:
+    """Trains populations of one compiled shape together: each becomes what it would alone.
+
+    Args:
+        recipes: What decides each population; they share task, architecture and training but for
+            what may differ by network (`fleet.group_key` is equal), and differ in that, in size
+            and in seed.
+        devices: As in `train_population`.
+        tile: As in `train_population`.
+        resume: A population to go on from for each recipe, None for one that starts; they may
+            have come to different epochs, and finished ones are returned as they are.
+        progress: Called after every epoch of all.
+        checkpoint: Called with all populations every `checkpoint_seconds`.
+        checkpoint_seconds: Seconds between checkpoints.
+
+    Returns:
+        The populations, in the order of the recipes.
+
+    Raises:
+        ValueError: If an argument is out of range, recipes cannot train together, or `resume`
+            has other settings.
+        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+    """
+    recipes = list(recipes)
+    _require_group(recipes)
+    if tile is not None and tile < 1:
+        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    before = _resumable(recipes, resume)
+    going = [k for k, each in enumerate(before) if each is None or each.state is not None]
+    if not going:
+        return [each for each in before if each is not None]
+    mesh = runtime.network_mesh(devices)
+    tile = tile or default_tile(recipes[0], mesh)
+    run = _start([recipes[k] for k in going], [before[k] for k in going], mesh, tile)
+
+    def populations() -> list[Population]:
+        now = iter(_populations(run))
+        return [next(now) if k in going else each for k, each in enumerate(before)]
+
+    saved = time.monotonic()
+    with runtime.deferred_interrupt() as interrupted:
+        while run.active.any():
+            started, trained = time.perf_counter(), run.active
+            run = _one_epoch(run)
+            if progress is not None:
+                progress(_progress(run, trained, time.perf_counter() - started))
+            if interrupted():
+                raise TrainingInterrupted(populations())
+            if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
+                checkpoint(populations())
+                saved = time.monotonic()
+    return populations()
+
+
+def _require_group(recipes: list[Settings]) -> None:
+    """Raises ValueError unless these recipes can train together."""
+    if not recipes:
+        raise ValueError("`recipes` must hold at least one recipe; got none.")
+    for recipe in recipes:
+        require_trainable(recipe)
+    for number, recipe in enumerate(recipes):
+        for name, mine, first in zip(
+            ("task", "network", "training"), group_key(recipe), group_key(recipes[0]), strict=True
+        ):
+            if mine != first:
+                raise ValueError(
+                    f"`recipes` must share the {name} but for what may differ by network; "
+                    f"recipe {number} has {mine}, recipe 0 {first}."
+                )
+
+
+def _resumable(
+    recipes: list[Settings], resume: Sequence[Population | None] | None
+) -> list[Population | None]:
+    """What each recipe goes on from."""
+    before: list[Population | None] = [None] * len(recipes)
+    before = before if resume is None else list(resume)
+    if len(before) != len(recipes):
+        raise ValueError(
+            f"`resume` must hold one population, or None, for each of the {len(recipes)} recipes; "
+            f"got {len(before)}."
+        )
+    for population, recipe in zip(before, recipes, strict=True):
+        if population is not None:
+            require_same_settings(population, recipe)
+    return before
+
+
+class _Run(NamedTuple):
+    """A training under way: the fleet, and what the host knows of its K networks."""
+
+    recipes: list[Settings]
+    fleet: Fleet
+    initial_params: Params
+    status: np.ndarray  # [K]
+    epoch: np.ndarray  # [K], epochs trained
+    history: History  # each [K, max_epochs], filled in place
+
+    @property
+    def active(self) -> np.ndarray:
+        """Which networks still have to train, `[K]`."""
+        return (self.status == TRAINING) & (self.epoch < self.fleet.settings.training.max_epochs)
+
+
+def _start(recipes: list[Settings], before: list[Population | None], mesh: Any, tile: int) -> _Run:
+    """Networks at their first step, or where they stopped."""
+    members = members_of(recipes)
+    settings = recipes[0]._replace(size=len(members.keys))
+    fleet = launch(settings, mesh, tile, members=members)
+    state = fleet.by_network(fleet.state)
+    shape = settings.size, settings.training.max_epochs
+    history = History(*(np.full(shape, np.nan, np.float32) for _ in History._fields))
+    if not any(before):
+        return _Run(recipes, fleet, state.params, state.status, state.epoch, history)
+    states, params = [], []
+    for rows, population in zip(_rows(recipes), before, strict=True):
+        fresh = jax.tree.map(lambda x, rows=rows: x[rows], state)
+        states.append(population.state if population else fresh)
+        params.append(population.initial_params if population else fresh.params)
+        for into, past in zip(history, population.history if population else (), strict=False):
+            into[rows, : past.shape[1]] = past
+    state, initial = (
+        jax.tree.map(lambda *each: np.concatenate(each), *parts) for parts in (states, params)
+    )
+    fleet = launch(settings, mesh, tile, members=members, state=state)
+    return _Run(recipes, fleet, initial, state.status, state.epoch, history)
+
+
+def _rows(recipes: list[Settings]) -> list[slice]:
+    """Where the networks of each recipe stand among those of all."""
+    ends = np.cumsum([recipe.size for recipe in recipes])
+    return [slice(int(end) - each.size, int(end)) for each, end in zip(recipes, ends, strict=True)]
+
+
+def _one_epoch(run: _Run) -> _Run:
+    """Trains every network that has not stopped for one epoch."""
+    active = run.active
+    fleet, report = advance(run.fleet, active)
+    for into, values in zip(run.history, report, strict=True):
+        into[active, run.epoch[active]] = values[active]
+    status = fleet.by_network(fleet.state.status)
+    return run._replace(fleet=fleet, status=status, epoch=run.epoch + active)
+
+
+def _populations(run: _Run) -> list[Population]:
+    """What there is so far, by recipe."""
+    whole = run.fleet.by_network(run.fleet.state)
+    found = []
+    for recipe, rows in zip(run.recipes, _rows(run.recipes), strict=True):
+        state, initial = jax.tree.map(lambda x, rows=rows: x[rows], (whole, run.initial_params))
+        epochs = int(state.epoch.max())
+        population = Population(
+            task=recipe.task,
+            network=recipe.network,
+            training=recipe.training,
+            seed=recipe.seed,
+            params=state.params,
+            initial_params=initial,
+            history=History(*(each[rows, :epochs].copy() for each in run.history)),
+            converged=state.status == CONVERGED,
+            diverged=state.status == DIVERGED,
+            stop_epoch=state.epoch,
+            state=state if run.active[rows].any() else None,
+        )
+        found.append(population)
+    return found
+
+
+def _progress(run: _Run, trained: np.ndarray, seconds: float) -> Progress:
+    """How far all have come; these networks trained in the last epoch, in these seconds."""
+    return measure_progress(
+        run.history.loss,
+        np.asarray(run.fleet.members.hyper.threshold),
+        status=run.status,
+        epoch=run.epoch,
+        trained=trained,
+        training=run.fleet.settings.training,
+        seconds=seconds,
+    )

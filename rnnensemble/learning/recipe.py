@@ -1,0 +1,111 @@
+"""What decides how networks train, as values: recipes, and what may differ between networks."""
+
+import dataclasses
+import math
+from collections.abc import Hashable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from rnnensemble.learning.trainer import Hyperparameters, Training
+from rnnensemble.networks import Network
+from rnnensemble.tasks import Task
+
+
+class Recipe(Protocol):
+    """What decides how networks train; a `Population` is one too."""
+
+    @property
+    def task(self) -> Task:
+        """What they learn."""
+        ...
+
+    @property
+    def network(self) -> Network:
+        """Their architecture."""
+        ...
+
+    @property
+    def training(self) -> Training:
+        """Their optimization."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of networks K."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Network k starts from `fold_in(key(seed), k)`."""
+        ...
+
+
+class Settings(NamedTuple):
+    """A recipe as a value."""
+
+    task: Task
+    network: Network
+    training: Training
+    size: int
+    seed: int
+
+
+def require_trainable(settings: Settings) -> None:
+    """Raises ValueError unless these describe a population that can be trained."""
+    task, network, training, size, seed = settings
+    if not isinstance(task, Task):
+        raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {task!r}.")
+    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
+    for config in (network, training):
+        for name in config.per_network:
+            require_per_network(name, getattr(config, name), size)
+
+
+def require_per_network(name: str, value: Any, size: int) -> None:
+    """Raises ValueError unless `value` is positive and one number, or one for each network."""
+    values = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, tuple) and len(value) != size:
+        raise ValueError(
+            f"`{name}` must be one number or one for each of the {size} networks; "
+            f"got {len(value)} numbers."
+        )
+    for each in values:
+        if name == "threshold" and each is None:
+            continue
+        is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
+        infinite = name != "clip_norm" and is_number and math.isinf(each)
+        if not is_number or math.isnan(each) or infinite or each <= 0:
+            raise ValueError(f"`{name}` must be a positive number; got {each!r}.")
+
+
+def group_key(settings: Settings) -> tuple[Hashable, ...]:
+    """Equal for recipes that one program trains: they differ in per-network values, size, seed."""
+    return settings.task, shared(settings.network), shared(settings.training)
+
+
+def hyperparameters(recipe: Recipe) -> Hyperparameters:
+    """What may differ by network, each `[K]`."""
+    training = recipe.training
+    threshold = recipe.task.threshold if training.threshold is None else training.threshold
+
+    def each(value: float | tuple[float, ...]) -> np.ndarray:
+        return np.broadcast_to(np.asarray(value, np.float32), (recipe.size,))
+
+    return Hyperparameters(
+        learning_rate=each(training.learning_rate),
+        clip_norm=each(training.clip_norm),
+        threshold=each(threshold),
+        **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
+    )
+
+
+def shared(config: Any) -> Any:
+    """The config without what may differ by network, so that such changes do not recompile.
+
+    Such a value becomes 1, or 0 if it is that for all networks: what nobody uses costs nothing.
+    """
+    used = {name: np.any(np.not_equal(getattr(config, name), 0)) for name in config.per_network}
+    return dataclasses.replace(config, **{name: float(each) for name, each in used.items()})

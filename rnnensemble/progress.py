@@ -1,0 +1,89 @@
+"""How far a training has come: `Progress`."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
+
+WINDOW = 10
+"""Epochs whose fall of the loss is taken to go on."""
+
+
+class Progress(NamedTuple):
+    """How far training has come, after each epoch.
+
+    Attributes:
+        epoch: Epochs done.
+        size: Networks K.
+        active: Networks still training.
+        converged: Networks converged.
+        diverged: Networks diverged.
+        loss: Median loss of the networks that trained this epoch.
+        net_steps_per_second: Training steps summed over networks, a second.
+        seconds_left: Estimate from the recent fall of each loss; never beyond `max_epochs`.
+    """
+
+    epoch: int
+    size: int
+    active: int
+    converged: int
+    diverged: int
+    loss: float
+    net_steps_per_second: float
+    seconds_left: float
+
+
+def measure_progress(
+    losses: np.ndarray,
+    thresholds: np.ndarray,
+    *,
+    status: np.ndarray,
+    epoch: np.ndarray,
+    trained: np.ndarray,
+    training: Training,
+    seconds: float,
+) -> Progress:
+    """How far a training has come, after an epoch.
+
+    Args:
+        losses: By epoch, `[K, max_epochs]`.
+        thresholds: To reach, `[K]`.
+        status: TRAINING, CONVERGED or DIVERGED, `[K]`.
+        epoch: Epochs trained, `[K]`.
+        trained: Networks that trained in the last epoch, `[K]`.
+        training: Steps, patience, most epochs.
+        seconds: What the last epoch took.
+    """
+    last = losses[np.arange(len(epoch)), epoch - 1]
+    finite = last[trained & np.isfinite(last)]
+    left = training.max_epochs - epoch
+    active = (status == TRAINING) & (left > 0)
+    epochs = np.minimum(_epochs_left(losses, thresholds, epoch, training.patience), left)[active]
+    speed = float(trained.sum() * training.epoch_steps / seconds)
+    return Progress(
+        epoch=int(epoch.max()),
+        size=len(active),
+        active=int(active.sum()),
+        converged=int((status == CONVERGED).sum()),
+        diverged=int((status == DIVERGED).sum()),
+        loss=float(np.median(finite)) if len(finite) else math.nan,
+        net_steps_per_second=speed,
+        seconds_left=float(epochs.sum() * training.epoch_steps / speed),
+    )
+
+
+def _epochs_left(
+    losses: np.ndarray, thresholds: np.ndarray, epoch: np.ndarray, patience: int
+) -> np.ndarray:
+    """Epochs until each loss meets its threshold if its logarithm goes on falling as it did, `[K]`.
+
+    Infinity where a loss does not fall.
+    """
+    networks, first, last = np.arange(len(epoch)), np.maximum(epoch - WINDOW, 0), epoch - 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        start, end = (np.log(losses[networks, each]) for each in (first, last))
+        missing = np.maximum(end - np.log(thresholds), 0.0)
+        epochs = np.where(missing > 0, missing / (start - end) * (last - first), 0.0) + patience
+    return np.where((epochs >= 0) & np.isfinite(epochs) & (last > first), epochs, np.inf)
