@@ -150,9 +150,7 @@ def groups_of(sweep: Sweep) -> list[Group]:
         key = group_key(recipe_of(condition))
         digits = hashlib.sha256(repr(key).encode()).hexdigest()[:8]
         network = condition.network
-        name = (
-            f"{condition.task.name}-{getattr(network, 'kind', 'vanilla')}{network.width}-{digits}"
-        )
+        name = f"{condition.task.name}-{network.kind}{network.width}-{digits}"
         groups.setdefault(name, []).append(condition)
     return [Group(name, tuple(members)) for name, members in groups.items()]
 

@@ -109,8 +109,7 @@ def measure_feature_learning(
     network = shared(population.network)
     block = block_trials(analysis, task, network)
     mesh = runtime.network_mesh(devices)
-    trials = _sample(evaluation_key(analysis.seed, DRAW), task=task, batch=analysis.trials)
-    require_counted(trials, analysis.step_stride)
+    trials = evaluation_trials(analysis, task)
     before, after = (
         jax.tree.map(lambda x: x[networks], params)
         for params in (population.initial_params, population.params)
@@ -153,6 +152,13 @@ def require_counted(trials: Trials, stride: int) -> None:
             f"`step_stride` must keep a step at which the loss counts; got {stride}, which keeps "
             "masked steps only; lower it."
         )
+
+
+def evaluation_trials(analysis: FeatureAnalysis, task: Task) -> Trials:
+    """The trials that the kernel is taken at; ValueError if none of its steps counts."""
+    trials = _sample(evaluation_key(analysis.seed, DRAW), task=task, batch=analysis.trials)
+    require_counted(trials, analysis.step_stride)
+    return trials
 
 
 def block_bytes(block: int, *, kept_steps: int, task: Task, network: Network) -> int:

@@ -13,7 +13,11 @@ from rnnensemble.console import Reporter
 from rnnensemble.costs import tile_for
 from rnnensemble.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
-from rnnensemble.feature_learning import FeatureLearning, measure_feature_learning
+from rnnensemble.feature_learning import (
+    FeatureLearning,
+    evaluation_trials,
+    measure_feature_learning,
+)
 from rnnensemble.flags import SweepOptions
 from rnnensemble.forecast import Budget, print_forecast
 from rnnensemble.groups import TrainingInterrupted, train_populations
@@ -50,11 +54,23 @@ def run_sweep(file: Path, options: SweepOptions) -> None:
         sweep_folder.require_same(folder, whole, update=options.update)
         _print_forecast(folder, sweep, groups, tiles, mesh)
         return
+    sweep_folder.require_same(folder, whole, update=options.update)
+    _require_measurable(folder, groups)
     sweep_folder.open_folder(folder, whole, text, update=options.update)
     with Reporter(quiet=options.quiet) as reporter:
         budget = Budget(sweep, [c for group in groups for c in group.conditions])
         work = _Work(folder, sweep, tiles, options, mesh, reporter, budget)
         _run_groups(work, groups)
+
+
+def _require_measurable(folder: Path, groups: list[Group]) -> None:
+    """Raises ValueError unless feature learning can be measured in all that is unfinished.
+
+    Compiles programs that the measurement needs later.
+    """
+    for condition in (condition for group in groups for condition in group.conditions):
+        if not sweep_folder.is_finished(folder, condition.digest):
+            evaluation_trials(condition.features, condition.task)
 
 
 def _print_forecast(
@@ -127,6 +143,8 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
         for condition in group.conditions:
             folders.recover(work.path(condition))
         unfinished = work.unfinished(group)
+        if not unfinished:  # after recovery, or by another process in the meantime
+            return
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
         networks = sum(condition.size for condition in unfinished)

@@ -1,6 +1,7 @@
 """Sweeps: trained in groups, skipped when finished, refused in one line."""
 
 import csv
+import dataclasses
 import re
 import shutil
 from pathlib import Path
@@ -9,7 +10,7 @@ import jax
 import numpy as np
 import pytest
 
-from rnnensemble import cli, folders, runtime, storage, sweep, sweep_folder
+from rnnensemble import cli, folders, runtime, storage, sweep, sweep_folder, tasks
 from rnnensemble.console import Reporter
 from rnnensemble.groups import TrainingInterrupted
 from rnnensemble.sweep import load_sweep
@@ -26,6 +27,18 @@ def rows_of(folder):
     with (folder / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
     return [{k: v for k, v in row.items() if not k.startswith("seconds_")} for row in rows]
+
+
+@tasks.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Late(tasks.FlipFlop):
+    """A flip-flop whose loss counts at step 7 alone."""
+
+    name = "late"
+
+    def clean_trials(self, key, batch):
+        trials = super().clean_trials(key, batch)
+        return trials._replace(mask=trials.mask * (jax.numpy.arange(self.n_steps) == 7))
 
 
 def keep_all_programs():
@@ -270,6 +283,17 @@ def test_dry_run(copy, tmp_path, no_training, capsys):
 def test_mistakes_are_one_line(arguments, message, tmp_path, capsys):
     where = ["--runs", tmp_path / "runs"] if arguments else []
     assert message in failure(capsys, *arguments, *where)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_masked_steps_are_found_before_training(tmp_path, no_training, capsys):
+    text = FILE.read_text().replace('kind = "flipflop", n_bits = 1, n_steps = 12', 'kind = "late"')
+    file = tmp_path / "late.toml"
+    file.write_text(
+        text.replace('field = "task.n_bits"', 'field = "task.n_steps"').replace("[1, 2]", "[12]")
+    )
+    error = failure(capsys, file, "--runs", tmp_path / "runs")
+    assert "`step_stride` must keep a step at which the loss counts; got 6" in error
     assert not (tmp_path / "runs").exists()
 
 
