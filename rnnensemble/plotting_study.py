@@ -86,7 +86,9 @@ def _draw_measure(
     _mark_values(axes, factor)
     if not readings:
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", fontsize=8)
+        axes.text(
+            0.5, 0.5, "too little measured", transform=axes.transAxes, ha="center", fontsize=8
+        )
         return
     x = positions(factor, [each.level.value for each in readings])
     values = np.array([each.estimate for each in readings])
@@ -219,7 +221,7 @@ def settings_figure(
             j = columns.index(setting)
             folds[i, j] = reach * np.log2(trend.change.value)
             found[i, j] = trend.direction != "none"
-    size = (0.42 * len(columns) + 4.0, 0.27 * len(rows) + 1.5)
+    size = (0.42 * len(columns) + 4.0, max(0.27 * len(rows) + 1.5, 2.8))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     limit = min(max(np.nanmax(np.abs(folds), initial=0.5), 0.5), 4.0)
@@ -233,7 +235,7 @@ def settings_figure(
     axes.set_xlabel("DSA: rank, delays", fontsize=8)
     beyond = "both" if np.nanmax(np.abs(folds), initial=0) > limit else "neither"
     bar = figure.colorbar(image, ax=axes, extend=beyond, shrink=0.9)
-    bar.set_label("log2 (distance at the highest value / at the lowest)", fontsize=7.5)
+    bar.set_label("log2 (distance at the highest\nvalue / at the lowest)", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
     axes.set_title("mean DSA distance along each factor (dot: p ≤ 0.05)", fontsize=9)
     return figure

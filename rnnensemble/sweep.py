@@ -143,6 +143,8 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
         for condition in group.conditions:
             folders.recover(work.path(condition))
         unfinished = work.unfinished(group)
+        if not unfinished:  # after recovery, or by another process in the meantime
+            return
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
         networks = sum(condition.size for condition in unfinished)

@@ -119,7 +119,7 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
     assert {cell.verdict for cell in found.cells} == {"undecided", "no claim"}
     text = parsed((tmp_path / "report.html").read_text()).text
     assert "1 of 13 conditions are measured" in text
-    assert "not measured" in text
+    assert "too little measured, undecided (paper: down)" in text
     assert not (tmp_path / "figures" / "dsa_settings.png").exists()
 
 

@@ -319,3 +319,28 @@ def test_lock_is_free_again_after_the_block(tmp_path):
 
 def test_stage_of_a_missing_condition(tmp_path):
     assert sweep_folder.stage(tmp_path, "0" * 12) == (sweep_folder.MISSING, {})
+
+
+def test_report_and_study_are_written_from_the_folder(copy, tmp_path, monkeypatch, capsys):
+    folder, root = copy / "tiny", Path(__file__).parent.parent
+    cli.main(["report", str(folder), "--permutations", "99"])
+    printed = capsys.readouterr().out
+    assert "findings over tasks" in printed
+    assert "channels" in printed
+    text = (folder / "report.html").read_text()
+    assert "All 3 conditions are measured" in text
+    assert "<td>rate</td>" in text
+    cli.main(["advise", "--summary", str(folder / "findings.csv")])
+    assert "Nothing measured supports an advice" in capsys.readouterr().out
+    monkeypatch.syspath_prepend(root / "docs")
+    monkeypatch.syspath_prepend(root / "benchmarks")
+    import make_study
+
+    study = tmp_path / "study"
+    shutil.copytree(root / "docs" / "study", study)
+    make_study.main(folder, study)
+    page = (study / "index.md").read_text()
+    assert "| channels | no trend (1 task), undecided (paper: down) |" in page
+    assert "| conditions measured | 3 of 3 |" in page
+    assert (study / "findings.csv").read_text() == (folder / "findings.csv").read_text()
+    assert {path.name for path in (study / "figures").iterdir()} >= {"channels_levels.png"}

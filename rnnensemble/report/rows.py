@@ -70,7 +70,7 @@ class Overall(NamedTuple):
         paper: The paper's direction, "" where it says nothing.
         up: Tasks in which the measure rises.
         down: Tasks in which it falls.
-        tasks: Tasks in which it was measured.
+        tasks: Tasks in which it was measured at two values or more.
         verdict: "agrees" or "disagrees" where that is so in more than half of the tasks, else
             "undecided"; "no claim" where the paper says nothing.
     """
@@ -87,7 +87,7 @@ class Overall(NamedTuple):
     def text(self) -> str:
         """The cell of the table, as "down (3 of 4 tasks), agrees"."""
         if not self.tasks:
-            return f"not measured, {self.verdict}"
+            return f"too little measured, {self.verdict}"
         word = "task" if self.tasks == 1 else "tasks"
         if self.up and self.down:
             shown = f"down in {self.down}, up in {self.up} of {self.tasks} {word}"
