@@ -77,7 +77,7 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
         rates=float(k * shown * step),
         kernel=2.0 * k * (jacobian + 2 * rows**2 * (units**2 + step / 2)),
         dynamics=float(pairs * newton * np.sum(ranks**3)),
-        weights=pairs * PIF_FLOPS * analysis.pif.starts * float(units) ** 3,
+        weights=pairs * PIF_FLOPS * analysis.pif.count(units) * float(units) ** 3,
     )
 
 

@@ -139,8 +139,9 @@ def train_populations(
     run = _start([recipes[k] for k in going], [before[k] for k in going], mesh, tile)
 
     def populations() -> list[Population]:
-        now = iter(_populations(run))
-        return [next(now) if k in going else each for k, each in enumerate(before)]
+        now = dict(zip(going, _populations(run), strict=True))
+        ended = {k: each for k, each in enumerate(before) if each is not None}
+        return [({**ended, **now})[k] for k in range(len(before))]
 
     saved = time.monotonic()
     with runtime.deferred_interrupt() as interrupted:

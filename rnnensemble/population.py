@@ -18,11 +18,13 @@ class History(NamedTuple):
         loss: Mean training MSE of each epoch, `[K, E]`, in squared output units.
         gradient_norm: Mean global gradient norm before clipping, `[K, E]`.
         learning_rate: Adam's step size, `[K, E]`.
+        penalty: Mean penalty on weights of each epoch, `[K, E]`, in the units of the loss.
     """
 
     loss: np.ndarray
     gradient_norm: np.ndarray
     learning_rate: np.ndarray
+    penalty: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Population:
         seed: Network k started from `fold_in(key(seed), k)`.
         params: Parameters at the end.
         initial_params: Parameters before the first step.
-        history: Loss, gradient norm and learning rate by epoch.
+        history: Loss, gradient norm, learning rate and penalty by epoch.
         converged: Reached the threshold and stayed there for the patience, `[K]`.
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.

@@ -18,6 +18,8 @@ from typing import Any
 from rnnensemble import folders, records, storage
 from rnnensemble.conditions import Condition
 from rnnensemble.factors import Outcome, Sweep
+from rnnensemble.folders import write_text
+from rnnensemble.storage import read_text
 from rnnensemble.sweep_file import read_sweep
 
 STATUS = "sweep"
@@ -41,7 +43,7 @@ def read_file(path: Path | str) -> str:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`sweep` must be a sweep file; {path} does not exist.")
-    return storage.read_text(path)
+    return read_text(path)
 
 
 def sweep_manifest(folder: Path | str) -> dict[str, Any]:
@@ -105,8 +107,8 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
             folders.write_manifest(folder, manifest)
         # after the manifest: a folder without one is somebody else's
         file = folder / "sweep.toml"
-        if not file.exists() or storage.read_text(file) != text:
-            folders.write_text(file, text)
+        if not file.exists() or read_text(file) != text:
+            write_text(file, text)
 
 
 def condition_folder(folder: Path, digest: str) -> Path:

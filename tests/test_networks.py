@@ -34,16 +34,18 @@ def test_respond_is_the_published_equation(activation):
             np.testing.assert_allclose(outputs[trial, t], params.readout_weights @ h, atol=1e-5)
 
 
-def plain(activation, params, inputs):
+def plain(activation, tau, params, inputs):
     """The reference: nothing but the equation, for autodiff."""
 
-    def step(h, x):
+    def step(now, x):
+        a, h = now
         drive = params.recurrent_weights @ h + params.input_weights @ x + params.bias
-        h = ACTIVATIONS[activation](drive)
-        return h, (h, params.readout_weights @ h)
+        a = a + tau * (-a + drive)
+        h = ACTIVATIONS[activation](a)
+        return (a, h), (h, params.readout_weights @ h)
 
     def trial(inputs):
-        return jax.lax.scan(step, params.initial_state, inputs)[1]
+        return jax.lax.scan(step, (params.initial_state,) * 2, inputs)[1]
 
     return jax.vmap(trial, 1, 1)(inputs)
 
@@ -84,14 +86,14 @@ SHAPES = {
 """Width, batch, inputs and outputs."""
 
 
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize(("activation", "tau"), [("tanh", 1.0), ("relu", 1.0), ("tanh", 0.3)])
 @pytest.mark.parametrize("seen", [(True, True), (False, True), (True, False)])
 @pytest.mark.parametrize(("method", "shape"), [(m, s) for m in SHAPES for s in SHAPES[m]])
-def test_backward_pass_equals_autodiff(activation, seen, method, shape):
+def test_backward_pass_equals_autodiff(activation, tau, seen, method, shape):
     params, inputs, probes = example(*shape)
-    scheme = Scheme(activation, "float32", method)
+    scheme = Scheme(activation, "float32", method, tau)
     ours = value_and_gradients(partial(respond, scheme), params, inputs, probes, seen)
-    theirs = value_and_gradients(partial(plain, activation), params, inputs, probes, seen)
+    theirs = value_and_gradients(partial(plain, activation, tau), params, inputs, probes, seen)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
 

@@ -206,7 +206,8 @@ def test_constant_weights():
     zero, one = np.zeros((16, 16)), np.ones((16, 16))
     assert match(zero, zero).distance == 0
     assert match(zero, one).distance == pytest.approx(16.0)
-    assert match(one, one).reached == 2
+    assert match(one, one).reached == PIF().count(16) == 48
+    assert PIF().count(128) == PIF(starts=2).count(16) == 2
 
 
 def test_axioms():

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rnnensemble.learning.penalties import PENALTIES
 from rnnensemble.learning.trainer import Hyperparameters, Training
 from rnnensemble.networks import Network
 from rnnensemble.tasks import Task
@@ -65,7 +66,10 @@ def require_trainable(settings: Settings) -> None:
 
 
 def require_per_network(name: str, value: Any, size: int) -> None:
-    """Raises ValueError unless `value` is positive and one number, or one for each network."""
+    """Raises ValueError unless `value` is one number, or one for each network, and in range.
+
+    Strengths of penalties are at least 0, all others above it.
+    """
     values = value if isinstance(value, tuple) else (value,)
     if isinstance(value, tuple) and len(value) != size:
         raise ValueError(
@@ -77,8 +81,10 @@ def require_per_network(name: str, value: Any, size: int) -> None:
             continue
         is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
         infinite = name != "clip_norm" and is_number and math.isinf(each)
-        if not is_number or math.isnan(each) or infinite or each <= 0:
-            raise ValueError(f"`{name}` must be a positive number; got {each!r}.")
+        may_be_zero = name in PENALTIES and each == 0
+        if not is_number or math.isnan(each) or infinite or not (each > 0 or may_be_zero):
+            what = "a number of at least 0" if name in PENALTIES else "a positive number"
+            raise ValueError(f"`{name}` must be {what}; got {each!r}.")
 
 
 def group_key(settings: Settings) -> tuple[Hashable, ...]:
@@ -98,6 +104,8 @@ def hyperparameters(recipe: Recipe) -> Hyperparameters:
         learning_rate=each(training.learning_rate),
         clip_norm=each(training.clip_norm),
         threshold=each(threshold),
+        nuclear_norm=each(training.nuclear_norm),
+        l1=each(training.l1),
         **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
     )
 

@@ -115,7 +115,7 @@ def train_subspace(
     carry = (state.position, state.adam, jnp.array(True))
     (position, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
     state = state._replace(position=position, adam=adam, epoch=state.epoch + 1)
-    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate)
+    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
     # `judge` reads and replaces fields that both kinds of state have
     judged = judge(cast(Any, state), report.loss, finite, hyper.threshold, training)
     return cast(SubspaceState, judged), report

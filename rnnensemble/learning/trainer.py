@@ -6,11 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
 from rnnensemble.learning.objective import loss_and_gradient
+from rnnensemble.learning.penalties import PENALTIES, penalty
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 
@@ -28,7 +30,8 @@ class Training:
     An epoch is `epoch_steps` steps. A network has converged once its mean training loss was
     below the threshold in `patience` epochs in a row; then it stops. Gradients are clipped by
     their global norm. When the epoch loss has not fallen for more than `plateau_patience`
-    epochs, the learning rate is multiplied by `plateau_factor`.
+    epochs, the learning rate is multiplied by `plateau_factor`. Penalties on weights are added to
+    what is minimized; threshold, patience and plateau look at the task's loss alone.
 
     Source: Huang et al. (arXiv 2410.03972, section 2.1 and App. B.4: Adam without weight decay,
     128 steps an epoch, patience 3, plateau factor 0.5 after 40 epochs). That the patience counts
@@ -39,6 +42,9 @@ class Training:
         clip_norm: Largest global gradient norm, infinity for none; one, or one for each network.
             The muP form measures gradients in units that depend on neither width nor gamma.
         threshold: Mean training MSE to reach, None for the task's own; one, or one for each.
+        nuclear_norm: Strength of the sum of singular values of the recurrent weights, at least 0
+            (see `penalties.penalty`); one number, or one for each network.
+        l1: Strength of the sum of absolute weights, likewise.
         batch: Trials a step B.
         epoch_steps: Steps an epoch.
         max_epochs: Epochs after which an unconverged network stops.
@@ -47,12 +53,20 @@ class Training:
         plateau_patience: Epochs without progress that make a plateau.
     """
 
-    per_network: ClassVar[tuple[str, ...]] = ("learning_rate", "clip_norm", "threshold")
+    per_network: ClassVar[tuple[str, ...]] = (
+        "learning_rate",
+        "clip_norm",
+        "threshold",
+        "nuclear_norm",
+        "l1",
+    )
     """Fields that may differ between the networks of a population."""
 
     learning_rate: float | tuple[float, ...] = 1e-3
     clip_norm: float | tuple[float, ...] = 1.0
     threshold: float | tuple[float, ...] | None = None
+    nuclear_norm: float | tuple[float, ...] = 0.0
+    l1: float | tuple[float, ...] = 0.0
     batch: int = 64
     epoch_steps: int = 128
     max_epochs: int = 200
@@ -80,6 +94,8 @@ class Hyperparameters(NamedTuple):
         threshold: Mean training MSE to reach.
         gain: Factor on the initial recurrent weights.
         gamma: Richness of learning in the muP form, 1 elsewhere; a factor on the learning rate.
+        nuclear_norm: Strength of that penalty.
+        l1: Strength of that penalty.
     """
 
     learning_rate: ArrayLike
@@ -87,6 +103,8 @@ class Hyperparameters(NamedTuple):
     threshold: ArrayLike
     gain: ArrayLike
     gamma: ArrayLike
+    nuclear_norm: ArrayLike
+    l1: ArrayLike
 
 
 class TrainState(NamedTuple):
@@ -120,11 +138,13 @@ class EpochReport(NamedTuple):
         loss: Mean training MSE over the epoch's steps, in squared output units.
         gradient_norm: Mean global gradient norm before clipping.
         learning_rate: Adam's step size during the epoch.
+        penalty: Mean penalty over the epoch's steps, in the units of the loss.
     """
 
     loss: ArrayLike
     gradient_norm: ArrayLike
     learning_rate: ArrayLike
+    penalty: ArrayLike
 
 
 def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network) -> TrainState:
@@ -178,10 +198,20 @@ def train_epoch(
     rate = hyper.gamma * hyper.learning_rate * state.rate_scale
     vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
 
-    def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
+    strengths = {
+        name: jnp.asarray(getattr(hyper, name))
+        for name in PENALTIES
+        if np.any(np.not_equal(getattr(training, name), 0))  # static: others' programs have none
+    }
+
+    def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, ...]]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
-        loss, gradient = loss_and_gradient(as_params(vector), trials, network, slices=slices)
+        params, paid = as_params(vector), jnp.zeros(())
+        loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
+        if strengths:
+            paid, slope = jax.value_and_grad(penalty)(params, strengths, network)
+            gradient = jax.tree.map(jnp.add, gradient, slope)
         gradient = ravel_pytree(network.scaled_gradient(gradient, hyper.gamma))[0]
         norm = jnp.linalg.norm(gradient)
         shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
@@ -191,15 +221,15 @@ def train_epoch(
         finite = finite & jnp.isfinite(loss + norm + jnp.linalg.norm(new_vector))
         keep = partial(jnp.where, finite)
         new = jax.tree.map(keep, (new_vector, new_adam), (vector, adam))
-        return (*new, finite), (loss, norm)
+        return (*new, finite), (loss, norm, paid)
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
     carry = (vector, state.adam, jnp.array(True))
-    (vector, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
+    (vector, adam, finite), (losses, norms, paid) = jax.lax.scan(step, carry, keys)
     params = as_params(vector)
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
-    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate)
+    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate, jnp.mean(paid))
     return judge(state, report.loss, finite, hyper.threshold, training), report
 
 

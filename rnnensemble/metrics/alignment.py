@@ -240,13 +240,12 @@ def ascend(a: Array, b: Array, climber: Climber, *, stage: Stage) -> Climber:
     """
     # C + X C has singular values (1 + x^2)^(1/2), and every eigenvalue of X comes twice
     largest = (1 + stage.longest**2 / 2) ** 0.5
-    retract = partial(retracted, largest=largest, steps=4 if largest < 1.75 else 6)
 
     def step(at: Climber) -> Climber:
         gradient, hessian_times = local_model(a, at.turned)
         skew = solve_damped(hessian_times, gradient, at.damping, stage.iterations)
         skew = skew * jnp.minimum(1.0, stage.longest / jnp.linalg.norm(skew))
-        tried = begin(a, b, retract(at.rotation + skew @ at.rotation))
+        tried = begin(a, b, retracted(at.rotation + skew @ at.rotation, largest=largest))
         better = tried.closeness > at.closeness
         little = jnp.minimum(1e-6, -at.closeness / 100)
         stalled = jnp.where(tried.closeness > at.closeness + little, 0, at.stalled + 1)

@@ -97,9 +97,11 @@ class PIF(Metric):
         signed: Whether units may change their sign.
         normalize: Divides by the number of weights compared (N^2; of all parameters for `all`),
             to compare across sizes as the paper.
-        starts: The barycenter with exact vertices, the barycenter with softened ones, then random
-            ones with softened and with exact vertices by turns. Signed, as many random ones
-            besides, which join the best unsigned matching and one of the weights' sizes.
+        starts: Number of starts; None for 2 from 79 units on and more where they are cheap, 48 up
+            to 16 units. The barycenter with exact vertices, the barycenter with softened ones,
+            then random ones with softened and with exact vertices by turns. Signed, as many
+            random ones besides, which join the best unsigned matching and one of the weights'
+            sizes.
         soft_steps: Frank-Wolfe steps with softened vertices.
         steps: Frank-Wolfe steps with exact vertices at most.
         tolerance: They stop when P moves by less, in Frobenius norm over sqrt(N).
@@ -111,7 +113,7 @@ class PIF(Metric):
     parameters: Literal["recurrent", "all"] = "recurrent"
     signed: bool = False
     normalize: bool = False
-    starts: int = 2
+    starts: int | None = None
     soft_steps: int = 30
     steps: int = 30
     tolerance: float = 0.03
@@ -120,10 +122,15 @@ class PIF(Metric):
         if self.parameters not in ("recurrent", "all"):
             raise ValueError(f"`parameters` must be 'recurrent' or 'all'; got {self.parameters!r}.")
         for name in ("starts", "soft_steps", "steps"):
-            if getattr(self, name) < 1:
+            value = getattr(self, name)
+            if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
+
+    def count(self, units: int) -> int:
+        """Number of starts for so many units: as many as cost what 2 do at 78, at most 48."""
+        return self.starts or max(2, min(48, 12_288 // units**2))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -163,9 +170,10 @@ class PIF(Metric):
         ends = self.ends(key, first, second) if every is None else every
         best = nearest(ends, distance_at)
         least = distance_at(best)
-        reached, bound = jnp.asarray(self.starts), least
+        starts = self.count(len(first.recurrent))
+        reached, bound = jnp.asarray(starts), least
         if every is None:
-            tried = jax.vmap(distance_at)(ends)[: self.starts]
+            tried = jax.vmap(distance_at)(ends)[:starts]
             reached = jnp.sum(tried <= (1 + REACH) * least)
             bound = jnp.minimum(lower_bound(first, second, signed=self.signed), least)
         scale = first.recurrent.size + first.others.size if self.normalize else 1
@@ -179,17 +187,22 @@ class PIF(Metric):
         return self.search(plain_key, first, second)
 
     def search(self, key: Key, first: Weights, second: Weights) -> Vertex:
-        """Where each start ends among permutations, then one no worse than the identity."""
+        """Where each start ends among permutations; the best is no worse than the identity."""
         problem = as_problem(first, second)
         n = len(problem.first)
         center = jnp.full((1, n, n), 1 / n)
-        drawn = random_starts(key, n, max(self.starts - 2, 0), signed=False)
-        softened = jnp.concatenate([center, drawn[::2]])[: self.starts - 1]
+        starts = self.count(n)
+        drawn = random_starts(key, n, max(starts - 2, 0), signed=False)
+        softened = jnp.concatenate([center, drawn[::2]])[: starts - 1]
         softened = self.soften(problem, softened, signed=False)
         ends = self.climb(problem, jnp.concatenate([center, drawn[1::2], softened]), signed=False)
-        # the identity starts exchanges where it beats the ends: from elsewhere it needs many
-        known = nearest(stack([ends, one_of(identity(n))]), partial(distance, first, second))
-        return self.exchange(problem, stack([ends, one_of(known)]), signed=False)
+        # the identity takes the worst one's place where it beats all: from elsewhere it needs
+        # many exchanges
+        distance_at = partial(distance, first, second)
+        tried, unaligned = jax.vmap(distance_at)(ends), identity(n)
+        better = (jnp.arange(starts) == jnp.argmax(tried)) & (distance_at(unaligned) < tried.min())
+        ends = jax.tree.map(lambda x, y: jnp.where(better[:, None], y, x), ends, unaligned)
+        return self.exchange(problem, ends, signed=False)
 
     def search_signed(self, key: Key, plain_key: Key, first: Weights, second: Weights) -> Vertex:
         """Where each start ends among signed permutations, then where those known already end.
@@ -205,7 +218,8 @@ class PIF(Metric):
 
         unsigned = jax.lax.map(best_unsigned, pairs)
         flipped = best_signs(problem, unsigned.permutation[1])
-        starts = random_starts(key, len(problem.first), self.starts, signed=True)
+        n = len(problem.first)
+        starts = random_starts(key, n, self.count(n), signed=True)
         ends = self.climb(problem, self.soften(problem, starts, signed=True), signed=True)
         known = [jax.tree.map(lambda x: x[:1], unsigned), one_of(flipped)]
         return self.exchange(problem, stack([ends, *known]), signed=True)

@@ -110,11 +110,12 @@ class MuPRNN:
 
     def effective(self, params: MuPParams) -> VanillaParams:
         """J / N, U and W / (gamma N), of one network or with leading axes."""
+        gamma = jax.lax.stop_gradient(params.gamma)
         return VanillaParams(
             input_weights=params.input_weights,
             recurrent_weights=self.effective_weights(params),
             bias=params.bias,
-            readout_weights=params.readout_weights / (params.gamma[..., None, None] * self.width),
+            readout_weights=params.readout_weights / (gamma[..., None, None] * self.width),
             initial_state=params.initial_state,
         )
 
