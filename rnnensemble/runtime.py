@@ -1,6 +1,7 @@
 """Devices, meshes and interrupts: the only file that knows them."""
 
 import contextlib
+import gc
 import math
 import os
 import platform
@@ -47,6 +48,12 @@ def use_compilation_cache() -> None:
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "rnnensemble"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
+def forget_programs() -> None:
+    """Frees the memory of compiled programs, for work of many shapes; those on disk stay."""
+    jax.clear_caches()
+    gc.collect()
 
 
 def network_mesh(devices: int | None = None) -> Mesh:

@@ -28,6 +28,10 @@ from rnnensemble.sweep_folder import load_sweep
 __all__ = ["load_sweep", "run_sweep", "show_sweep"]
 
 
+GROUPS_OF_PROGRAMS = 8
+"""After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
+
+
 def run_sweep(file: Path, options: SweepOptions) -> None:
     """Runs what is asked for of a sweep, or goes on with it.
 
@@ -126,6 +130,8 @@ def _run_groups(work: _Work, groups: list[Group]) -> None:
         for number, group in enumerate(todo, 1):
             if work.unfinished(group):
                 _run_group(work, group, f"group {number} of {len(todo)}")
+            if number % GROUPS_OF_PROGRAMS == 0:
+                runtime.forget_programs()  # other groups need others
         todo = [group for group in todo if work.unfinished(group)]
     sweep_folder.write_summary(work.folder)
     left = sum(len(work.unfinished(group)) for group in todo)

@@ -136,6 +136,16 @@ def test_finished_conditions_are_skipped(copy, no_training, capsys):
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.toml")} == before
 
 
+def test_programs_are_forgotten_now_and_then(copy, monkeypatch, capsys):
+    forgotten = []
+    monkeypatch.setattr(sweep, "GROUPS_OF_PROGRAMS", 2)
+    monkeypatch.setattr(runtime, "forget_programs", lambda: forgotten.append(1))
+    digest = rows_of(copy / "tiny")[1]["digest"]
+    shutil.rmtree(copy / "tiny" / "conditions" / digest)
+    start(copy, "--quiet")
+    assert forgotten == [1]
+
+
 def test_only_and_groups_lead_to_the_same_rows(whole, tmp_path, capsys):
     start(tmp_path, "--only", "channels=1", "--quiet")
     assert [row["factor"] for row in rows_of(tmp_path / "tiny")] == ["channels", "rate"]

@@ -73,7 +73,7 @@ def test_killed_at_random_moments(server, expected, tmp_path):
     kills = sweeps = 0
     while kills < KILLS:
         process = start(server, tmp_path / str(sweeps))
-        process.join(moments.uniform(0.1, 0.9) * seconds)
+        process.join(moments.uniform(0.1, 0.8) * seconds)
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
             process.join()
