@@ -164,8 +164,3 @@ def haar_rotations(count: int, n: int) -> np.ndarray:
     q = q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None]
     q[..., -1] *= np.linalg.det(q)[:, None]
     return q
-
-
-def overlap(a: Array, b: Array, c: Array) -> Array:
-    """tr(A^T C B C^T), what alignment maximizes."""
-    return jnp.sum(a * (c @ b @ c.T))
