@@ -19,7 +19,7 @@ FLOORS = [
     {"conditions", "plotting"},
     {"factors", "folders"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
-    {"storage", "forecast", "findings", "plotting_study"},
+    {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},
     {"arrays", "sweep_folder"},
     {"session", "foreign", "sweep", "report"},
     {"cli"},
@@ -56,7 +56,7 @@ def test_imports_only_from_lower_floors(path):
 @pytest.mark.parametrize(
     ("words", "door"),
     [
-        (("matplotlib",), {"plotting", "plotting_study"}),
+        (("matplotlib",), {"plotting", "plotting_study", "plotting_widths"}),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
             {"storage", "arrays", "folders"},

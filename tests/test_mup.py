@@ -1,6 +1,7 @@
 """The muP form against its equation, its parametrization across widths, and gamma by network."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import (
+    PIF,
     MuPRNN,
     Training,
     VanillaRNN,
@@ -152,10 +154,11 @@ def test_every_network_of_a_population_responds_with_its_gamma(population, condi
 
 
 def test_weights_are_compared_as_they_act(population):
-    found = distance_matrix("pif", population.params.recurrent_weights / 8)
-    np.testing.assert_allclose(compare_populations("pif", population).matrix(), found, atol=1e-5)
+    pif = PIF(starts=1)
+    found = distance_matrix(pif, population.params.recurrent_weights / 8)
+    np.testing.assert_allclose(compare_populations(pif, population).matrix(), found, atol=1e-5)
     subject = levels.subject_of(population, np.arange(3), None, None)
-    weights = degeneracy._weights(subject, degeneracy.Analysis(), None)
+    weights = degeneracy._weights(subject, degeneracy.Analysis(pif=pif), None)
     np.testing.assert_allclose(weights.matrix, found, atol=1e-5)
 
 
@@ -216,3 +219,20 @@ def test_bad_settings(settings, message):
 def test_gamma_must_be_positive():
     with pytest.raises(ValueError, match="`gamma` must be a positive number; got 0"):
         train_population(TASK, network=MuPRNN(width=8, gamma=0.0), training=SHORT, size=2)
+
+
+@pytest.mark.parametrize(("network", "rate"), [(MuPRNN(gamma=2.0), 1e-2), (VanillaRNN(), 1e-3)])
+def test_moves_in_the_first_steps_do_not_depend_on_width_in_the_form(monkeypatch, network, rate):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "benchmarks"))
+    import coordinate_check
+
+    task = tasks.FlipFlop(n_bits=2, n_steps=15)
+    found = {"rates": {}, "outputs": {}}
+    for width in (16, 256):
+        made = dataclasses.replace(network, width=width)
+        sizes = coordinate_check.sizes(made, rate, task=task, steps=2, seeds=6)
+        for quantity, values in sizes.items():
+            found[quantity][width] = values
+    for by_width in found.values():
+        mean = coordinate_check.slopes(by_width)[0]
+        assert (np.abs(mean) < 0.1).all() if network.kind == "mup" else (mean > 0.2).all()
