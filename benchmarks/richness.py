@@ -83,7 +83,7 @@ def table(results: dict, factor: str) -> str:
     head += ["weight change", "kernel alignment", "representation alignment"]
     lines = []
     for preset in PRESETS:
-        for level, rows in results[factor][preset]["levels"].items():
+        for level, rows in sorted(results[factor][preset]["levels"].items(), key=_number):
             done = [row for row in rows if row["converged"]]
             line = [preset.replace("_", " "), level, f"{len(done)}/{len(rows)}"]
             line += [f"{np.median([row['epochs'] for row in done]):.0f}"]
@@ -96,6 +96,11 @@ def table(results: dict, factor: str) -> str:
                 line.append(f"{np.mean(values):.{digits}f} ± {np.std(values, ddof=1):.{digits}f}")
             lines.append(line)
     return documents.table(head, lines)
+
+
+def _number(item: tuple[str, object]) -> float:
+    """The level of a row."""
+    return float(item[0])
 
 
 def main() -> None:
