@@ -9,7 +9,8 @@ import pytest
 
 from rnnensemble import distance_matrix
 from rnnensemble.metrics import DSA
-from rnnensemble.metrics.alignment import as_operator, local_model
+from rnnensemble.metrics.alignment import as_operator
+from rnnensemble.metrics.ascent import local_model
 
 RNG = np.random.default_rng(0)
 align = jax.jit(lambda key, a, b: DSA().align(key, a, b))

@@ -10,26 +10,30 @@ from pathlib import Path
 
 import pytest
 
-FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
+TEXT = (Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml").read_text()
+# two groups that are measured by the same programs, so that starts are quick
+TEXT = TEXT.replace("task.n_bits", "training.batch").replace("[1, 2]", "[8, 16]")
 KILLS = 10
 
 
-def run(runs, cores):
-    """A process that runs the sweep as the command line does."""
+def run(runs):
+    """Runs the sweep as the command line does."""
     import jax
 
     from rnnensemble import runtime
     from rnnensemble.flags import SweepOptions
     from rnnensemble.sweep import run_sweep
 
-    jax.config.update("jax_num_cpu_devices", cores)
+    jax.config.update("jax_num_cpu_devices", 2)
     runtime.use_compilation_cache()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # starts are quick
-    run_sweep(FILE, SweepOptions(runs=runs, checkpoint_seconds=0.0, quiet=True))
+    run_sweep(
+        runs.parent / "tiny.toml", SweepOptions(runs=runs, checkpoint_seconds=0.0, quiet=True)
+    )
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server():
     """Starts processes that have the package loaded, but nothing compiled and no device."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["rnnensemble.sweep", "orbax.checkpoint.v1"])
@@ -37,7 +41,10 @@ def server(tmp_path_factory):
 
 
 def start(server, runs):
-    process = server.Process(target=run, args=(runs, 2))
+    file = runs.parent / "tiny.toml"
+    if not file.exists():  # another process may be reading it
+        file.write_text(TEXT)
+    process = server.Process(target=run, args=(runs,))
     process.start()
     return process
 
@@ -88,7 +95,7 @@ def test_killed_at_random_moments(server, expected, tmp_path):
 
 
 def test_two_processes_share_a_sweep(server, expected, tmp_path):
-    processes = [start(server, tmp_path) for _ in range(2)]
+    processes = [start(server, tmp_path / "runs") for _ in range(2)]
     for process in processes:
         finish(process)
-    assert rows_of(tmp_path) == expected[0]
+    assert rows_of(tmp_path / "runs") == expected[0]
