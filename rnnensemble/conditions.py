@@ -14,6 +14,7 @@ import tomli_w
 from rnnensemble import networks, tasks
 from rnnensemble.degeneracy import Analysis
 from rnnensemble.feature_learning import FeatureAnalysis
+from rnnensemble.learning.deflation import Deflation
 from rnnensemble.learning.trainer import Training
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
@@ -31,6 +32,7 @@ class Condition:
         features: How feature learning is measured.
         size: Number of networks K.
         seed: Seed of the population.
+        deflation: How networks keep away from earlier solutions, if they do.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class Condition:
     features: FeatureAnalysis = FeatureAnalysis()
     size: int = 50
     seed: int = 0
+    deflation: Deflation | None = None
 
     @property
     def digest(self) -> str:

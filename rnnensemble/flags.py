@@ -68,6 +68,7 @@ def parse_condition(
     described = [
         (field.name, type(getattr(condition, field.name)), getattr(condition, field.name))
         for field in dataclasses.fields(condition)
+        if getattr(condition, field.name) is not None
     ]
     places = [
         (f.name, f.type, getattr(RunOptions(), f.name)) for f in dataclasses.fields(RunOptions)
@@ -83,7 +84,7 @@ def parse_condition(
     given = parse(options, prog, arguments)
     values = {n: getattr(given, n) for n, _, _ in described}
     run = RunOptions(**{n: getattr(given, n) for n, _, _ in places})
-    return run, type(condition)(**values)
+    return run, dataclasses.replace(condition, **values)
 
 
 def _attributes(config: type) -> list[str]:

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from rnnensemble import runtime
 from rnnensemble.axes import Key
+from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Settings, hyperparameters, shared
 from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold
 from rnnensemble.learning.trainer import (
@@ -52,6 +53,7 @@ class Fleet:
         tile: Slots that a device trains at once.
         occupant: The network in each slot, `[S]`; K and above are padding, which never trains.
         state: Their states on the devices, slot by slot.
+        references: Earlier solutions that they keep away from, if they do.
     """
 
     settings: Settings
@@ -60,6 +62,7 @@ class Fleet:
     tile: int
     occupant: np.ndarray
     state: TrainState
+    references: References | None = None
 
     def by_network(self, tree: Any) -> Any:
         """A tree of slots, as NumPy arrays with leading axis K."""
@@ -81,6 +84,7 @@ def launch(
     *,
     members: Members | None = None,
     state: TrainState | None = None,
+    references: References | None = None,
 ) -> Fleet:
     """Puts networks into slots.
 
@@ -90,6 +94,7 @@ def launch(
         tile: Slots that a device trains at once, at most.
         members: What sets them apart, leading axis K; as the settings say unless given.
         state: What they go on from, leading axis K; drawn from their keys unless given.
+        references: Earlier solutions that they keep away from, if they do.
     """
     share = math.ceil(settings.size / mesh.size)
     tile = min(tile, share)
@@ -100,7 +105,7 @@ def launch(
         initial = _initialize(placed.keys, placed.hyper, mesh=mesh, **_static(settings))
     else:
         initial = _placed(state, occupant, mesh)
-    return Fleet(settings, members, mesh, tile, occupant, initial)
+    return Fleet(settings, members, mesh, tile, occupant, initial, references)
 
 
 def default_tile(settings: Settings, mesh: Mesh) -> int:
@@ -140,6 +145,7 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
         fleet.state,
         members.hyper,
         _placed(active, occupant, mesh) & (occupant < settings.size),
+        fleet.references,
         training=shared(settings.training),
         mesh=mesh,
         tile=fleet.tile,
@@ -215,17 +221,23 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
     static_argnames=("task", "network", "training", "mesh", "tile", "slices"),
     donate_argnames=("state",),
 )
-def _epoch(keys, state, hyper, active, *, task, network, training, mesh, tile, slices):  # noqa: ANN001, ANN202
+def _epoch(keys, state, hyper, active, references, *, task, network, training, mesh, tile, slices):  # noqa: ANN001, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
     blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
 
     how = {"task": task, "network": network, "training": training, "slices": slices}
 
-    def one(item: tuple, fixed: tuple) -> tuple:
-        return train_epoch(fixed[0], item[0], fixed[1], **how)
+    def one(item: tuple, fixed: tuple, references: References | None) -> tuple:
+        return train_epoch(fixed[0], item[0], fixed[1], references=references, **how)
 
     return runtime.map_active(
-        one, (state, blank), (keys, hyper), active=active, mesh=mesh, tile=tile
+        one,
+        (state, blank),
+        (keys, hyper),
+        active=active,
+        mesh=mesh,
+        tile=tile,
+        shared=references,
     )
 
 

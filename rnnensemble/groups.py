@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from rnnensemble import runtime
 from rnnensemble.fleet import Fleet, advance, default_tile, launch, members_of
+from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Settings, group_key, require_trainable
 from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
 from rnnensemble.networks import Network, Params, VanillaRNN
@@ -97,6 +99,7 @@ def train_population(
 def train_populations(
     recipes: Sequence[Settings],
     *,
+    references: References | None = None,
     devices: int | None = None,
     tile: int | None = None,
     resume: Sequence[Population | None] | None = None,
@@ -110,6 +113,7 @@ def train_populations(
         recipes: What decides each population; they share task, architecture and training but for
             what may differ by network (`fleet.group_key` is equal), and differ in that, in size
             and in seed.
+        references: What all keep away from, if the recipes have a deflation (see `deflate`).
         devices: As in `train_population`.
         tile: As in `train_population`.
         resume: A population to go on from for each recipe, None for one that starts; they may
@@ -128,6 +132,8 @@ def train_populations(
     """
     recipes = list(recipes)
     _require_group(recipes)
+    if (references is None) != (recipes[0].deflation is None):
+        raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     if tile is not None and tile < 1:
         raise ValueError(f"`tile` must be at least 1; got {tile}.")
     before = _resumable(recipes, resume)
@@ -136,7 +142,8 @@ def train_populations(
         return [each for each in before if each is not None]
     mesh = runtime.network_mesh(devices)
     tile = tile or default_tile(recipes[0], mesh)
-    run = _start([recipes[k] for k in going], [before[k] for k in going], mesh, tile)
+    starting = [recipes[k] for k in going], [before[k] for k in going]
+    run = _start(*starting, references, mesh, tile)
 
     def populations() -> list[Population]:
         now = dict(zip(going, _populations(run), strict=True))
@@ -166,7 +173,10 @@ def _require_group(recipes: list[Settings]) -> None:
         require_trainable(recipe)
     for number, recipe in enumerate(recipes):
         for name, mine, first in zip(
-            ("task", "network", "training"), group_key(recipe), group_key(recipes[0]), strict=True
+            ("task", "network", "training", "deflation"),
+            group_key(recipe),
+            group_key(recipes[0]),
+            strict=True,
         ):
             if mine != first:
                 raise ValueError(
@@ -208,11 +218,18 @@ class _Run(NamedTuple):
         return (self.status == TRAINING) & (self.epoch < self.fleet.settings.training.max_epochs)
 
 
-def _start(recipes: list[Settings], before: list[Population | None], mesh: Any, tile: int) -> _Run:
+def _start(
+    recipes: list[Settings],
+    before: list[Population | None],
+    references: References | None,
+    mesh: Any,
+    tile: int,
+) -> _Run:
     """Networks at their first step, or where they stopped."""
     members = members_of(recipes)
     settings = recipes[0]._replace(size=len(members.keys))
-    fleet = launch(settings, mesh, tile, members=members)
+    to_fleet = partial(launch, settings, mesh, tile, members=members, references=references)
+    fleet = to_fleet()
     state = fleet.by_network(fleet.state)
     shape = settings.size, settings.training.max_epochs
     history = History(*(np.full(shape, np.nan, np.float32) for _ in History._fields))
@@ -228,7 +245,7 @@ def _start(recipes: list[Settings], before: list[Population | None], mesh: Any, 
     state, initial = (
         jax.tree.map(lambda *each: np.concatenate(each), *parts) for parts in (states, params)
     )
-    fleet = launch(settings, mesh, tile, members=members, state=state)
+    fleet = to_fleet(state=state)
     return _Run(recipes, fleet, initial, state.status, state.epoch, history)
 
 
@@ -260,6 +277,7 @@ def _populations(run: _Run) -> list[Population]:
             network=recipe.network,
             training=recipe.training,
             seed=recipe.seed,
+            deflation=recipe.deflation,
             params=state.params,
             initial_params=initial,
             history=History(*(each[rows, :epochs].copy() for each in run.history)),

@@ -218,7 +218,7 @@ def _epoch(state, fixed, active, *, task, network, training, mesh):  # noqa: ANN
         loss, gradient = loss_and_gradient(as_params(vector), trials, network)
         return loss, ravel_pytree(gradient)[0]
 
-    def one(item: tuple, fixed: tuple) -> tuple:
+    def one(item: tuple, fixed: tuple, _: tuple) -> tuple:
         key, hyper, dimension, origin, trained = fixed
         most = item[0].position.shape[0]
         return train_subspace(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnensemble.learning.deflation import Deflation
 from rnnensemble.learning.recipe import Settings, hyperparameters
 from rnnensemble.learning.trainer import Training, TrainState
 from rnnensemble.networks import Network, Params
@@ -43,6 +44,7 @@ class Population:
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.
         state: What unfinished training continues from; None once every network has stopped.
+        deflation: How they kept away from earlier solutions, if they did.
     """
 
     task: Task
@@ -56,6 +58,7 @@ class Population:
     diverged: np.ndarray
     stop_epoch: np.ndarray
     state: TrainState | None = None
+    deflation: Deflation | None = None
 
     @property
     def size(self) -> int:
@@ -65,7 +68,8 @@ class Population:
     @property
     def recipe(self) -> Settings:
         """What decided how they trained."""
-        return Settings(self.task, self.network, self.training, self.size, self.seed)
+        rest = self.training, self.size, self.seed, self.deflation
+        return Settings(self.task, self.network, *rest)
 
     @property
     def thresholds(self) -> np.ndarray:

@@ -196,44 +196,49 @@ def _shard_map(function: Callable, mesh: Mesh, *specs: PartitionSpec) -> Callabl
 
 
 def map_active(
-    function: Callable[[Tree, Tree], Tree],
+    function: Callable[[Tree, Tree, Tree], Tree],
     items: Tree,
     fixed: Tree,
     *,
     active: Array,
     mesh: Mesh,
     tile: int,
+    shared: Tree = (),
 ) -> Tree:
     """Changes the active items: sharded over devices, `tile` at a time, idle tiles skipped.
 
     Args:
-        function: Pure function of one item and what is fixed for it, to the changed item.
+        function: Pure function of one item, what is fixed for it and what all share, to the
+            changed item.
         items: Tree whose leaves share a leading axis that divides by devices * tile.
         fixed: Tree with the same leading axis that the function reads and does not change.
         active: Which items to change, bool; the others come back as they are.
         mesh: Devices, as `network_mesh` makes it.
         tile: Items that a device handles at once.
+        shared: Tree that every call sees whole.
 
     Returns:
         The items, changed where active.
     """
 
-    def change_tile(items: Tree, fixed: Tree, active: Array) -> Tree:
-        changed = jax.vmap(function)(items, fixed)
+    def change_tile(shared: Tree, items: Tree, fixed: Tree, active: Array) -> Tree:
+        changed = jax.vmap(function, (0, 0, None))(items, fixed, shared)
         return jax.tree.map(partial(_select, active), changed, items)
 
-    def change_one(items: Tree, fixed: Tree, active: Array) -> Tree:
+    def change_one(shared: Tree, items: Tree, fixed: Tree, active: Array) -> Tree:
         del active
-        return function(items, fixed)
+        return function(items, fixed, shared)
 
-    def one_tile(args: tuple[Tree, Tree, Array]) -> Tree:
-        change = change_one if tile == 1 else change_tile
+    def one_tile(shared: Tree, args: tuple[Tree, Tree, Array]) -> Tree:
+        change = partial(change_one if tile == 1 else change_tile, shared)
         return jax.lax.cond(jnp.any(args[2]), change, lambda items, *_: items, *args)
 
-    def one_device(*args: Tree) -> Tree:
-        return jax.lax.map(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
+    def one_device(items: Tree, fixed: Tree, active: Array, shared: Tree) -> Tree:
+        one, args = partial(one_tile, shared), (items, fixed, active)
+        return jax.lax.map(one, args) if tile == 1 else _in_rows(one, args, tile)
 
-    return _shard_map(one_device, mesh, _SPREAD, _SPREAD, _SPREAD)(items, fixed, active)
+    specs = _SPREAD, _SPREAD, _SPREAD, _WHOLE
+    return _shard_map(one_device, mesh, *specs)(items, fixed, active, shared)
 
 
 def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:

@@ -16,6 +16,8 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
     """Trains, saves, analyses, saves again."""
     folder = options.runs / str(options.name)
     task, network, analysis = condition.task, condition.network, condition.analysis
+    if condition.deflation is not None:
+        raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
     analysis.check(task, network.width)

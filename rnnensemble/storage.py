@@ -137,6 +137,7 @@ def load_run(folder: Path | str) -> Run:
         network=condition.network,
         training=condition.training,
         seed=condition.seed,
+        deflation=condition.deflation,
         state=state,
         **stored,
     )

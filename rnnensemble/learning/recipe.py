@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from rnnensemble.learning.deflation import Deflation
 from rnnensemble.learning.penalties import PENALTIES
 from rnnensemble.learning.trainer import Hyperparameters, Training
 from rnnensemble.networks import Network
@@ -41,6 +42,11 @@ class Recipe(Protocol):
         """Network k starts from `fold_in(key(seed), k)`."""
         ...
 
+    @property
+    def deflation(self) -> Deflation | None:
+        """How they keep away from earlier solutions, if they do."""
+        ...
+
 
 class Settings(NamedTuple):
     """A recipe as a value."""
@@ -50,17 +56,22 @@ class Settings(NamedTuple):
     training: Training
     size: int
     seed: int
+    deflation: Deflation | None = None
+
+
+MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
+"""Per-network values that may be 0; all others are above it."""
 
 
 def require_trainable(settings: Settings) -> None:
     """Raises ValueError unless these describe a population that can be trained."""
-    task, network, training, size, seed = settings
+    task, network, training, size, seed, deflation = settings
     if not isinstance(task, Task):
         raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {task!r}.")
     for name, value, least in (("size", size, 1), ("seed", seed, 0)):
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
-    for config in (network, training):
+    for config in (network, training, *([deflation] if deflation else [])):
         for name in config.per_network:
             require_per_network(name, getattr(config, name), size)
 
@@ -68,7 +79,7 @@ def require_trainable(settings: Settings) -> None:
 def require_per_network(name: str, value: Any, size: int) -> None:
     """Raises ValueError unless `value` is one number, or one for each network, and in range.
 
-    Strengths of penalties are at least 0, all others above it.
+    Strengths and ridges are at least 0, all others above it.
     """
     values = value if isinstance(value, tuple) else (value,)
     if isinstance(value, tuple) and len(value) != size:
@@ -81,20 +92,21 @@ def require_per_network(name: str, value: Any, size: int) -> None:
             continue
         is_number = isinstance(each, (int, float)) and not isinstance(each, bool)
         infinite = name != "clip_norm" and is_number and math.isinf(each)
-        may_be_zero = name in PENALTIES and each == 0
+        may_be_zero = name in MAY_BE_ZERO and each == 0
         if not is_number or math.isnan(each) or infinite or not (each > 0 or may_be_zero):
-            what = "a number of at least 0" if name in PENALTIES else "a positive number"
+            what = "a number of at least 0" if name in MAY_BE_ZERO else "a positive number"
             raise ValueError(f"`{name}` must be {what}; got {each!r}.")
 
 
 def group_key(settings: Settings) -> tuple[Hashable, ...]:
     """Equal for recipes that one program trains: they differ in per-network values, size, seed."""
-    return settings.task, shared(settings.network), shared(settings.training)
+    deflated = settings.deflation is not None
+    return settings.task, shared(settings.network), shared(settings.training), deflated
 
 
 def hyperparameters(recipe: Recipe) -> Hyperparameters:
     """What may differ by network, each `[K]`."""
-    training = recipe.training
+    training, deflation = recipe.training, recipe.deflation or Deflation(strength=0.0)
     threshold = recipe.task.threshold if training.threshold is None else training.threshold
 
     def each(value: float | tuple[float, ...]) -> np.ndarray:
@@ -106,6 +118,7 @@ def hyperparameters(recipe: Recipe) -> Hyperparameters:
         threshold=each(threshold),
         nuclear_norm=each(training.nuclear_norm),
         l1=each(training.l1),
+        **{name: each(getattr(deflation, name)) for name in Deflation.per_network},
         **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
     )
 

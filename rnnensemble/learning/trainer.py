@@ -11,6 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
+from rnnensemble.learning.deflation import References, deflated_loss_and_gradient
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.penalties import PENALTIES, penalty
 from rnnensemble.networks import Network, Params
@@ -96,6 +97,9 @@ class Hyperparameters(NamedTuple):
         gamma: Richness of learning in the muP form, 1 elsewhere; a factor on the learning rate.
         nuclear_norm: Strength of that penalty.
         l1: Strength of that penalty.
+        strength: lambda of a deflation; what follows matters to deflated networks alone.
+        ridge: Ridge of its predictivity.
+        target: Predictivity of every reference to reach.
     """
 
     learning_rate: ArrayLike
@@ -105,6 +109,9 @@ class Hyperparameters(NamedTuple):
     gamma: ArrayLike
     nuclear_norm: ArrayLike
     l1: ArrayLike
+    strength: ArrayLike = 0.0
+    ridge: ArrayLike = 1e-4
+    target: ArrayLike = 1.0
 
 
 class TrainState(NamedTuple):
@@ -138,7 +145,8 @@ class EpochReport(NamedTuple):
         loss: Mean training MSE over the epoch's steps, in squared output units.
         gradient_norm: Mean global gradient norm before clipping.
         learning_rate: Adam's step size during the epoch.
-        penalty: Mean penalty over the epoch's steps, in the units of the loss.
+        penalty: Mean penalty over the epoch's steps, that of a deflation included, in the units of
+            the loss.
     """
 
     loss: ArrayLike
@@ -177,6 +185,7 @@ def train_epoch(
     network: Network,
     training: Training,
     slices: int = 1,
+    references: References | None = None,
 ) -> tuple[TrainState, EpochReport]:
     """Trains one network for one epoch.
 
@@ -190,7 +199,8 @@ def train_epoch(
         task: What to learn.
         network: Its architecture.
         training: Batch, steps, patience and plateau rule.
-        slices: Into how many slices each batch is cut.
+        slices: Into how many slices each batch is cut, unless there are references.
+        references: Earlier solutions to keep away from.
 
     Returns:
         The state after the epoch and the epoch's report.
@@ -207,10 +217,17 @@ def train_epoch(
     def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, ...]]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
-        params, paid = as_params(vector), jnp.zeros(())
-        loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
+        params, paid, predicted = as_params(vector), jnp.zeros(()), jnp.zeros(())
+        if references is None:
+            loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
+        else:
+            loss, scores, gradient = deflated_loss_and_gradient(
+                params, trials, network, references, strength=hyper.strength, ridge=hyper.ridge
+            )
+            paid, predicted = hyper.strength * jnp.sum(scores), jnp.max(scores)
         if strengths:
-            paid, slope = jax.value_and_grad(penalty)(params, strengths, network)
+            more, slope = jax.value_and_grad(penalty)(params, strengths, network)
+            paid = paid + more
             gradient = jax.tree.map(jnp.add, gradient, slope)
         gradient = ravel_pytree(network.scaled_gradient(gradient, hyper.gamma))[0]
         norm = jnp.linalg.norm(gradient)
@@ -221,23 +238,34 @@ def train_epoch(
         finite = finite & jnp.isfinite(loss + norm + jnp.linalg.norm(new_vector))
         keep = partial(jnp.where, finite)
         new = jax.tree.map(keep, (new_vector, new_adam), (vector, adam))
-        return (*new, finite), (loss, norm, paid)
+        return (*new, finite), (loss, norm, paid, predicted)
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
     carry = (vector, state.adam, jnp.array(True))
-    (vector, adam, finite), (losses, norms, paid) = jax.lax.scan(step, carry, keys)
+    (vector, adam, finite), means = jax.lax.scan(step, carry, keys)
+    loss, norm, paid, predicted = map(jnp.mean, means)
     params = as_params(vector)
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
-    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate, jnp.mean(paid))
-    return judge(state, report.loss, finite, hyper.threshold, training), report
+    apart = references is None or predicted <= hyper.target
+    state = judge(state, loss, finite, hyper.threshold, training, apart=apart)
+    return state, EpochReport(loss, norm, rate, paid)
 
 
 def judge(
-    state: TrainState, loss: ArrayLike, finite: ArrayLike, threshold: ArrayLike, training: Training
+    state: TrainState,
+    loss: ArrayLike,
+    finite: ArrayLike,
+    threshold: ArrayLike,
+    training: Training,
+    *,
+    apart: ArrayLike = True,
 ) -> TrainState:
-    """Counts epochs below the threshold and on a plateau, and decides whether to stop."""
-    below = jnp.where(loss < threshold, state.below + 1, 0)
+    """Counts epochs below the threshold and on a plateau, and decides whether to stop.
+
+    An epoch counts only if the network was far enough `apart` from its references.
+    """
+    below = jnp.where((loss < threshold) & apart, state.below + 1, 0)
     status = jnp.where(below >= training.patience, CONVERGED, TRAINING)
     status = jnp.where(finite, status, DIVERGED).astype(jnp.int32)
     progress = loss < state.best_loss * (1 - PLATEAU_IMPROVEMENT)

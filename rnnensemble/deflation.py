@@ -1,0 +1,221 @@
+"""Alternative solutions of a task: `deflate` trains networks that keep away from earlier ones."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from rnnensemble.axes import ArrayLike
+from rnnensemble.groups import train_populations
+from rnnensemble.learning.deflation import Deflation, References
+from rnnensemble.learning.recipe import Settings, require_trainable, shared
+from rnnensemble.learning.trainer import Training
+from rnnensemble.networks import Network, VanillaRNN
+from rnnensemble.population import Population
+from rnnensemble.progress import Progress
+from rnnensemble.tasks import Task
+
+
+class Chosen(NamedTuple):
+    """Some networks of a population as references.
+
+    Attributes:
+        population: Trained networks.
+        networks: Their indices; None for all that converged.
+    """
+
+    population: Population
+    networks: Sequence[int] | None = None
+
+
+class ReferenceActivity(NamedTuple):
+    """Rates of R earlier solutions, made elsewhere, on B trials.
+
+    Attributes:
+        inputs: The trials, `[B, T, I]`; new networks see them beside the task's own.
+        rates: `[R, B, T, M]`.
+        readout_weights: `[R, O, M]`; None if rates are compared as they are (`null_space` false).
+    """
+
+    inputs: ArrayLike
+    rates: ArrayLike
+    readout_weights: ArrayLike | None = None
+
+
+Reference = Population | Chosen | ReferenceActivity
+
+
+def deflate(
+    task: Task,
+    references: Reference | Sequence[Population | Chosen],
+    *,
+    network: Network | None = None,
+    training: Training | None = None,
+    deflation: Deflation | None = None,
+    size: int = 4,
+    seed: int = 0,
+    devices: int | None = None,
+    tile: int | None = None,
+    resume: Population | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    checkpoint: Callable[[Population], None] | None = None,
+    checkpoint_seconds: float = 60.0,
+) -> Population:
+    """Trains K networks on a task that keep away from earlier solutions of it.
+
+    Iterative Neural Similarity Deflation: each network lowers L_task + lambda * sum_r S(X, Y_r), S
+    the share of reference r's variance that a ridge regression on the network's own rates explains,
+    both outside their readouts (see `Deflation`). References that are networks see each batch of
+    trials; a round's networks do not see one another. Call it again with the result among the
+    references for the next round.
+
+    Args:
+        task: What to learn.
+        references: A population (its converged networks), some networks of one (`Chosen`), several
+            of either, or `ReferenceActivity` from elsewhere.
+        network: Architecture, that of the references unless given.
+        training: Optimization, `Training()` unless given.
+        deflation: Strength, ridge, target and space.
+        size: Number of networks K.
+        seed: Network k draws from `fold_in(key(seed), k)`.
+        devices: As in `train_population`.
+        tile: As in `train_population`.
+        resume: An unfinished population with the same settings and references, to go on from.
+        progress: Called after every epoch.
+        checkpoint: Called with the unfinished population every `checkpoint_seconds`.
+        checkpoint_seconds: Seconds between checkpoints.
+
+    Returns:
+        The population; its `history.penalty` is lambda * sum_r S, by epoch.
+
+    Raises:
+        ValueError: If an argument is out of range, or references learned another task, did not
+            converge, or cannot be compared.
+        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+
+    Source: Qian & Pehlevan (arXiv 2509.21504).
+    """
+    deflation, training = deflation or Deflation(), training or Training()
+    if isinstance(references, (Population, Chosen)):
+        references = [references]
+    if isinstance(references, ReferenceActivity):
+        network = network or VanillaRNN()
+        settings = Settings(task, network, training, size, seed, deflation)
+        require_trainable(settings)
+        tree = _from_activity(references, settings)
+    else:
+        chosen = [each if isinstance(each, Chosen) else Chosen(each) for each in references]
+        if not chosen:
+            raise ValueError("`references` must hold at least one population; got none.")
+        network = network or chosen[0].population.network
+        settings = Settings(task, network, training, size, seed, deflation)
+        require_trainable(settings)
+        tree = _from_networks(chosen, settings)
+    _require_samples(tree, settings)
+    (population,) = train_populations(
+        [settings],
+        references=tree,
+        devices=devices,
+        tile=tile,
+        resume=None if resume is None else [resume],
+        progress=progress,
+        checkpoint=None if checkpoint is None else lambda populations: checkpoint(populations[0]),
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    return population
+
+
+def _from_networks(chosen: list[Chosen], settings: Settings) -> References:
+    """References that see each batch."""
+    parts = []
+    for population, networks in chosen:
+        if population.task != settings.task:
+            raise ValueError(
+                f"`references` must have learned the same task, {settings.task}; got "
+                f"{population.task}."
+            )
+        if shared(population.network) != shared(settings.network):
+            raise ValueError(
+                f"`references` must share the architecture {shared(settings.network)}, or be given "
+                f"as ReferenceActivity; got {shared(population.network)}."
+            )
+        if networks is None:
+            networks = np.flatnonzero(population.converged)
+            if not len(networks):
+                raise ValueError(f"`references` must have converged; {population.summary()}.")
+        _require_converged(population, networks)
+        parts.append(jax.tree.map(lambda x, k=np.asarray(networks): x[k], population.params))
+    params = jax.tree.map(lambda *each: np.concatenate(each), *parts)
+    readouts = np.asarray(settings.network.effective(params).readout_weights)
+    seen, flag = _seen(readouts, settings)
+    return References(params, None, None, seen, flag)
+
+
+def _require_converged(population: Population, networks: Sequence[int] | np.ndarray) -> None:
+    """Raises ValueError unless these networks exist and reached their thresholds."""
+    for k in networks:
+        if not 0 <= k < population.size:
+            raise ValueError(
+                f"`networks` must lie between 0 and {population.size - 1}; got {int(k)}."
+            )
+        if not population.converged[k]:
+            raise ValueError(
+                f"`references` must have converged; network {int(k)} did not reach its threshold "
+                f"{population.thresholds[k]:g}."
+            )
+
+
+def _from_activity(activity: ReferenceActivity, settings: Settings) -> References:
+    """References as rates on trials of their own."""
+    inputs, rates = (np.asarray(x, np.float32) for x in (activity.inputs, activity.rates))
+    if rates.ndim != 4 or inputs.ndim != 3 or rates.shape[1:3] != inputs.shape[:2]:
+        raise ValueError(
+            f"`rates` must be [R, B, T, M] on trials `inputs` [B, T, I]; got {rates.shape} and "
+            f"{inputs.shape}."
+        )
+    if inputs.shape[2] != settings.task.n_inputs:
+        raise ValueError(
+            f"`inputs` must have the task's {settings.task.n_inputs} channels; got "
+            f"{inputs.shape[2]}."
+        )
+    if not (np.isfinite(inputs).all() and np.isfinite(rates).all()):
+        raise ValueError("`inputs` and `rates` of references must be finite.")
+    count, units = rates.shape[0], rates.shape[3]
+    readouts = np.zeros((count, 1, units), np.float32)
+    if activity.readout_weights is not None:
+        readouts = np.asarray(activity.readout_weights, np.float32)
+    elif settings.deflation is None or settings.deflation.null_space:
+        raise ValueError(
+            "`readout_weights` of references are needed for their null spaces; give them, or set "
+            "`null_space` to false."
+        )
+    if readouts.ndim != 3 or (readouts.shape[0], readouts.shape[2]) != (count, units):
+        raise ValueError(
+            f"`readout_weights` must be [R, O, M] with R = {count} and M = {units}; got "
+            f"{readouts.shape}."
+        )
+    seen, flag = _seen(readouts, settings)
+    return References(None, inputs, rates, seen, flag)
+
+
+def _seen(readouts: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal rows that span what readouts `[R, O, M]` see, and whether to project."""
+    project = settings.deflation is not None and settings.deflation.null_space
+    _, scale, rows = np.linalg.svd(readouts, full_matrices=False)
+    floor = max(readouts.shape[1:]) * np.finfo(np.float32).eps * scale[:, :1]
+    kept = (scale > floor) & project
+    return np.where(kept[..., None], rows, 0).astype(np.float32), np.float32(project)
+
+
+def _require_samples(references: References, settings: Settings) -> None:
+    """Raises ValueError if a ridge of 0 would meet fewer samples than units."""
+    ridge = np.min(np.asarray(getattr(settings.deflation, "ridge", 1.0)))
+    batch, steps = settings.training.batch, settings.task.n_steps
+    if references.inputs is not None:
+        batch, steps = references.inputs.shape[:2]
+    if ridge == 0 and batch * steps <= settings.network.width:
+        raise ValueError(
+            f"`ridge` of 0 needs more samples than units: {batch} trials of {steps} steps for "
+            f"{settings.network.width} units."
+        )

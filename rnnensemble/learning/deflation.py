@@ -1,0 +1,221 @@
+"""What deflation adds to a loss: how well a network's rates predict those of earlier solutions."""
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array, ArrayLike
+from rnnensemble.learning.objective import masked_mse
+from rnnensemble.networks import Network, Params
+from rnnensemble.networks.cell import exact_product
+from rnnensemble.tasks import Trials
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Deflation:
+    """How strongly networks are pushed away from earlier solutions, and when that is enough.
+
+        L = L_task + strength * sum_r S(X, Y_r)
+
+    with S the linear predictivity of reference r's rates Y_r from the network's own rates X (see
+    `predictivity`). The two are never compared where the task forces them to agree: each is first
+    projected on the null space of its own readout.
+
+    Source: Qian & Pehlevan (arXiv 2509.21504), whose strength, ridge and stopping are not known
+    to us: the defaults are ours, and so is `target`.
+
+    Attributes:
+        strength: lambda, at least 0; one number, or one for each network.
+        ridge: rho as a share of the mean eigenvalue of X^T X, at least 0; one, or one for each.
+        target: A network has converged once its task loss stays below the threshold while its
+            predictivity of every reference stays at or below this; 1 asks for the task alone. One
+            number, or one for each network.
+        null_space: Whether rates are projected on the null spaces of the readouts.
+        references: What the references are called; a record alone.
+    """
+
+    per_network: ClassVar[tuple[str, ...]] = ("strength", "ridge", "target")
+    """Fields that may differ between the networks of a population."""
+
+    strength: float | tuple[float, ...] = 0.1
+    ridge: float | tuple[float, ...] = 1e-4
+    target: float | tuple[float, ...] = 1.0
+    null_space: bool = True
+    references: tuple[str, ...] = ()
+
+
+class References(NamedTuple):
+    """R earlier solutions, as networks that see each batch or as rates on trials of their own.
+
+    Attributes:
+        params: Their parameters, leading axis R; None for rates.
+        inputs: The trials that rates belong to, `[B, T, I]`; None for networks.
+        rates: Their rates on those, `[R, B, T, M]`; None for networks.
+        seen: Orthonormal rows that span what each readout sees, `[R, O, M]`; rows of zeros where
+            nothing is to be removed.
+        null_space: 1 to project the network's own rates, 0 to leave them, a scalar.
+    """
+
+    params: Params | None
+    inputs: Array | None
+    rates: Array | None
+    seen: Array
+    null_space: ArrayLike
+
+
+def deflated_loss_and_gradient(
+    params: Params,
+    trials: Trials,
+    network: Network,
+    references: References,
+    *,
+    strength: ArrayLike,
+    ridge: ArrayLike,
+) -> tuple[Array, Array, Params]:
+    """The task's loss, the predictivity of each reference, and the gradient of what is lowered.
+
+    Args:
+        params: Parameters of one network.
+        trials: B trials of the task; references that are networks see them too.
+        network: Architecture of the network, and of references that are networks.
+        references: Earlier solutions.
+        strength: lambda, a scalar.
+        ridge: rho as a share of the mean eigenvalue, a scalar.
+
+    Returns:
+        The masked MSE, S `[R]`, and the gradient of MSE + lambda * sum_r S_r.
+    """
+
+    def objective(params: Params) -> tuple[Array, tuple[Array, Array]]:
+        rates, outputs = network.respond(params, trials.inputs)
+        loss, inputs = masked_mse(outputs, trials.targets, trials.mask), trials.inputs
+        if references.inputs is not None:
+            rates, inputs = network.respond(params, references.inputs)[0], references.inputs
+        readout = network.effective(params).readout_weights
+        total, each = predictivity(network, rates, readout, references, inputs, ridge)
+        return loss + strength * total, (loss, each)
+
+    (_, (loss, each)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+    return loss, each, gradient
+
+
+def _predictivity(
+    network: Network,
+    rates: Array,
+    readout: Array,
+    references: References,
+    inputs: Array,
+    ridge: ArrayLike,
+) -> tuple[Array, Array]:
+    """Linear predictivity of every reference from a network's rates.
+
+        S(X, Y) = 1 - min_M (|| X M - Y ||_F^2 + rho || M ||_F^2) / || Y ||_F^2
+                = tr(Y^T X (X^T X + rho I)^-1 X^T Y) / || Y ||_F^2
+
+    X and Y are centered rates on the same trials, `[B T, N]`, each projected on the null space of
+    its readout. By the envelope theorem S has the derivative of the middle form at the best M, so
+    that no solve is differentiated; references are visited one after another and their rates
+    never kept.
+
+    Args:
+        network: Architecture of references that are networks.
+        rates: The network's rates, `[B, T, N]`.
+        readout: Its readout weights, `[O, N]`.
+        references: R earlier solutions.
+        inputs: What rates respond to, `[B, T, I]`.
+        ridge: rho as a share of the mean eigenvalue of X^T X.
+
+    Returns:
+        sum_r S_r, which can be differentiated in rates and readout, and S, `[R]`, which cannot.
+
+    Source: Qian & Pehlevan (arXiv 2509.21504); centering, and the ridge's unit, are ours.
+    """
+    return _forward(network, rates, readout, references, inputs, ridge)[0]
+
+
+def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN001, ANN202
+    x = _centered(rates)
+    gram = exact_product(x.T, x)
+    row_inverse = sweep_inverse(exact_product(readout, readout.T))
+    outside = jnp.eye(len(gram)) - references.null_space * readout.T @ row_inverse @ readout
+    inner = outside @ gram @ outside
+    share = ridge / len(gram)
+    mean = jnp.trace(inner) / len(gram)
+    apart = mean * (jnp.eye(len(gram)) - outside)  # invertible where the readout sees, too
+    solve = sweep_inverse(inner + ridge * mean * jnp.eye(len(gram)) + apart)
+
+    def visit(sums: tuple, reference: tuple[Any, Array]) -> tuple[tuple, Array]:
+        y = _reference_samples(network, reference, references, inputs)
+        cross = exact_product(x.T, y)
+        best = outside @ (solve @ (outside @ cross))  # M
+        size = jnp.sum(best**2)
+        square = best @ best.T
+        score = (
+            2 * jnp.sum(best * cross)
+            - jnp.sum(gram * square)
+            - share * size * jnp.trace(inner)  # as a maximum, right to second order in M
+        )
+        parts = exact_product(y, best.T), square, size, cross @ best.T
+        return jax.tree.map(jnp.add, sums, parts), score
+
+    zero = jnp.zeros_like(x), jnp.zeros_like(gram), jnp.zeros(()), jnp.zeros_like(gram)
+    which = references.rates if references.params is None else references.params
+    (pulled, square, size, crossed), scores = jax.lax.scan(visit, zero, (which, references.seen))
+    x_bar = 2 * (pulled - exact_product(x, square + share * size * outside))
+    outside_bar = crossed + crossed.T - gram @ square - square @ gram - share * size * gram
+    readout_bar = -2 * references.null_space * row_inverse @ readout @ outside_bar @ outside
+    batch, steps, units = rates.shape
+    rates_bar = jnp.swapaxes(x_bar.reshape(steps, batch, units), 0, 1)
+    return (jnp.sum(scores), scores), (rates_bar, readout_bar)
+
+
+def _backward(network: Network, kept: tuple, cotangents: tuple) -> tuple:
+    del network
+    rates_bar, readout_bar = (cotangents[0] * each for each in kept)
+    return rates_bar, readout_bar, None, None, None
+
+
+predictivity: Any = jax.custom_vjp(_predictivity, nondiff_argnums=(0,))
+predictivity.defvjp(_forward, _backward)
+
+
+def _reference_samples(
+    network: Network, reference: tuple[Any, Array], references: References, inputs: Array
+) -> Array:
+    """The centered rates of one reference outside its readout, of unit norm, `[B T, M]`."""
+    which, seen = reference
+    rates = which if references.params is None else network.respond(which, inputs)[0]
+    y = _centered(rates)
+    y = y - exact_product(exact_product(y, seen.T), seen)
+    return y / jnp.maximum(jnp.linalg.norm(y), 1e-30)
+
+
+def _centered(rates: Array) -> Array:
+    """Rates `[B, T, N]` as samples around their mean, `[T B, N]`: time first, as they are made."""
+    samples = jnp.swapaxes(rates, 0, 1).reshape(-1, rates.shape[-1])
+    return samples - jnp.mean(samples, axis=0, keepdims=True)
+
+
+def sweep_inverse(matrix: Array) -> Array:
+    """The inverse of a positive definite matrix by N sweeps, without a factorization.
+
+    Sweep k is a rank-one update of all entries (Beaton 1964); pivots need no search. Unlike LAPACK's
+    solvers it may run on many CPU devices at once (docs/architecture.md).
+
+    Args:
+        matrix: Symmetric and positive definite, `[N, N]`.
+    """
+    index = jnp.arange(len(matrix))
+
+    def sweep(k: Array, a: Array) -> Array:
+        row = a[k]
+        scaled = row / row[k]
+        here = index == k
+        swept = a - row[:, None] * scaled[None, :]
+        swept = jnp.where(here[None, :], scaled[:, None], swept)
+        swept = jnp.where(here[:, None], scaled[None, :], swept)
+        return jnp.where(here[:, None] & here[None, :], -1 / row[k], swept)
+
+    return -jax.lax.fori_loop(0, len(matrix), sweep, matrix)
