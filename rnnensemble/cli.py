@@ -1,4 +1,4 @@
-"""The command line: quickstart, train, analyse, sweep, show, tasks.
+"""The command line: quickstart, train, analyse, sweep, deflate, show, report, tasks.
 
 Orbax, matplotlib and rich load only where they are used, so that `--help` is quick.
 """
@@ -28,6 +28,7 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
   rnnensemble analyse --activity A.npy --weights W.npy [flags]
                                       measure networks made elsewhere, from arrays
   rnnensemble sweep FILE [flags]      many conditions, resumable; --dry-run prints what they cost
+  rnnensemble deflate PLAN [flags]    alternative solutions, kept away from standard ones
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
   rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
   rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         "train": train,
         "analyse": analyse,
         "sweep": sweep,
+        "deflate": deflate,
         "show": show,
         "report": report,
         "advise": advise,
@@ -177,6 +179,18 @@ def sweep(arguments: list[str]) -> None:
     from rnnensemble.sweep import run_sweep
 
     run_sweep(Path(arguments[0]), options)
+
+
+def deflate(arguments: list[str]) -> None:
+    """Trains standard networks and alternatives to them, or goes on with them."""
+    from rnnensemble.rounds import RoundsOptions, run_rounds
+
+    if not arguments or arguments[0].startswith("-"):
+        if arguments and arguments[0] in ("-h", "--help"):
+            parse(RoundsOptions, "deflate PLAN", ["--help"])
+        raise ValueError("`plan` is missing: rnnensemble deflate PLAN, see experiments/deflation.")
+    options = parse(RoundsOptions, f"deflate {arguments[0]}", arguments[1:])
+    run_rounds(Path(arguments[0]), options)
 
 
 def show(arguments: list[str]) -> None:

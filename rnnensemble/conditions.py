@@ -91,12 +91,29 @@ def from_table(table: dict[str, Any]) -> Condition:
     return _build(Condition, rest, "", task=task, network=_network(table.get("network", {})))
 
 
+DEFAULT_KIND = {"network": VanillaRNN.kind}
+"""Kinds that a table may leave out."""
+
+
+def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict[str, Any]:
+    """Two tables in one; the upper wins, and replaces the lower if it names another kind."""
+    if "kind" in above and above["kind"] != below.get("kind", DEFAULT_KIND.get(name)):
+        return above
+    both = dict(below)
+    for key, value in above.items():
+        under = both.get(key)
+        if isinstance(value, dict) and isinstance(under, dict):
+            value = merged(under, value, key)
+        both[key] = value
+    return both
+
+
 def _network(table: Any) -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
     if not isinstance(table, dict):
         raise ValueError(f"`network` must be a table; got {table!r}.")
     rest = {name: value for name, value in table.items() if name != "kind"}
-    return _build(networks.find(table.get("kind", VanillaRNN.kind)), rest, "network.")
+    return _build(networks.find(table.get("kind", DEFAULT_KIND["network"])), rest, "network.")
 
 
 def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:

@@ -1,11 +1,13 @@
 """Alternative solutions of a task: `deflate` trains networks that keep away from earlier ones."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from scipy import linalg
 
+from rnnensemble import levels, runtime
 from rnnensemble.axes import ArrayLike
 from rnnensemble.groups import train_populations
 from rnnensemble.learning.deflation import Deflation, References
@@ -42,6 +44,12 @@ class ReferenceActivity(NamedTuple):
     rates: ArrayLike
     readout_weights: ArrayLike | None = None
 
+
+AXES_TRIALS = 64
+"""Trials that show along which axes references vary."""
+
+AXES_VARIANCE = 0.9999
+"""Share of a reference's variance that is compared."""
 
 Reference = Population | Chosen | ReferenceActivity
 
@@ -145,11 +153,19 @@ def _from_networks(chosen: list[Chosen], settings: Settings) -> References:
             if not len(networks):
                 raise ValueError(f"`references` must have converged; {population.summary()}.")
         _require_converged(population, networks)
-        parts.append(jax.tree.map(lambda x, k=np.asarray(networks): x[k], population.params))
+        parts.append(_rows(population.params, np.asarray(networks)))
     params = jax.tree.map(lambda *each: np.concatenate(each), *parts)
     readouts = np.asarray(settings.network.effective(params).readout_weights)
-    seen, flag = _seen(readouts, settings)
-    return References(params, None, None, seen, flag)
+    mesh = runtime.network_mesh(1)
+    subject = levels.Subject(params, shared(settings.network), mesh, None)
+    key = levels.evaluation_key(settings.seed, 0)
+    found = levels.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
+    axes = _axes(found["activity"], readouts if _projects(settings) else None)
+    return References(params, None, None, axes)
+
+
+def _rows(params: Any, networks: np.ndarray) -> Any:
+    return jax.tree.map(lambda x: np.asarray(x)[networks], params)
 
 
 def _require_converged(population: Population, networks: Sequence[int] | np.ndarray) -> None:
@@ -182,36 +198,54 @@ def _from_activity(activity: ReferenceActivity, settings: Settings) -> Reference
     if not (np.isfinite(inputs).all() and np.isfinite(rates).all()):
         raise ValueError("`inputs` and `rates` of references must be finite.")
     count, units = rates.shape[0], rates.shape[3]
-    readouts = np.zeros((count, 1, units), np.float32)
-    if activity.readout_weights is not None:
+    readouts = None
+    if _projects(settings) and activity.readout_weights is not None:
         readouts = np.asarray(activity.readout_weights, np.float32)
-    elif settings.deflation is None or settings.deflation.null_space:
+    elif _projects(settings):
         raise ValueError(
             "`readout_weights` of references are needed for their null spaces; give them, or set "
             "`null_space` to false."
         )
-    if readouts.ndim != 3 or (readouts.shape[0], readouts.shape[2]) != (count, units):
+    expected = count, units
+    if readouts is not None and (readouts.ndim != 3 or readouts.shape[::2] != expected):
         raise ValueError(
             f"`readout_weights` must be [R, O, M] with R = {count} and M = {units}; got "
             f"{readouts.shape}."
         )
-    seen, flag = _seen(readouts, settings)
-    return References(None, inputs, rates, seen, flag)
+    return References(None, inputs, rates, _axes(rates, readouts))
 
 
-def _seen(readouts: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal rows that span what readouts `[R, O, M]` see, and whether to project."""
-    project = settings.deflation is not None and settings.deflation.null_space
-    _, scale, rows = np.linalg.svd(readouts, full_matrices=False)
-    floor = max(readouts.shape[1:]) * np.finfo(np.float32).eps * scale[:, :1]
-    kept = (scale > floor) & project
-    return np.where(kept[..., None], rows, 0).astype(np.float32), np.float32(project)
+def _projects(settings: Settings) -> bool:
+    return settings.deflation is None or settings.deflation.null_space
+
+
+def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
+    """The principal axes of rates `[R, B, T, M]` outside readouts `[R, O, M]`, `[R, Q, M]`.
+
+    Each reference has as many as hold `AXES_VARIANCE`; fewer than Q are filled with zeros.
+    """
+    found = []
+    for k, each in enumerate(rates):
+        samples = each.reshape(-1, each.shape[-1]).astype(float)
+        samples = samples - samples.mean(axis=0)
+        if readouts is not None:
+            seen = linalg.orth(readouts[k].T.astype(float)).T
+            samples = samples - (samples @ seen.T) @ seen
+        variance, axes = np.linalg.eigh(samples.T @ samples)
+        variance, axes = np.maximum(variance[::-1], 0), axes.T[::-1]
+        if not variance.sum() > 0:
+            raise ValueError(f"`references` must vary; the rates of reference {k} do not.")
+        held = np.cumsum(variance) / variance.sum()
+        found.append(axes[: int(np.searchsorted(held, AXES_VARIANCE)) + 1])
+    most = max(map(len, found))
+    return np.array([np.pad(x, ((0, most - len(x)), (0, 0))) for x in found], np.float32)
 
 
 def _require_samples(references: References, settings: Settings) -> None:
     """Raises ValueError if a ridge of 0 would meet fewer samples than units."""
     ridge = np.min(np.asarray(getattr(settings.deflation, "ridge", 1.0)))
-    batch, steps = settings.training.batch, settings.task.n_steps
+    deflation, steps = settings.deflation or Deflation(), settings.task.n_steps
+    batch = deflation.trials(settings.training.batch)
     if references.inputs is not None:
         batch, steps = references.inputs.shape[:2]
     if ridge == 0 and batch * steps <= settings.network.width:

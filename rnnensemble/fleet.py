@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from rnnensemble import runtime
 from rnnensemble.axes import Key
 from rnnensemble.learning.deflation import References
-from rnnensemble.learning.recipe import Settings, hyperparameters, shared
+from rnnensemble.learning.recipe import Settings, hyperparameters, shared, shared_deflation
 from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold
 from rnnensemble.learning.trainer import (
     EpochReport,
@@ -147,6 +147,7 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
         _placed(active, occupant, mesh) & (occupant < settings.size),
         fleet.references,
         training=shared(settings.training),
+        deflation=shared_deflation(settings.deflation),
         mesh=mesh,
         tile=fleet.tile,
         slices=_slices(settings, mesh),
@@ -218,14 +219,14 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
 
 @partial(
     jax.jit,
-    static_argnames=("task", "network", "training", "mesh", "tile", "slices"),
+    static_argnames=("task", "network", "training", "deflation", "mesh", "tile", "slices"),
     donate_argnames=("state",),
 )
-def _epoch(keys, state, hyper, active, references, *, task, network, training, mesh, tile, slices):  # noqa: ANN001, ANN202
+def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile, **how):  # noqa: ANN001, ANN003, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
     blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
 
-    how = {"task": task, "network": network, "training": training, "slices": slices}
+    how |= {"task": task, "network": network}
 
     def one(item: tuple, fixed: tuple, references: References | None) -> tuple:
         return train_epoch(fixed[0], item[0], fixed[1], references=references, **how)

@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import tomli_w
 
 from rnnensemble import conditions
-from rnnensemble.conditions import Condition, as_table, unknown_key
+from rnnensemble.conditions import Condition, as_table, merged, unknown_key
 from rnnensemble.factors import Factor, Level, Sweep, recipe_of
 from rnnensemble.feature_learning import block_trials
 from rnnensemble.learning.recipe import require_trainable
@@ -38,9 +38,6 @@ TABLES = (*(field.name for field in dataclasses.fields(Condition)), "expected_ep
 
 KEYS = ("name", "task", "title", "unit", "base", "levels", "field", "values")
 """Keys of a factor, besides presets."""
-
-DEFAULT_KIND = {"network": "vanilla"}
-"""Kinds that a table may leave out."""
 
 
 def read_sweep(text: str, preset: str | None = None) -> Sweep:
@@ -67,7 +64,7 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
     chosen = _Preset(tuple(presets), _chosen(tuple(presets), preset))
     common = _Preset((), "").apply(presets.get(chosen.name, {}), f"presets.{chosen.name}")
     bases = {
-        task: _merged(common, chosen.apply(base, f"tasks.{task}"))
+        task: merged(common, chosen.apply(base, f"tasks.{task}"))
         for task, base in _mapping(table.get("tasks", {}), "tasks").items()
     }
     entries = _list(table.get("factors", []), "factors")
@@ -87,7 +84,7 @@ class _Preset(NamedTuple):
         shared = {key: value for key, value in table.items() if key in TABLES}
         own = _mapping(table.get(self.name, {}), f"{where}.{self.name}") if self.name else {}
         _require_known(own, TABLES, f"{where}.{self.name}.")
-        return _merged(shared, own)
+        return merged(shared, own)
 
 
 def _chosen(known: tuple[str, ...], preset: str | None) -> str:
@@ -123,7 +120,7 @@ def _factors(entry: Any, bases: dict[str, dict[str, Any]], preset: _Preset) -> l
             title=str(entry.get("title", name)),
             unit=str(entry.get("unit", "")),
             levels=_different(
-                [_level(each, _merged(bases[task], changes), where, preset) for each in levels],
+                [_level(each, merged(bases[task], changes), where, preset) for each in levels],
                 f"{where} on {task}",
             ),
         )
@@ -151,7 +148,7 @@ def _level(level: dict[str, Any], base: dict[str, Any], where: str, preset: _Pre
     value = _number(level.get("value"), f"{where}.value")
     label = str(level.get("label", f"{value:g}"))
     changes = {key: each for key, each in level.items() if key not in ("value", "label")}
-    table = _merged(base, preset.apply(changes, f"{where}={label}"))
+    table = merged(base, preset.apply(changes, f"{where}={label}"))
     epochs = table.pop("expected_epochs", None)
     epochs = None if epochs is None else _number(epochs, f"{where}={label}.expected_epochs")
     try:
@@ -185,19 +182,6 @@ def _require_runnable(condition: Condition) -> None:
     condition.analysis.check(condition.task, width)
     condition.analysis.grid_for(condition.task, width)
     block_trials(condition.features, condition.task, condition.network)
-
-
-def _merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict[str, Any]:
-    """Two tables in one; the upper wins, and replaces the lower if it names another kind."""
-    if "kind" in above and above["kind"] != below.get("kind", DEFAULT_KIND.get(name)):
-        return above
-    merged = dict(below)
-    for key, value in above.items():
-        under = merged.get(key)
-        if isinstance(value, dict) and isinstance(under, dict):
-            value = _merged(under, value, key)
-        merged[key] = value
-    return merged
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:

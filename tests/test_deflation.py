@@ -1,6 +1,7 @@
 """Deflation: predictivity and its gradient, and populations kept away from earlier ones."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +15,8 @@ from rnnensemble.learning.deflation import (
     Deflation,
     References,
     deflated_loss_and_gradient,
+    inverse,
     predictivity,
-    sweep_inverse,
 )
 from rnnensemble.metrics import LinearPredictivity
 
@@ -35,18 +36,18 @@ def stacked(*trees):
     return jax.tree.map(lambda *x: jnp.stack(x), *trees)
 
 
-def rows_seen(readouts):
-    return jnp.stack([jnp.linalg.svd(each, full_matrices=False)[2] for each in readouts])
+def axes_outside(readouts):
+    """Orthonormal rows of all that readouts `[R, O, N]` do not see."""
+    count = readouts.shape[1]
+    return jnp.stack([jnp.linalg.svd(each, full_matrices=True)[2][count:] for each in readouts])
 
 
 def of_rates(rates, targets, *, readout=None, ridge=1e-6):
     """Predictivity of rates `[B, T, M]` from others, outside a readout of the first if given."""
     targets = jnp.asarray(targets)[None]
-    seen = jnp.zeros((1, 1, targets.shape[-1]))
     inputs = jnp.zeros((*rates.shape[:2], 1))
-    project = 0.0 if readout is None else 1.0
-    readout = jnp.ones((1, rates.shape[-1])) if readout is None else jnp.asarray(readout)
-    references = References(None, inputs, targets, seen, project)
+    references = References(None, inputs, targets, jnp.eye(targets.shape[-1])[None])
+    readout = None if readout is None else jnp.asarray(readout)
     return float(predictivity(NETWORK, jnp.asarray(rates), readout, references, inputs, ridge)[0])
 
 
@@ -68,10 +69,10 @@ def alternative(standard):
 
 
 @pytest.mark.parametrize("size", [1, 2, 17, 64])
-def test_sweep_inverse_is_the_inverse(size):
+def test_inverse_is_the_inverse(size):
     rows = np.random.default_rng(size).normal(size=(3 * size, size))
     matrix = (rows.T @ rows).astype(np.float32)
-    found = np.asarray(sweep_inverse(jnp.asarray(matrix)))
+    found = np.asarray(inverse(jnp.asarray(matrix)))
     np.testing.assert_allclose(found @ matrix, np.eye(size), atol=2e-4)
 
 
@@ -114,10 +115,11 @@ def test_as_the_metric_says(null_space):
     """1 - d of `LinearPredictivity`, which leaves rho |M|^2 out: close at a small ridge."""
     references = stacked(weights(1), weights(2))
     trials = TASK.sample(jax.random.key(9), 12)
-    seen = rows_seen(references.readout_weights) * null_space
-    tree = References(references, None, None, seen, float(null_space))
+    axes = axes_outside(references.readout_weights) if null_space else jnp.eye(24)[None]
+    tree = References(references, None, None, jnp.broadcast_to(axes, (2, *axes.shape[1:])))
+    how = Deflation(null_space=null_space, compared=1.0)
     _, found, _ = deflated_loss_and_gradient(
-        weights(0), trials, NETWORK, tree, strength=1.0, ridge=1e-5
+        weights(0), trials, NETWORK, tree, how, strength=1.0, ridge=1e-5
     )
     metric = LinearPredictivity(ridge=1e-5, null_space=null_space)
 
@@ -132,31 +134,32 @@ def test_as_the_metric_says(null_space):
 
 
 @pytest.mark.parametrize("foreign", [False, True])
-@pytest.mark.parametrize("null_space", [1.0, 0.0])
+@pytest.mark.parametrize("null_space", [True, False])
 def test_gradient_equals_finite_differences(null_space, foreign):
     network = rnne.VanillaRNN(width=12, train_initial_state=True)
     with jax.enable_x64(True):
-        as_64 = lambda tree: jax.tree.map(lambda x: jnp.asarray(x, jnp.float64), tree)  # noqa: E731
+        as_64 = partial(jax.tree.map, lambda x: jnp.asarray(x, jnp.float64))
         params, references = as_64(weights(0, network)), as_64(stacked(weights(1), weights(2)))
         trials = as_64(TASK.sample(jax.random.key(9), 6))
-        seen = as_64(null_space * rows_seen(references.readout_weights))
-        tree = References(references, None, None, seen, null_space)
+        axes = as_64(axes_outside(references.readout_weights))
+        tree = References(references, None, None, axes)
         if foreign:
             other = as_64(TASK.sample(jax.random.key(8), 5)).inputs
             rates = jnp.stack([NETWORK.respond(as_64(weights(i)), other)[0] for i in (1, 2)])
-            seen = jnp.zeros((2, 1, 24)) + 0 * rates[0, 0, 0]
-            tree = References(None, other, rates, seen, null_space)
+            axes = as_64(jnp.stack([jnp.eye(24)] * 2))
+            tree = References(None, other, rates, axes)
         vector, as_params = ravel_pytree(params)
+        deflation = Deflation(null_space=null_space)
         how = {"strength": 0.7, "ridge": 1e-3}
 
         @jax.jit
         def value(vector):
             loss, each, _ = deflated_loss_and_gradient(
-                as_params(vector), trials, network, tree, **how
+                as_params(vector), trials, network, tree, deflation, **how
             )
             return loss + 0.7 * each.sum()
 
-        _, _, gradient = deflated_loss_and_gradient(params, trials, network, tree, **how)
+        _, _, gradient = deflated_loss_and_gradient(params, trials, network, tree, deflation, **how)
         gradient, rng = ravel_pytree(gradient)[0], np.random.default_rng(0)
         for _ in range(5):
             step = rng.normal(size=vector.shape)
@@ -240,9 +243,9 @@ def test_references_that_do_not_fit_are_refused(standard):
     with pytest.raises(ValueError, match="must lie between 0 and 2; got 3"):
         deflate(TASK, Chosen(standard, [3]), **quick)
     failed = rnne.train_population(TASK, network=NETWORK, size=2, **quick)
-    with pytest.raises(ValueError, match="must have converged; 0 of 2"):
+    with pytest.raises(ValueError, match=r"must have converged; 0 of 2"):
         deflate(TASK, failed, **quick)
-    with pytest.raises(ValueError, match="network 1 did not reach its threshold 0.01"):
+    with pytest.raises(ValueError, match=r"network 1 did not reach its threshold 0\.01"):
         deflate(TASK, Chosen(failed, [1]), **quick)
     with pytest.raises(ValueError, match="at least one population"):
         deflate(TASK, [], **quick)
@@ -257,6 +260,7 @@ def test_activity_that_does_not_fit_is_refused():
         ({"inputs": inputs[..., :1]}, "must have the task's 2 channels; got 1"),
         ({"rates": np.nan * rates}, "must be finite"),
         ({"readout_weights": None}, "are needed for their null spaces"),
+        ({"rates": 0 * rates + 3.0}, "must vary; the rates of reference 0 do not"),
         ({"readout_weights": readout[..., :4]}, r"must be \[R, O, M\] with R = 1 and M = 5"),
     ):
         given = {"inputs": inputs, "rates": rates, "readout_weights": readout} | change
@@ -267,14 +271,17 @@ def test_activity_that_does_not_fit_is_refused():
 def test_settings_out_of_range_are_refused(standard):
     for change, message in (
         ({"strength": -0.1}, "`strength` must be a number of at least 0"),
+        ({"target": -1.0}, "`target` must be a number of at least 0"),
         ({"ridge": float("nan")}, "`ridge` must be a number of at least 0"),
         ({"target": (0.1,)}, "one for each of the 4 networks"),
     ):
         with pytest.raises(ValueError, match=message):
             deflate(TASK, standard, deflation=Deflation(**change))
-    few = rnne.Training(batch=1)
+    few = rnne.Training(batch=2)
     with pytest.raises(ValueError, match="needs more samples than units: 1 trials of 20 steps"):
         deflate(TASK, standard, training=few, deflation=Deflation(ridge=0.0))
+    with pytest.raises(ValueError, match="`compared` must be above 0 and at most 1; got 0"):
+        Deflation(compared=0)
     settings = standard.recipe._replace(deflation=Deflation())
     with pytest.raises(ValueError, match="`references` must come with recipes"):
         rnne.train_populations([settings])

@@ -22,7 +22,7 @@ SECOND = Settings(
 
 
 def alone(recipe, **options):
-    task, network, training, size, seed = recipe
+    task, network, training, size, seed, _ = recipe
     return rnne.train_population(
         task, network=network, training=training, size=size, seed=seed, **options
     )

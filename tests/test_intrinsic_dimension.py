@@ -39,7 +39,7 @@ def blocks_objective(key, vector):
 @partial(jax.jit, static_argnames=("objective", "training"))
 def train_on_blocks(dimension, rate, *, objective, training):
     trained = jnp.ones(BLOCKS * LENGTH)
-    hyper = Hyperparameters(rate, jnp.inf, 1e-4, 1.0, 1.0, 0.0, 0.0)
+    hyper = Hyperparameters(rate, jnp.inf, 1e-4, 1.0, 1.0, *(0.0,) * 5)
     train = partial(
         train_subspace,
         KEY,

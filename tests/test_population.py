@@ -77,7 +77,7 @@ def test_trials_do_not_depend_on_layout():
 def test_pmap_over_the_same_epoch_agrees(five):
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(2))
     hyper = Hyperparameters(
-        *(jnp.full(2, x) for x in (3e-3, 1.0, TASK.threshold, 1.0, 1.0, 0.0, 0.0))
+        *(jnp.full(2, x) for x in (3e-3, 1.0, TASK.threshold, 1.0, 1.0, *(0.0,) * 5))
     )
     state = jax.vmap(lambda k, h: init_state(k, h, task=TASK, network=NETWORK))(keys, hyper)
 
@@ -231,7 +231,7 @@ def test_default_tile_fits_into_memory():
 
 
 def test_judge_follows_patience_and_plateau():
-    hyper = Hyperparameters(*(jnp.float32(x) for x in (1e-3, 1.0, 0.1, 1.0, 1.0, 0.0, 0.0)))
+    hyper = Hyperparameters(*(jnp.float32(x) for x in (1e-3, 1.0, 0.1, 1.0, 1.0, *(0.0,) * 5)))
     state = init_state(jax.random.key(0), hyper, task=TASK, network=NETWORK)
     training = Training(patience=2, plateau_patience=2, plateau_factor=0.5)
     finite = jnp.array(True)

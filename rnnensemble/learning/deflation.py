@@ -33,6 +33,8 @@ class Deflation:
             predictivity of every reference stays at or below this; 1 asks for the task alone. One
             number, or one for each network.
         null_space: Whether rates are projected on the null spaces of the readouts.
+        compared: Share of each batch's trials on which references are compared, above 0 and at
+            most 1: half of them costs half as much and says nearly the same.
         references: What the references are called; a record alone.
     """
 
@@ -43,7 +45,16 @@ class Deflation:
     ridge: float | tuple[float, ...] = 1e-4
     target: float | tuple[float, ...] = 1.0
     null_space: bool = True
+    compared: float = 0.5
     references: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 < self.compared <= 1:
+            raise ValueError(f"`compared` must be above 0 and at most 1; got {self.compared!r}.")
+
+    def trials(self, batch: int) -> int:
+        """How many trials of a batch references are compared on."""
+        return max(1, round(self.compared * batch))
 
 
 class References(NamedTuple):
@@ -53,16 +64,14 @@ class References(NamedTuple):
         params: Their parameters, leading axis R; None for rates.
         inputs: The trials that rates belong to, `[B, T, I]`; None for networks.
         rates: Their rates on those, `[R, B, T, M]`; None for networks.
-        seen: Orthonormal rows that span what each readout sees, `[R, O, M]`; rows of zeros where
-            nothing is to be removed.
-        null_space: 1 to project the network's own rates, 0 to leave them, a scalar.
+        axes: Orthonormal rows, the directions of each reference that are compared, `[R, Q, M]`;
+            rows of zeros where it has fewer.
     """
 
     params: Params | None
-    inputs: Array | None
-    rates: Array | None
-    seen: Array
-    null_space: ArrayLike
+    inputs: ArrayLike | None
+    rates: ArrayLike | None
+    axes: ArrayLike
 
 
 def deflated_loss_and_gradient(
@@ -70,6 +79,7 @@ def deflated_loss_and_gradient(
     trials: Trials,
     network: Network,
     references: References,
+    deflation: Deflation,
     *,
     strength: ArrayLike,
     ridge: ArrayLike,
@@ -81,6 +91,7 @@ def deflated_loss_and_gradient(
         trials: B trials of the task; references that are networks see them too.
         network: Architecture of the network, and of references that are networks.
         references: Earlier solutions.
+        deflation: In which space, and on how many trials they are compared.
         strength: lambda, a scalar.
         ridge: rho as a share of the mean eigenvalue, a scalar.
 
@@ -90,10 +101,13 @@ def deflated_loss_and_gradient(
 
     def objective(params: Params) -> tuple[Array, tuple[Array, Array]]:
         rates, outputs = network.respond(params, trials.inputs)
-        loss, inputs = masked_mse(outputs, trials.targets, trials.mask), trials.inputs
+        loss = masked_mse(outputs, trials.targets, trials.mask)
+        count = deflation.trials(len(rates))
+        rates, inputs = rates[:count], trials.inputs[:count]
         if references.inputs is not None:
-            rates, inputs = network.respond(params, references.inputs)[0], references.inputs
-        readout = network.effective(params).readout_weights
+            inputs = jnp.asarray(references.inputs)
+            rates = network.respond(params, inputs)[0]
+        readout = network.effective(params).readout_weights if deflation.null_space else None
         total, each = predictivity(network, rates, readout, references, inputs, ridge)
         return loss + strength * total, (loss, each)
 
@@ -104,7 +118,7 @@ def deflated_loss_and_gradient(
 def _predictivity(
     network: Network,
     rates: Array,
-    readout: Array,
+    readout: Array | None,
     references: References,
     inputs: Array,
     ridge: ArrayLike,
@@ -114,15 +128,15 @@ def _predictivity(
         S(X, Y) = 1 - min_M (|| X M - Y ||_F^2 + rho || M ||_F^2) / || Y ||_F^2
                 = tr(Y^T X (X^T X + rho I)^-1 X^T Y) / || Y ||_F^2
 
-    X and Y are centered rates on the same trials, `[B T, N]`, each projected on the null space of
-    its readout. By the envelope theorem S has the derivative of the middle form at the best M, so
-    that no solve is differentiated; references are visited one after another and their rates
-    never kept.
+    X and Y are centered rates on the same trials, `[B T, N]`, X projected on the null space of its
+    readout, Y on the reference's axes. By the envelope theorem S has the derivative of the middle
+    form at the best M, so that no solve is differentiated; references are visited one after
+    another and their rates never kept.
 
     Args:
         network: Architecture of references that are networks.
         rates: The network's rates, `[B, T, N]`.
-        readout: Its readout weights, `[O, N]`.
+        readout: Its readout weights, `[O, N]`; None for rates as they are.
         references: R earlier solutions.
         inputs: What rates respond to, `[B, T, I]`.
         ridge: rho as a share of the mean eigenvalue of X^T X.
@@ -138,13 +152,12 @@ def _predictivity(
 def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN001, ANN202
     x = _centered(rates)
     gram = exact_product(x.T, x)
-    row_inverse = sweep_inverse(exact_product(readout, readout.T))
-    outside = jnp.eye(len(gram)) - references.null_space * readout.T @ row_inverse @ readout
+    unit, share = jnp.eye(len(gram)), ridge / len(gram)
+    outside = unit if readout is None else unit - readout.T @ _dual(readout)
     inner = outside @ gram @ outside
-    share = ridge / len(gram)
     mean = jnp.trace(inner) / len(gram)
-    apart = mean * (jnp.eye(len(gram)) - outside)  # invertible where the readout sees, too
-    solve = sweep_inverse(inner + ridge * mean * jnp.eye(len(gram)) + apart)
+    apart = mean * (unit - outside)  # invertible where the readout sees, too
+    solve = inverse(inner + ridge * mean * unit + apart)
 
     def visit(sums: tuple, reference: tuple[Any, Array]) -> tuple[tuple, Array]:
         y = _reference_samples(network, reference, references, inputs)
@@ -162,10 +175,12 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
 
     zero = jnp.zeros_like(x), jnp.zeros_like(gram), jnp.zeros(()), jnp.zeros_like(gram)
     which = references.rates if references.params is None else references.params
-    (pulled, square, size, crossed), scores = jax.lax.scan(visit, zero, (which, references.seen))
+    (pulled, square, size, crossed), scores = jax.lax.scan(visit, zero, (which, references.axes))
     x_bar = 2 * (pulled - exact_product(x, square + share * size * outside))
-    outside_bar = crossed + crossed.T - gram @ square - square @ gram - share * size * gram
-    readout_bar = -2 * references.null_space * row_inverse @ readout @ outside_bar @ outside
+    readout_bar = None
+    if readout is not None:
+        outside_bar = crossed + crossed.T - gram @ square - square @ gram - share * size * gram
+        readout_bar = -2 * _dual(readout) @ outside_bar @ outside
     batch, steps, units = rates.shape
     rates_bar = jnp.swapaxes(x_bar.reshape(steps, batch, units), 0, 1)
     return (jnp.sum(scores), scores), (rates_bar, readout_bar)
@@ -173,8 +188,8 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
 
 def _backward(network: Network, kept: tuple, cotangents: tuple) -> tuple:
     del network
-    rates_bar, readout_bar = (cotangents[0] * each for each in kept)
-    return rates_bar, readout_bar, None, None, None
+    scaled = jax.tree.map(lambda each: cotangents[0] * each, kept)
+    return *scaled, None, None, None
 
 
 predictivity: Any = jax.custom_vjp(_predictivity, nondiff_argnums=(0,))
@@ -184,11 +199,10 @@ predictivity.defvjp(_forward, _backward)
 def _reference_samples(
     network: Network, reference: tuple[Any, Array], references: References, inputs: Array
 ) -> Array:
-    """The centered rates of one reference outside its readout, of unit norm, `[B T, M]`."""
-    which, seen = reference
+    """The centered rates of one reference along its axes, of unit norm, `[B T, Q]`."""
+    which, axes = reference
     rates = which if references.params is None else network.respond(which, inputs)[0]
-    y = _centered(rates)
-    y = y - exact_product(exact_product(y, seen.T), seen)
+    y = exact_product(_centered(rates), axes.T)
     return y / jnp.maximum(jnp.linalg.norm(y), 1e-30)
 
 
@@ -198,15 +212,38 @@ def _centered(rates: Array) -> Array:
     return samples - jnp.mean(samples, axis=0, keepdims=True)
 
 
-def sweep_inverse(matrix: Array) -> Array:
-    """The inverse of a positive definite matrix by N sweeps, without a factorization.
+def _dual(rows: Array) -> Array:
+    """(W W^T)^-1 W, `[O, N]`."""
+    return inverse(exact_product(rows, rows.T)) @ rows
 
-    Sweep k is a rank-one update of all entries (Beaton 1964); pivots need no search. Unlike LAPACK's
-    solvers it may run on many CPU devices at once (docs/architecture.md).
 
-    Args:
-        matrix: Symmetric and positive definite, `[N, N]`.
+LEAST_BLOCK = 16
+"""Matrices up to this size are inverted by sweeps; larger ones by halves, in products."""
+
+
+def inverse(matrix: Array) -> Array:
+    """The inverse of a positive definite matrix `[N, N]`, without a factorization.
+
+        [A B; B^T D]^-1 = [A^-1 + F S^-1 F^T, -F S^-1; -S^-1 F^T, S^-1],
+        F = A^-1 B,   S = D - B^T F
+
+    Unlike LAPACK's solvers it may run on many CPU devices at once (docs/architecture.md).
     """
+    size = len(matrix)
+    if size <= LEAST_BLOCK:
+        return _swept(matrix)
+    half = size // 2
+    top, side, bottom = matrix[:half, :half], matrix[:half, half:], matrix[half:, half:]
+    top = inverse(top)
+    factor = exact_product(top, side)
+    bottom = inverse(bottom - exact_product(side.T, factor))
+    corner = -exact_product(factor, bottom)
+    top = top - exact_product(corner, factor.T)
+    return jnp.block([[top, corner], [corner.T, bottom]])
+
+
+def _swept(matrix: Array) -> Array:
+    """The inverse by N sweeps, rank-one updates of all entries without a pivot search."""
     index = jnp.arange(len(matrix))
 
     def sweep(k: Array, a: Array) -> Array:

@@ -100,8 +100,8 @@ def require_per_network(name: str, value: Any, size: int) -> None:
 
 def group_key(settings: Settings) -> tuple[Hashable, ...]:
     """Equal for recipes that one program trains: they differ in per-network values, size, seed."""
-    deflated = settings.deflation is not None
-    return settings.task, shared(settings.network), shared(settings.training), deflated
+    rest = shared(settings.training), shared_deflation(settings.deflation)
+    return settings.task, shared(settings.network), *rest
 
 
 def hyperparameters(recipe: Recipe) -> Hyperparameters:
@@ -130,3 +130,8 @@ def shared(config: Any) -> Any:
     """
     used = {name: np.any(np.not_equal(getattr(config, name), 0)) for name in config.per_network}
     return dataclasses.replace(config, **{name: float(each) for name, each in used.items()})
+
+
+def shared_deflation(deflation: Deflation | None) -> Deflation | None:
+    """A deflation without what may differ by network, and without the names of references."""
+    return deflation and dataclasses.replace(shared(deflation), references=())

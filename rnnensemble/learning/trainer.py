@@ -11,7 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble.axes import Array, ArrayLike, Key
-from rnnensemble.learning.deflation import References, deflated_loss_and_gradient
+from rnnensemble.learning.deflation import Deflation, References, deflated_loss_and_gradient
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.penalties import PENALTIES, penalty
 from rnnensemble.networks import Network, Params
@@ -109,9 +109,9 @@ class Hyperparameters(NamedTuple):
     gamma: ArrayLike
     nuclear_norm: ArrayLike
     l1: ArrayLike
-    strength: ArrayLike = 0.0
-    ridge: ArrayLike = 1e-4
-    target: ArrayLike = 1.0
+    strength: ArrayLike
+    ridge: ArrayLike
+    target: ArrayLike
 
 
 class TrainState(NamedTuple):
@@ -185,6 +185,7 @@ def train_epoch(
     network: Network,
     training: Training,
     slices: int = 1,
+    deflation: Deflation | None = None,
     references: References | None = None,
 ) -> tuple[TrainState, EpochReport]:
     """Trains one network for one epoch.
@@ -200,7 +201,8 @@ def train_epoch(
         network: Its architecture.
         training: Batch, steps, patience and plateau rule.
         slices: Into how many slices each batch is cut, unless there are references.
-        references: Earlier solutions to keep away from.
+        deflation: How to keep away from references.
+        references: Earlier solutions, if there is a deflation.
 
     Returns:
         The state after the epoch and the epoch's report.
@@ -214,17 +216,19 @@ def train_epoch(
         if np.any(np.not_equal(getattr(training, name), 0))  # static: others' programs have none
     }
 
+    how = {"strength": hyper.strength, "ridge": hyper.ridge}
+
     def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, ...]]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
         params, paid, predicted = as_params(vector), jnp.zeros(()), jnp.zeros(())
-        if references is None:
+        if deflation is None or references is None:
             loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
         else:
             loss, scores, gradient = deflated_loss_and_gradient(
-                params, trials, network, references, strength=hyper.strength, ridge=hyper.ridge
+                params, trials, network, references, deflation, **how
             )
-            paid, predicted = hyper.strength * jnp.sum(scores), jnp.max(scores)
+            paid, predicted = jnp.asarray(hyper.strength) * jnp.sum(scores), jnp.max(scores)
         if strengths:
             more, slope = jax.value_and_grad(penalty)(params, strengths, network)
             paid = paid + more
@@ -259,7 +263,7 @@ def judge(
     threshold: ArrayLike,
     training: Training,
     *,
-    apart: ArrayLike = True,
+    apart: ArrayLike | bool = True,
 ) -> TrainState:
     """Counts epochs below the threshold and on a plateau, and decides whether to stop.
 

@@ -1,0 +1,200 @@
+"""Rounds of deflation, from a plan to a folder.
+
+    runs/<name>/
+        plan.toml               the plan, as given
+        manifest.json           digest, versions, device
+        standard/               an ordinary run folder
+        alternative_1/ ...      one for each round
+
+Each run folder is interrupted, then trained; a second start goes on where the first one ended.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnensemble import folders, runtime, storage
+from rnnensemble.conditions import Condition
+from rnnensemble.console import Reporter, population_line
+from rnnensemble.deflation import Chosen, deflate
+from rnnensemble.deflation_plan import DeflationPlan, read_plan
+from rnnensemble.groups import TrainingInterrupted, train_population
+from rnnensemble.population import Population
+from rnnensemble.storage import read_text
+
+STATUS = "rounds"
+"""Status in the manifest of such a folder."""
+
+STANDARD = "standard"
+"""The group of networks that kept away from none."""
+
+
+@dataclasses.dataclass
+class RoundsOptions:
+    """Where rounds of deflation go and what is shown.
+
+    Attributes:
+        runs: Folder that holds the folder of the plan.
+        devices: How many devices to use, None for all.
+        checkpoint_seconds: Seconds between checkpoints.
+        quiet: Print nothing but errors.
+    """
+
+    runs: Path = Path("runs")
+    devices: int | None = None
+    checkpoint_seconds: float = 60.0
+    quiet: bool = False
+
+
+def run_rounds(path: Path, options: RoundsOptions) -> Path:
+    """Trains the standard population and all rounds of alternatives, or goes on with them.
+
+    Args:
+        path: A plan.
+        options: Where and how.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the plan does not fit, its folder is another's, or no network of a round
+            converged.
+    """
+    if not path.is_file():
+        raise ValueError(f"`plan` must be a TOML file; {path} does not exist.")
+    text = read_text(path)
+    plan = read_plan(text)
+    folder = (options.runs / plan.name).absolute()
+    _start(folder, plan, text)
+    with Reporter(quiet=options.quiet) as reporter:
+        devices = runtime.describe()["devices"]
+        reporter.line(f"{plan.name}: {plan.rounds} rounds, {devices} devices, into {folder}")
+        _Rounds(folder, plan, options, reporter).run()
+    return folder
+
+
+def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
+    """A plan's folder: the plan, and its finished populations by group.
+
+    Raises:
+        ValueError: If the folder is none, or a round is not finished.
+    """
+    manifest = storage.read_manifest(folder)
+    if manifest["status"] != STATUS:
+        raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
+    plan = read_plan(read_text(folder / "plan.toml"))
+    names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
+    found = {}
+    for name in names:
+        if not (folder / name).is_dir():
+            raise ValueError(f"`folder` {folder} has no {name} yet; finish it by the same command.")
+        run = storage.load_run(folder / name)
+        if run.manifest["status"] == storage.INTERRUPTED:
+            raise ValueError(f"`folder` {folder} has an unfinished {name}; finish it first.")
+        found[name] = run.population
+    return plan, found
+
+
+def alternative(number: int) -> str:
+    """The group of a round, from 1."""
+    return f"alternative_{number}"
+
+
+def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
+    """Makes the folder, or checks that it is this plan's."""
+    if folder.exists():
+        manifest = storage.read_manifest(folder)
+        if manifest["status"] != STATUS or manifest["digest"] != plan.digest:
+            raise ValueError(
+                f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "
+                "another name or --runs."
+            )
+        return
+    with folders.whole_folder(folder) as partial:
+        partial.mkdir(parents=True)
+        folders.write_text(partial / "plan.toml", text)
+        size = plan.standard.size + plan.rounds * plan.alternative.size
+        about = {"status": STATUS, "digest": plan.digest, "size": size}
+        folders.write_manifest(partial, about | {"task": plan.standard.task.name})
+
+
+class _Rounds:
+    """The work of one plan."""
+
+    def __init__(
+        self, folder: Path, plan: DeflationPlan, options: RoundsOptions, reporter: Reporter
+    ) -> None:
+        self.folder, self.plan, self.options, self.reporter = folder, plan, options, reporter
+
+    def run(self) -> None:
+        """All populations, one after another; each needs those before."""
+        plan = self.plan
+        standard = self._finished(STANDARD, plan.standard, self._train)
+        indices = plan.references or tuple(int(k) for k in np.flatnonzero(standard.converged))
+        chosen = [Chosen(standard, indices)]
+        names = tuple(f"{STANDARD}:{k}" for k in indices)
+        for number in range(1, plan.rounds + 1):
+            references = list(chosen)
+
+            def train(condition: Condition, references: list = references, **how: Any) -> Any:
+                return self._deflate(condition, references, **how)
+
+            name = alternative(number)
+            population = self._finished(name, plan.round_condition(number, names), train)
+            kept = np.flatnonzero(population.converged)[: plan.kept]
+            if not len(kept):
+                raise ValueError(
+                    f"`rounds` ended at {name}: {population.summary()}; lower "
+                    "`alternative.deflation.strength`, raise its `target` or train longer."
+                )
+            chosen.append(Chosen(population, tuple(int(k) for k in kept)))
+            names += tuple(f"{name}:{k}" for k in kept)
+
+    def _finished(
+        self, name: str, condition: Condition, train: Callable[..., Population]
+    ) -> Population:
+        """The population of a group: from its folder, or trained there."""
+        folder, resume = self.folder / name, None
+        folders.recover(folder)
+        if folder.exists():
+            run = storage.load_run(folder)
+            if run.condition != condition:
+                raise ValueError(f"`{name}` in {self.folder} has other settings; remove it.")
+            if run.manifest["status"] != storage.INTERRUPTED:
+                self.reporter.line(f"{name}: {population_line(run.population)} (there already)")
+                return run.population
+            resume = run.population
+
+        def save(population: Population) -> None:
+            storage.save_run(folder, condition, population, replace=True)
+
+        self.reporter.section(f"{name}: {condition.size} networks")
+        how = {"devices": self.options.devices, "progress": self.reporter.training}
+        how |= {"checkpoint": save, "checkpoint_seconds": self.options.checkpoint_seconds}
+        try:
+            population = train(condition, resume=resume, **how)
+        except TrainingInterrupted as stop:
+            save(stop.population)
+            self.reporter.line(f"interrupted: {stop.population.summary()}; start it again to go on")
+            raise SystemExit(130) from None
+        save(population)
+        self.reporter.line(f"{name}: {population_line(population)}")
+        return population
+
+    @staticmethod
+    def _train(condition: Condition, **how: Any) -> Population:
+        return train_population(condition.task, **_recipe(condition), **how)
+
+    @staticmethod
+    def _deflate(condition: Condition, references: list[Chosen], **how: Any) -> Population:
+        deflation = condition.deflation
+        recipe = _recipe(condition)
+        return deflate(condition.task, references, deflation=deflation, **recipe, **how)
+
+
+def _recipe(condition: Condition) -> dict[str, Any]:
+    names = ("network", "training", "size", "seed")
+    return {name: getattr(condition, name) for name in names}
