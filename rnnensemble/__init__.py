@@ -2,6 +2,7 @@
 
 from rnnensemble import metrics, networks, runtime, tasks
 from rnnensemble.complexity import Complexity, measure_complexity
+from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
 from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
 from rnnensemble.dynamics import DSAGrid, dsa_grid
 from rnnensemble.feature_learning import (
@@ -14,6 +15,7 @@ from rnnensemble.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
+from rnnensemble.learning.deflation import Deflation
 from rnnensemble.learning.trainer import Training
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.networks import MuPRNN, VanillaRNN
@@ -22,20 +24,26 @@ from rnnensemble.population import Population
 from rnnensemble.populations import compare_populations
 from rnnensemble.prediction import prediction_errors
 from rnnensemble.runtime import use_all_cores
+from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.tasks import Task, Trials
 
 __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "Chosen",
     "Complexity",
     "DSAGrid",
+    "Deflation",
     "Degeneracy",
     "FeatureAnalysis",
     "FeatureLearning",
     "IntrinsicDimension",
     "MuPRNN",
     "Population",
+    "ReferenceActivity",
+    "SolutionAnalysis",
+    "Solutions",
     "Task",
     "Training",
     "TrainingInterrupted",
@@ -43,6 +51,8 @@ __all__ = [
     "VanillaRNN",
     "compare_networks",
     "compare_populations",
+    "compare_solutions",
+    "deflate",
     "distance_matrix",
     "dsa_grid",
     "measure_complexity",

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from scipy import linalg
 
 from rnnensemble import levels, runtime
 from rnnensemble.axes import ArrayLike
@@ -229,7 +228,8 @@ def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
         samples = each.reshape(-1, each.shape[-1]).astype(float)
         samples = samples - samples.mean(axis=0)
         if readouts is not None:
-            seen = linalg.orth(readouts[k].T.astype(float)).T
+            _, scale, seen = np.linalg.svd(readouts[k].astype(float), full_matrices=False)
+            seen = seen[scale > max(readouts[k].shape) * np.finfo(np.float32).eps * scale[0]]
             samples = samples - (samples @ seen.T) @ seen
         variance, axes = np.linalg.eigh(samples.T @ samples)
         variance, axes = np.maximum(variance[::-1], 0), axes.T[::-1]

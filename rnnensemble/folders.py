@@ -118,6 +118,15 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
 
 
+def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+    """Makes a folder of these texts, by file name, and a manifest: whole or not at all."""
+    with whole_folder(folder) as partial:
+        partial.mkdir(parents=True)
+        for name, text in texts.items():
+            write_text(partial / name, text)
+        write_manifest(partial, manifest)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a file of text, whole or not at all."""
     with whole_file(path) as partial:

@@ -113,12 +113,9 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
                 "another name or --runs."
             )
         return
-    with folders.whole_folder(folder) as partial:
-        partial.mkdir(parents=True)
-        folders.write_text(partial / "plan.toml", text)
-        size = plan.standard.size + plan.rounds * plan.alternative.size
-        about = {"status": STATUS, "digest": plan.digest, "size": size}
-        folders.write_manifest(partial, about | {"task": plan.standard.task.name})
+    size = plan.standard.size + plan.rounds * plan.alternative.size
+    about = {"status": STATUS, "digest": plan.digest, "size": size, "task": plan.standard.task.name}
+    folders.start_folder(folder, {"plan.toml": text}, about)
 
 
 class _Rounds:

@@ -11,11 +11,11 @@ from jax.flatten_util import ravel_pytree
 
 import rnnensemble as rnne
 from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
+from rnnensemble.inverse import inverse
 from rnnensemble.learning.deflation import (
     Deflation,
     References,
     deflated_loss_and_gradient,
-    inverse,
     predictivity,
 )
 from rnnensemble.metrics import LinearPredictivity

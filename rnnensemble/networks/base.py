@@ -38,6 +38,21 @@ class Network(Protocol):
         """Rates `[B, T, N]` and outputs `[B, T, O]` of one network for inputs `[B, T, I]`."""
         ...
 
+    def step(self, params: Any, state: Array, inputs: Array) -> Array:
+        """The state `[..., N]` after one step from a state under inputs `[..., I]`.
+
+        What the state is belongs to the architecture; trials start from zeros.
+        """
+        ...
+
+    def jacobian(self, params: Any, state: Array, inputs: Array) -> Array:
+        """The derivative of `step` by the state, `[..., N, N]`; row i holds what moves unit i."""
+        ...
+
+    def rates(self, state: Array) -> Array:
+        """The rates in a state, `[..., N]`."""
+        ...
+
     def effective(self, params: Any) -> VanillaParams:
         """The parameters as they act on inputs and rates; leading axes are welcome."""
         ...

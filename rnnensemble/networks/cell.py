@@ -62,6 +62,12 @@ Params = VanillaParams | MuPParams
 """The weights of any network."""
 
 
+def drive(params: VanillaParams, rates: Array, inputs: Array) -> Array:
+    """W_h h + W_x x + b for rates `[..., N]` and inputs `[..., I]`, `[..., N]`."""
+    recurrent = exact_product(rates, params.recurrent_weights.T)
+    return recurrent + exact_product(inputs, params.input_weights.T) + params.bias
+
+
 def leaky(tau: float, before: Array, drive: Array) -> Array:
     """before + tau (-before + drive); without a leak, tau = 1, the drive."""
     return drive if tau == 1 else before + tau * (drive - before)

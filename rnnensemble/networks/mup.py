@@ -9,7 +9,15 @@ import jax.numpy as jnp
 from rnnensemble.axes import Array, Key
 from rnnensemble.networks import recurrence
 from rnnensemble.networks.base import require_known, require_width
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, MuPParams, VanillaParams
+from rnnensemble.networks.cell import (
+    ACTIVATIONS,
+    PRODUCTS,
+    SLOPES,
+    MuPParams,
+    VanillaParams,
+    drive,
+    leaky,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,6 +115,22 @@ class MuPRNN:
         time_first = jnp.swapaxes(inputs, 0, 1)
         rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
+
+    def step(self, params: MuPParams, state: Array, inputs: Array) -> Array:
+        """One step of the potentials h, `[..., N]`, which are the state."""
+        rates = self.rates(state)
+        return leaky(self.tau, state, drive(self.effective(params), rates, inputs))
+
+    def jacobian(self, params: MuPParams, state: Array, inputs: Array) -> Array:
+        """(1 - tau) I + tau (J / N) diag(phi'(h)), `[..., N, N]`."""
+        del inputs
+        slope = SLOPES[self.activation](self.rates(state))
+        moved = self.tau * self.effective_weights(params) * slope[..., None, :]
+        return (1 - self.tau) * jnp.eye(self.width) + moved
+
+    def rates(self, state: Array) -> Array:
+        """phi(h)."""
+        return ACTIVATIONS[self.activation](state)
 
     def effective(self, params: MuPParams) -> VanillaParams:
         """J / N, U and W / (gamma N), of one network or with leading axes."""

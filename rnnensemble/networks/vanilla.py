@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnnensemble.axes import Array, Key
 from rnnensemble.networks import recurrence
 from rnnensemble.networks.base import require_known, require_width
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, VanillaParams
+from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, VanillaParams, drive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,19 @@ class VanillaRNN:
         scheme = recurrence.Scheme(self.activation, self.precision, method)
         rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
+
+    def step(self, params: VanillaParams, state: Array, inputs: Array) -> Array:
+        """One step of the rates h, `[..., N]`, which are the state."""
+        return ACTIVATIONS[self.activation](drive(params, state, inputs))
+
+    def jacobian(self, params: VanillaParams, state: Array, inputs: Array) -> Array:
+        """diag(phi'(a)) W_h with a the drive of the step, `[..., N, N]`."""
+        slope = SLOPES[self.activation](self.step(params, state, inputs))
+        return slope[..., :, None] * params.recurrent_weights
+
+    def rates(self, state: Array) -> Array:
+        """The state."""
+        return state
 
     def effective(self, params: VanillaParams) -> VanillaParams:
         """The parameters, which act as they are."""

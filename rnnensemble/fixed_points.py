@@ -1,0 +1,302 @@
+"""Where the dynamics of whole populations rest: fixed points, slow points, lines and cycles."""
+
+import dataclasses
+import math
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rnnensemble import levels, runtime
+from rnnensemble.attractors import Cycle, Line, find_cycle, find_lines
+from rnnensemble.axes import ArrayLike
+from rnnensemble.learning.descent import Rest, find_rest
+from rnnensemble.learning.recipe import shared
+from rnnensemble.networks import Network
+from rnnensemble.population import Population
+from rnnensemble.refinement import distinct, exact, polished, spectra_of
+from rnnensemble.tasks import Task
+
+DEVICE_TOLERANCE = 1e-11
+"""q at which searches in float32 stop; float64 goes on from there."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FixedPointSearch:
+    """How fixed points are searched; recorded with them.
+
+    Attributes:
+        starts: States to start from, drawn from those visited on `trials` fresh trials.
+        trials: Trials of the task.
+        noise: Standard deviation of what is added to each start, in units of the state.
+        tolerance: Largest speed q of a fixed point.
+        slow: Largest speed q of a slow point.
+        distance: Smallest distance between two points, in units of the state.
+        steps: Largest number of steps of a search.
+        settle: Steps after which an orbit counts as recurring.
+        seed: Seed of trials, starts and noise.
+    """
+
+    starts: int = 256
+    trials: int = 64
+    noise: float = 0.1
+    tolerance: float = 1e-12
+    slow: float = 1e-6
+    distance: float = 1e-3
+    steps: int = 60
+    settle: int = 400
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("starts", "trials", "steps", "settle"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        for name in ("tolerance", "slow", "distance"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and 0 < value < math.inf):
+                raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
+        if not 0 <= self.noise < math.inf:
+            raise ValueError(f"`noise` must be at least 0; got {self.noise!r}.")
+        if self.slow < self.tolerance:
+            raise ValueError(
+                f"`slow` must be at least `tolerance`, {self.tolerance:g}; got {self.slow:g}."
+            )
+
+
+class FixedPoints(NamedTuple):
+    """Where one network rests under constant inputs.
+
+    Attributes:
+        points: P different points, `[P, N]`, as states of the architecture; fixed ones first, each
+            kind by how many starts came to it.
+        speeds: q, `[P]`.
+        outputs: What the readout puts out there, `[P, O]`.
+        spectra: Eigenvalues of the Jacobian of one step, by falling modulus, `[P, N]`.
+        unstable: Eigenvalues of modulus above 1, `[P]`; 0 is a stable point, others saddles (or
+            repellers).
+        fixed: Whether q is within the tolerance of fixed points, or of slow ones alone, `[P]`.
+        reached: Starts that came to it, `[P]`.
+        lost: Starts that came to none.
+        lines: Lines of slow points along near-unit eigenvectors.
+        cycle: The recurring orbit of largest amplitude, None if orbits settle.
+    """
+
+    points: np.ndarray
+    speeds: np.ndarray
+    outputs: np.ndarray
+    spectra: np.ndarray
+    unstable: np.ndarray
+    fixed: np.ndarray
+    reached: np.ndarray
+    lost: int
+    lines: tuple[Line, ...]
+    cycle: Cycle | None
+
+    @property
+    def stable(self) -> int:
+        """Number of stable fixed points."""
+        return int(np.sum(self.fixed & (self.unstable == 0)))
+
+    @property
+    def saddles(self) -> int:
+        """Number of fixed points that are not stable."""
+        return int(np.sum(self.fixed & (self.unstable > 0)))
+
+    def counts(self) -> tuple[int, ...]:
+        """Fixed points by number of unstable directions, from 0."""
+        return tuple(np.bincount(self.unstable[self.fixed]).tolist())
+
+
+def find_fixed_points(
+    population: Population,
+    *,
+    search: FixedPointSearch | None = None,
+    inputs: ArrayLike | None = None,
+    networks: ArrayLike | None = None,
+    devices: int | None = None,
+) -> list[FixedPoints]:
+    """Fixed points of the converged networks of a population, from states that they visit.
+
+    All networks start from the same steps of the same fresh trials.
+
+    Args:
+        population: Trained networks.
+        search: Settings, `FixedPointSearch()` unless given.
+        inputs: Constant inputs, `[I]`; zeros unless given.
+        networks: Indices of the networks, all that converged unless given.
+        devices: How many local devices to use, None for all.
+
+    Returns:
+        One for each network.
+
+    Raises:
+        ValueError: If no network converged, or inputs do not fit or vary in time.
+
+    Source: Sussillo & Barak (2013, Neural Computation); Golub & Sussillo (2018, JOSS).
+    """
+    search = search or FixedPointSearch()
+    chosen = np.flatnonzero(population.converged) if networks is None else np.asarray(networks)
+    if not len(chosen):
+        raise ValueError(f"`population` must hold converged networks; {population.summary()}.")
+    subject = levels.subject_of(population, chosen, devices, None)
+    states = visited_states(subject, population.task, search)
+    return search_from(
+        subject.network, subject.params, states, inputs=inputs, search=search, devices=devices
+    )
+
+
+def visited_states(subject: levels.Subject, task: Task, search: FixedPointSearch) -> np.ndarray:
+    """States of every network at the same random steps of the same trials, `[K, S, N]`."""
+    key = levels.evaluation_key(search.seed, 0)
+    inputs = task.sample(key, search.trials).inputs
+    rng = np.random.default_rng(search.seed)
+    picked = (
+        rng.integers(inputs.shape[0], size=search.starts),
+        rng.integers(inputs.shape[1], size=search.starts),
+    )
+    found = _visited(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
+    noise = rng.normal(size=found.shape[1:])
+    return np.asarray(found) + np.float32(search.noise) * noise.astype(np.float32)
+
+
+@partial(jax.jit, static_argnames=("network", "mesh"))
+def _visited(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN202
+    def one(params: Any, given: tuple) -> Any:
+        inputs, (trial, step) = given
+
+        def advance(state: Any, now: Any) -> tuple:
+            state = network.step(params, state, now)
+            return state, state
+
+        start = jnp.zeros((inputs.shape[0], network.width))
+        states = jax.lax.scan(advance, start, jnp.swapaxes(inputs, 0, 1))[1]
+        return states[step, trial]
+
+    return runtime.map_items(
+        one, params, (inputs, picked), mesh=mesh, tile=runtime.default_tile(mesh)
+    )
+
+
+def search_from(
+    network: Network,
+    params: Any,
+    states: ArrayLike,
+    *,
+    inputs: ArrayLike | None = None,
+    search: FixedPointSearch | None = None,
+    devices: int | None = None,
+) -> list[FixedPoints]:
+    """Fixed points of K networks from given states; what `find_fixed_points` is made of.
+
+    Args:
+        network: Architecture.
+        params: Parameters with leading axis K.
+        states: Where to start, `[K, S, N]`.
+        inputs: Constant inputs, `[I]`; zeros unless given.
+        search: Settings, of which trials, starts and noise do not matter here.
+        devices: How many local devices to use, None for all.
+
+    Raises:
+        ValueError: If there are no states, or states or inputs do not fit.
+    """
+    search, states = search or FixedPointSearch(), np.asarray(states, np.float32)
+    effective = network.effective(params)
+    width, n_inputs = np.shape(effective.input_weights)[-2:]
+    count = len(np.asarray(effective.bias))
+    if states.ndim != 3 or states.shape[0] != count or states.shape[2] != width:
+        raise ValueError(
+            f"`states` must be [K, S, N] with K = {count} and N = {width}; got {states.shape}."
+        )
+    if not states.shape[1] or not np.isfinite(states).all():
+        raise ValueError("`states` must hold at least one finite state for each network.")
+    inputs = _constant(inputs, n_inputs)
+    mesh = runtime.network_mesh(devices)
+    how = {"tolerance": DEVICE_TOLERANCE, "slow": search.slow, "most": search.steps}
+    rests, orbits = jax.tree.map(
+        np.asarray,
+        _search(
+            inputs, params, states, network=shared(network), mesh=mesh, settle=search.settle, **how
+        ),
+    )
+    each = [
+        jax.tree.map(lambda x, k=k: np.asarray(x)[k], (params, rests, orbits)) for k in range(count)
+    ]
+    with runtime.one_blas_thread(), ThreadPoolExecutor() as pool:
+        return list(pool.map(partial(_sort_out, shared(network), inputs, search), each))
+
+
+def _constant(inputs: ArrayLike | None, channels: int) -> np.ndarray:
+    """Constant inputs `[I]`; ValueError if they vary or do not fit."""
+    given = np.zeros(channels) if inputs is None else inputs
+    found = np.asarray(given, np.float32)
+    if found.ndim > 1 and found.shape[-1] == channels:
+        rows = found.reshape(-1, channels)
+        if np.ptp(rows, axis=0).any():
+            raise ValueError(
+                "`inputs` must be constant, [I]: fixed points are those of one input; got inputs "
+                f"{found.shape} that vary."
+            )
+        found = rows[0]
+    if found.shape != (channels,) or not np.isfinite(found).all():
+        raise ValueError(f"`inputs` must be {channels} finite numbers; got {found.shape}.")
+    return found
+
+
+ORBITS, RECORDED = 16, 120
+"""Starts whose orbits are followed, and steps that are recorded of each."""
+
+
+@partial(jax.jit, static_argnames=("network", "mesh", "settle", "tolerance", "slow", "most"))
+def _search(inputs, params, states, *, network, mesh, settle, **how):  # noqa: ANN001, ANN003, ANN202
+    """Where searches and orbits of all networks end: `Rest` with axes K and S, `[K, L, 16, N]`."""
+    batch = runtime.default_tile(mesh)
+
+    def one(item: tuple, inputs: Any) -> tuple[Rest, Any]:
+        params, states = item
+        find = partial(find_rest, network, params, inputs=inputs, **how)
+        advance = partial(network.step, params, inputs=inputs)
+        settled = jax.lax.fori_loop(0, settle, lambda _, h: advance(h), states[:ORBITS])
+
+        def record(state: Any, _: None) -> tuple:
+            return advance(state), state
+
+        orbits = jax.lax.scan(record, settled, length=RECORDED)[1]
+        found = jax.lax.map(find, states, batch_size=None if batch == 1 else batch)
+        return found, orbits
+
+    return runtime.map_items(one, (params, states), inputs, mesh=mesh, tile=1)
+
+
+def _sort_out(network: Network, inputs: np.ndarray, search: FixedPointSearch, of: tuple) -> Any:
+    """What the searches of one network found, in float64."""
+    params, rests, orbits = of
+    look = partial(exact, network, params, inputs)
+    candidates, counts = distinct(rests.state, rests.speed, search.distance)
+    states, speeds = polished(look, candidates)
+    fixed, slow = speeds <= search.tolerance, speeds <= search.slow
+    parts = [
+        distinct(states[kind], speeds[kind], search.distance, counts[kind])
+        for kind in (fixed, slow & ~fixed)
+    ]
+    points, reached = (np.concatenate(each) for each in zip(*parts, strict=True))
+    _, gaps, slopes = look(points)
+    spectra = spectra_of(slopes)
+    readout = np.asarray(network.effective(params).readout_weights)
+    return FixedPoints(
+        points=points,
+        speeds=np.sum(gaps**2, axis=1) / 2,
+        outputs=np.asarray(network.rates(jnp.asarray(points))) @ readout.T,
+        spectra=spectra,
+        unstable=np.sum(np.abs(spectra) > 1, axis=1),
+        fixed=np.arange(len(points)) < len(parts[0][0]),
+        reached=reached,
+        lost=int(counts[~slow].sum()),
+        lines=find_lines(
+            rests.slow[rests.speed <= search.slow], points, spectra, lambda x: look(x)[2]
+        ),
+        cycle=find_cycle(orbits),
+    )
