@@ -35,7 +35,7 @@ FLOORS = [
         "fixed_points",
     },
     {"conditions", "plotting", "topology"},
-    {"factors", "folders", "deflation_plan"},
+    {"factors", "folders", "deflation_plan", "plotting_fixed_points"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
     {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},
     {"arrays", "sweep_folder"},
@@ -74,7 +74,10 @@ def test_imports_only_from_lower_floors(path):
 @pytest.mark.parametrize(
     ("words", "door"),
     [
-        (("matplotlib",), {"plotting", "plotting_study", "plotting_widths"}),
+        (
+            ("matplotlib",),
+            {"plotting", "plotting_study", "plotting_widths", "plotting_fixed_points"},
+        ),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
             {"storage", "arrays", "folders"},
