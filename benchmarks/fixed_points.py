@@ -1,4 +1,4 @@
-"""Fixed points of whole populations: how long they take, and whether flip-flops have 2^N stable ones.
+"""Fixed points of populations: how long they take, and whether flip-flops have 2^N stable ones.
 
     python benchmarks/fixed_points.py
     python benchmarks/fixed_points.py --only bits

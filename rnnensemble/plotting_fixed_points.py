@@ -74,7 +74,7 @@ def _draw_spectra(plane: Any, found: FixedPoints) -> None:
         values = found.spectra[_kind(found) == number].ravel()
         face = color if filled else "none"
         style = {"marker": marker, "facecolor": face, "edgecolor": color}
-        plane.scatter(values.real, values.imag, s=9, lw=0.6, alpha=0.7, **style)
+        plane.scatter(np.real(values), np.imag(values), s=9, lw=0.6, alpha=0.7, **style)
     plane.set_aspect("equal", adjustable="datalim")
     plane.set_xlabel("real part")
     plane.set_ylabel("imaginary part")

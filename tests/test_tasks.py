@@ -22,6 +22,10 @@ ALL = [
     tasks.PathIntegration(dimensions=3, n_channels=2),
     tasks.Lorenz96(),
     tasks.Lorenz96(dimension=5, substeps=2, time_step=0.1, n_steps=20),
+    tasks.ContextIntegration(),
+    tasks.ContextIntegration(n_modalities=3, fixation_steps=0, delay=(2, 9), stimulus_steps=12),
+    tasks.MemoryPro(),
+    tasks.MemoryPro(load=2, n_angles=8, fixation_steps=0, distractor=0.3),
 ]
 
 
@@ -51,7 +55,7 @@ def test_shapes_ranges_and_keys(task):
 @pytest.mark.parametrize("task", ALL, ids=str)
 def test_out_of_distribution_variants(task):
     variants = task.out_of_distribution()
-    assert set(variants) == {"temporal", "noise"}
+    assert set(variants) >= {"temporal", "noise"}
     assert variants["noise"].input_noise == pytest.approx(task.ood_noise)
     noisy = draw(variants["noise"])
     clean_key = jax.random.split(jax.random.key(0))[0]
@@ -59,9 +63,11 @@ def test_out_of_distribution_variants(task):
     rounding = 0.02 if task.name == "lorenz96" else 1e-5  # which chaos enlarges
     np.testing.assert_allclose(noisy.targets, clean.targets, atol=rounding)
     assert (noisy.inputs - clean.inputs).std() == pytest.approx(task.ood_noise, rel=0.1)
-    if task.name == "delayed_discrimination":
+    if task.name in ("delayed_discrimination", "memory_pro"):
         assert variants["temporal"].delay == (2 * task.delay[0], 2 * task.delay[1])
         assert variants["temporal"].n_steps == task.n_steps + task.delay[1]
+    elif task.name == "context_integration":
+        assert variants["temporal"].n_steps == task.n_steps + task.stimulus_steps
     else:
         assert variants["temporal"].n_steps == 2 * task.n_steps
 
@@ -190,6 +196,111 @@ def test_lorenz96_shows_its_whole_state():
     assert (linear**2).mean() > 20 * tasks.Lorenz96.threshold
 
 
+def test_context_integration_follows_its_timeline():
+    task = tasks.ContextIntegration(evidence_noise=0.0, delay=(1, 6))
+    trials = draw(task, 64)
+    evidence, context, go = np.split(trials.inputs, [2, 4], axis=2)
+    stimulus = slice(task.fixation_steps, task.fixation_steps + task.stimulus_steps)
+    coherence = evidence[:, stimulus.start]
+    np.testing.assert_array_equal(evidence[:, stimulus], np.repeat(coherence[:, None], 20, 1))
+    assert not np.delete(evidence, np.arange(40)[stimulus], axis=1).any()
+    np.testing.assert_allclose(np.unique(np.abs(coherence)), [0.1, 0.3, 0.5], rtol=1e-6)
+    assert (context.sum(axis=2) == 1).all()
+    assert (np.ptp(context, axis=1) == 0).all()
+    onset = np.argmax(go[..., 0], axis=1)
+    assert set(onset - stimulus.stop) == set(range(1, 7))
+    for trial in range(64):
+        assert go[trial, onset[trial] :].all()
+        assert not go[trial, : onset[trial]].any()
+        relevant = coherence[trial, np.argmax(context[trial, 0])]
+        assert (trials.targets[trial, onset[trial] :] == np.sign(relevant)).all()
+        assert not trials.targets[trial, : onset[trial]].any()
+        assert list(np.flatnonzero(trials.mask[trial] == 0)) == [onset[trial]]
+    weak = draw(task.out_of_distribution()["weak"], 64)
+    np.testing.assert_allclose(weak.inputs[..., :2], evidence / 2, rtol=1e-6)
+    longer = task.out_of_distribution()["temporal"]
+    assert (longer.stimulus_steps, longer.n_steps) == (40, 60)
+
+
+def test_evidence_is_noisy_while_the_stimulus_is_on():
+    noisy = draw(tasks.ContextIntegration(coherence=(0.2, 0.2), n_coherences=1), 500)
+    shown = noisy.inputs[:, 3:23, :2]
+    signs = np.sign(shown.mean(axis=1, keepdims=True))
+    assert (shown * signs).mean() == pytest.approx(0.2, abs=0.002)
+    assert (shown * signs).std() == pytest.approx(0.1, abs=0.002)
+    assert not noisy.inputs[:, 23:, :2].any()
+
+
+def test_memory_pro_follows_its_timeline():
+    task = tasks.MemoryPro(load=2, n_angles=8)
+    trials = draw(task, 64)
+    fixation, items = trials.inputs[..., 0], trials.inputs[..., 1:]
+    go = np.argmax(fixation == 0, axis=1)
+    assert set(go - 8) <= set(range(5, 21))
+    assert go.min() < 15 < 22 < go.max()
+    shown = items[:, 3]
+    np.testing.assert_allclose(np.sum(shown.reshape(64, 2, 2) ** 2, axis=2), 1, rtol=1e-5)
+    angles = np.arctan2(shown[:, 1::2], shown[:, ::2]) / (2 * np.pi / 8)
+    np.testing.assert_allclose(angles, np.round(angles), atol=1e-5)
+    assert len(np.unique(np.round(angles) % 8)) == 8
+    np.testing.assert_array_equal(items[:, 3:8], np.repeat(shown[:, None], 5, axis=1))
+    assert not np.delete(items, np.arange(3, 8), axis=1).any()
+    for trial in range(64):
+        before, after = np.split(trials.targets[trial], [go[trial]])
+        np.testing.assert_array_equal(before, np.tile([1, 0, 0, 0, 0], (len(before), 1)))
+        wanted = np.concatenate([[0], shown[trial]])
+        np.testing.assert_allclose(after, np.tile(wanted, (len(after), 1)))
+        assert list(np.flatnonzero(trials.mask[trial] == 0)) == [go[trial]]
+
+
+def test_memory_pro_distracts_within_the_delay():
+    task = tasks.MemoryPro(distractor=0.5, delay=(3, 20))
+    clean, trials = draw(tasks.MemoryPro(delay=(3, 20)), 64), draw(task, 64)
+    np.testing.assert_array_equal(trials.targets, clean.targets)
+    added = np.linalg.norm(trials.inputs - clean.inputs, axis=2)
+    delay = np.argmax(trials.inputs[..., 0] == 0, axis=1) - 8
+    for trial in range(64):
+        steps = np.flatnonzero(added[trial] > 1e-6)
+        if delay[trial] < 5:
+            assert not len(steps)
+            continue
+        assert len(steps) == 5
+        assert steps[0] >= 8
+        assert steps[-1] < 8 + delay[trial]
+        np.testing.assert_allclose(added[trial, steps], 0.5, rtol=1e-5)
+
+
+def variables(task, batch=16):
+    trials = draw(task, batch)
+    return trials, task.variables(tasks.Trials(*map(jax.numpy.asarray, trials)))
+
+
+@pytest.mark.parametrize("task", ALL, ids=str)
+def test_every_task_says_what_its_trials_are_about(task):
+    _, found = variables(task)
+    assert found
+    for values in found.values():
+        assert values.shape in ((16,), (16, task.n_steps))
+        assert np.isfinite(values).all()
+
+
+def test_variables_are_those_that_inputs_show():
+    trials, found = variables(tasks.DelayedDiscrimination())
+    answer = np.sign(found["second_0"] - found["first_0"])
+    np.testing.assert_array_equal(answer, trials.targets[:, -1, 0])
+    np.testing.assert_array_equal(found["decision_0"], answer > 0)
+    np.testing.assert_allclose(found["first_0"], trials.inputs[:, 0, 0], rtol=1e-6)
+    trials, found = variables(tasks.FlipFlop(n_bits=2))
+    np.testing.assert_array_equal(2 * np.asarray(found["bit_1"]) - 1, trials.targets[..., 1])
+    _, found = variables(tasks.Sine(), 64)
+    np.testing.assert_allclose(np.unique(np.round(found["frequency_0"], 2)), [1, 15.5, 30])
+    trials, found = variables(tasks.ContextIntegration(evidence_noise=0.0))
+    np.testing.assert_allclose(found["evidence_1"], trials.inputs[:, 3, 1], rtol=1e-5)
+    np.testing.assert_array_equal(found["context"], np.argmax(trials.inputs[:, 0, 2:4], axis=1))
+    trials, found = variables(tasks.MemoryPro(load=2))
+    np.testing.assert_allclose(found["sin_1"], trials.inputs[:, 3, 4], rtol=1e-6)
+
+
 def test_channels_need_no_other_inputs():
     """The outputs of a channel stay as they are when the other channels' inputs are redrawn."""
     found = {str(task): task.channels for task in ALL}
@@ -228,6 +339,16 @@ def test_channels_need_no_other_inputs():
             lambda: tasks.DelayedDiscrimination(delay=(5, 60)),
             "`delay` of up to 60 steps does not fit the trial.*raise `n_steps` to 75",
         ),
+        (
+            lambda: tasks.ContextIntegration(stimulus_steps=30),
+            "`stimulus_steps` of 30 does not fit the trial.*raise `n_steps` to 46",
+        ),
+        (lambda: tasks.ContextIntegration(n_modalities=1), "`n_modalities` must be .* at least 2"),
+        (
+            lambda: tasks.MemoryPro(delay=(5, 60)),
+            "`delay` of up to 60 steps does not fit the trial.*raise `n_steps` to 73",
+        ),
+        (lambda: tasks.MemoryPro(load=0), "`load` must be .* at least 1; got 0"),
         (lambda: tasks.Lorenz96(dimension=3), "`dimension` must be .* at least 4; got 3"),
         (lambda: tasks.Lorenz96(substeps=0), "`substeps` must be .* at least 1; got 0"),
         (lambda: tasks.Lorenz96(time_step=0.0), "`time_step` must be"),

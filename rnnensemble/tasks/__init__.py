@@ -3,16 +3,20 @@
 import difflib
 
 from rnnensemble.tasks.base import Task, Trials
+from rnnensemble.tasks.context_integration import ContextIntegration
 from rnnensemble.tasks.delayed_discrimination import DelayedDiscrimination
 from rnnensemble.tasks.flipflop import FlipFlop
 from rnnensemble.tasks.lorenz96 import Lorenz96
+from rnnensemble.tasks.memory_pro import MemoryPro
 from rnnensemble.tasks.path_integration import PathIntegration
 from rnnensemble.tasks.sine import Sine
 
 __all__ = [
+    "ContextIntegration",
     "DelayedDiscrimination",
     "FlipFlop",
     "Lorenz96",
+    "MemoryPro",
     "PathIntegration",
     "Sine",
     "Task",
@@ -23,7 +27,16 @@ __all__ = [
 ]
 
 _TASKS: dict[str, type[Task]] = {
-    task.name: task for task in (FlipFlop, DelayedDiscrimination, Sine, PathIntegration, Lorenz96)
+    task.name: task
+    for task in (
+        FlipFlop,
+        DelayedDiscrimination,
+        Sine,
+        PathIntegration,
+        Lorenz96,
+        ContextIntegration,
+        MemoryPro,
+    )
 }
 
 

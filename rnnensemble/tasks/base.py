@@ -90,6 +90,13 @@ class Task(abc.ABC):
         noise = self.input_noise * draws.normal(noise_key, trials.inputs.shape)
         return trials._replace(inputs=trials.inputs + noise)
 
+    def variables(self, trials: Trials) -> dict[str, Array]:
+        """What these trials are about, by name: `[B]`, or `[B, T]` where it changes in time.
+
+        Categories are integers, quantities floats. The outputs' targets unless a task says more.
+        """
+        return {f"output_{i}": trials.targets[..., i] for i in range(self.n_outputs)}
+
     def lengthened(self, factor: int) -> Self:
         """The task with trials `factor` times as long (a task may define another stretch)."""
         return dataclasses.replace(self, n_steps=factor * self.n_steps)

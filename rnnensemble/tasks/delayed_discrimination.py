@@ -105,6 +105,17 @@ class DelayedDiscrimination(Task):
         amplitudes = jnp.linspace(*self.amplitude, self.n_amplitudes)
         return amplitudes[first], amplitudes[(first + offset) % self.n_amplitudes]
 
+    def variables(self, trials: Trials) -> dict[str, Array]:
+        """Both amplitudes and the decision (1 if the second is larger) of each channel, `[B]`."""
+        second = 1 - trials.mask[..., None]
+        found: dict[str, Array] = {}
+        for c in range(self.n_channels):
+            inputs = trials.inputs[..., c : c + 1]
+            found[f"first_{c}"] = jnp.mean(inputs[:, : self.pulse_steps, 0], axis=1)
+            found[f"second_{c}"] = (jnp.sum(inputs * second, 1) / jnp.sum(second, 1))[:, 0]
+            found[f"decision_{c}"] = (trials.targets[:, -1, c] > 0).astype(int)
+        return found
+
     def lengthened(self, factor: int) -> Self:
         """The task with the delay (not the pulses, not the response) `factor` times as long."""
         delay = (factor * self.delay[0], factor * self.delay[1])

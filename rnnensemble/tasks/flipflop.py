@@ -61,6 +61,11 @@ class FlipFlop(Task):
         pulses = jnp.concatenate([first, pulses[:, 1:]], axis=1)
         return Trials(pulses, last_nonzero(pulses), jnp.ones(shape[:2]))
 
+    def variables(self, trials: Trials) -> dict[str, Array]:
+        """The bits over time, 0 or 1, each `[B, T]`."""
+        bits = (trials.targets > 0).astype(int)
+        return {f"bit_{i}": bits[..., i] for i in range(self.n_bits)}
+
 
 def last_nonzero(pulses: Array) -> Array:
     """The last non-zero value up to each step, `[B, T, C]` to `[B, T, C]`."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Key
+from rnnensemble.axes import Array, Key
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
 
 
@@ -77,3 +77,9 @@ class Sine(Task):
         targets = jnp.sin(2 * jnp.pi * (low + position * (high - low)) * time)
         inputs = jnp.broadcast_to(0.25 + position, targets.shape)
         return Trials(inputs, targets, jnp.ones(targets.shape[:2]))
+
+    def variables(self, trials: Trials) -> dict[str, Array]:
+        """The frequency of each channel in Hz, `[B]`."""
+        low, high = self.frequency
+        found = low + (jnp.mean(trials.inputs, axis=1) - 0.25) * (high - low)
+        return {f"frequency_{c}": found[:, c] for c in range(self.n_channels)}
