@@ -33,6 +33,7 @@ FLOORS = [
         "deflation",
         "solutions",
         "fixed_points",
+        "decoding",
     },
     {"conditions", "plotting", "topology"},
     {"factors", "folders", "deflation_plan", "plotting_fixed_points"},
