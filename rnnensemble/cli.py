@@ -29,6 +29,7 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
                                       measure networks made elsewhere, from arrays
   rnnensemble sweep FILE [flags]      many conditions, resumable; --dry-run prints what they cost
   rnnensemble deflate PLAN [flags]    alternative solutions, kept away from standard ones
+  rnnensemble battery FOLDER [flags]  what deflate found, side by side: a page and tables
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
   rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
   rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
@@ -65,6 +66,7 @@ def main(arguments: list[str] | None = None) -> None:
         "analyse": analyse,
         "sweep": sweep,
         "deflate": deflate,
+        "battery": battery,
         "show": show,
         "report": report,
         "advise": advise,
@@ -191,6 +193,30 @@ def deflate(arguments: list[str]) -> None:
         raise ValueError("`plan` is missing: rnnensemble deflate PLAN, see experiments/deflation.")
     options = parse(RoundsOptions, f"deflate {arguments[0]}", arguments[1:])
     run_rounds(Path(arguments[0]), options)
+
+
+def battery(arguments: list[str]) -> None:
+    """Measures what `deflate` found, side by side."""
+    from rnnensemble.rounds import write_battery
+
+    @dataclasses.dataclass
+    class Options:
+        """Measures standard networks and alternatives side by side.
+
+        Attributes:
+            folder: What `rnnensemble deflate` wrote.
+            devices: How many devices to use, None for all.
+            quiet: Print nothing but errors.
+        """
+
+        folder: Annotated[Path | None, tyro.conf.Positional] = None
+        devices: int | None = None
+        quiet: bool = False
+
+    options = parse(Options, "battery", arguments)
+    if options.folder is None:
+        raise ValueError("`folder` is missing: rnnensemble battery FOLDER, from `deflate`.")
+    write_battery(options.folder, devices=options.devices, quiet=options.quiet)
 
 
 def show(arguments: list[str]) -> None:

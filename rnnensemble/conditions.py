@@ -1,5 +1,6 @@
 """One condition: everything that decides a run, as a value and as TOML text."""
 
+import contextlib
 import dataclasses
 import difflib
 import hashlib
@@ -143,12 +144,12 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
         return _build(typing.cast(type, hint), value, name + ".")
     origin, choices = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        for choice in choices:
-            if choice is not type(None):
-                try:
-                    return _fit(value, choice, name)
-                except ValueError:
-                    continue
+        some = [choice for choice in choices if choice is not type(None)]
+        if len(some) == 1:
+            return _fit(value, some[0], name)
+        for choice in some:
+            with contextlib.suppress(ValueError):
+                return _fit(value, choice, name)
     elif origin is Literal and value in choices:
         return value
     elif origin is tuple and isinstance(value, list):

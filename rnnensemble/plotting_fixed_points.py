@@ -31,7 +31,7 @@ def fixed_points_figure(
         shown: Trajectories drawn.
     """
     figure = Figure(figsize=(8.6, 4.4), layout="constrained")
-    space = figure.add_subplot(1, 2, 1, projection="3d")
+    space: Any = figure.add_subplot(1, 2, 1, projection="3d")
     plane = figure.add_subplot(1, 2, 2)
     samples = states.reshape(-1, states.shape[-1])
     center = samples.mean(axis=0)

@@ -5,6 +5,9 @@
         manifest.json           digest, versions, device
         standard/               an ordinary run folder
         alternative_1/ ...      one for each round
+        battery.csv             one row for each network
+        battery_groups.csv      one row for each measure, one column for each group
+        figures/battery.png     the page, and as SVG
 
 Each run folder is interrupted, then trained; a second start goes on where the first one ended.
 """
@@ -17,11 +20,13 @@ from typing import Any
 import numpy as np
 
 from rnnensemble import folders, runtime, storage
+from rnnensemble.battery import group_rows, measure_battery, network_rows
 from rnnensemble.conditions import Condition
 from rnnensemble.console import Reporter, population_line
 from rnnensemble.deflation import Chosen, deflate
 from rnnensemble.deflation_plan import DeflationPlan, read_plan
 from rnnensemble.groups import TrainingInterrupted, train_population
+from rnnensemble.plotting_battery import battery_figure
 from rnnensemble.population import Population
 from rnnensemble.storage import read_text
 
@@ -96,6 +101,25 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
             raise ValueError(f"`folder` {folder} has an unfinished {name}; finish it first.")
         found[name] = run.population
     return plan, found
+
+
+def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = False) -> None:
+    """Measures the populations of a plan's folder side by side; writes and shows what came out.
+
+    Raises:
+        ValueError: As `load_rounds`.
+    """
+    plan, groups = load_rounds(folder)
+    with Reporter(quiet=quiet) as reporter:
+        battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
+        rows = group_rows(battery)
+        folders.write_rows(folder / "battery.csv", network_rows(battery))
+        folders.write_rows(folder / "battery_groups.csv", rows)
+        title = f"{plan.standard.task.name}: standard networks and alternatives"
+        folders.replace_figures(folder, {"battery": battery_figure(battery, title=title)})
+        cells = [[str(cell) for cell in row.values()] for row in rows]
+        reporter.table("mean (least to most) over networks", list(rows[0]), cells)
+        reporter.line(f"page: {folder}/figures/battery.png; tables: {folder}/battery.csv")
 
 
 def alternative(number: int) -> str:

@@ -10,33 +10,16 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
     {"axes"},
-    {
-        "tasks",
-        "networks",
-        "metrics",
-        "runtime",
-        "intervals",
-        "information",
-        "inverse",
-        "attractors",
-    },
+    {"tasks", "networks", "metrics", "runtime", "intervals", "information", "inverse"}
+    | {"attractors"},
     {"learning", "blocks", "inference", "refinement"},
     {"fleet", "pairwise"},
     {"population", "progress", "dynamics"},
     {"groups", "levels", "prediction"},
-    {
-        "degeneracy",
-        "populations",
-        "feature_learning",
-        "complexity",
-        "intrinsic_dimension",
-        "deflation",
-        "solutions",
-        "fixed_points",
-        "decoding",
-    },
-    {"conditions", "plotting", "topology"},
-    {"factors", "folders", "deflation_plan", "plotting_fixed_points"},
+    {"degeneracy", "populations", "feature_learning", "complexity", "intrinsic_dimension"}
+    | {"deflation", "solutions", "fixed_points", "decoding"},
+    {"conditions", "plotting", "topology", "battery"},
+    {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
     {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},
     {"arrays", "sweep_folder"},
@@ -77,7 +60,7 @@ def test_imports_only_from_lower_floors(path):
     [
         (
             ("matplotlib",),
-            {"plotting", "plotting_study", "plotting_widths", "plotting_fixed_points"},
+            {room(path) for path in FILES if room(path).startswith("plotting")},
         ),
         (
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),

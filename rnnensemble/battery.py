@@ -1,0 +1,117 @@
+"""The battery: what solutions of one task that came about differently have in common."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnensemble.decoding import Decodability, Decoder, measure_decodability
+from rnnensemble.fixed_points import FixedPoints, FixedPointSearch, find_fixed_points
+from rnnensemble.population import Population
+from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatteryAnalysis:
+    """How the battery measures; recorded with its numbers.
+
+    Attributes:
+        solutions: How networks are compared.
+        search: How fixed points are searched, under inputs of zero.
+        decoder: How variables are decoded.
+        decoder_trials: Trials that they are decoded from.
+    """
+
+    solutions: SolutionAnalysis = SolutionAnalysis()
+    search: FixedPointSearch = FixedPointSearch()
+    decoder: Decoder = Decoder()
+    decoder_trials: int = 256
+
+
+class Battery(NamedTuple):
+    """What was measured of several groups of networks.
+
+    Attributes:
+        solutions: All networks side by side.
+        fixed_points: Where each rests under inputs of zero, in the order of the solutions.
+        decodability: What can be read from the states of each group.
+        analysis: The settings.
+    """
+
+    solutions: Solutions
+    fixed_points: list[FixedPoints]
+    decodability: dict[str, Decodability]
+    analysis: BatteryAnalysis
+
+
+def measure_battery(
+    groups: Mapping[str, Population],
+    *,
+    analysis: BatteryAnalysis | None = None,
+    devices: int | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Battery:
+    """Compares groups of networks by predictivity, dynamics, shape, rest, content and behavior.
+
+    Args:
+        groups: Populations of one task by name, the reference group first.
+        analysis: Settings, `BatteryAnalysis()` unless given.
+        devices: How many local devices to use, None for all.
+        progress: Called with what is measured, how much is done, and of how much.
+
+    Raises:
+        ValueError: As `compare_solutions`.
+    """
+    analysis = analysis or BatteryAnalysis()
+    how: dict[str, Any] = {"devices": devices}
+    solutions = compare_solutions(groups, analysis=analysis.solutions, progress=progress, **how)
+    kept = {name: each for name, each in groups.items() if each.converged.any()}
+    points, content = [], {}
+    for number, (name, population) in enumerate(kept.items(), start=1):
+        points += find_fixed_points(population, search=analysis.search, **how)
+        content[name] = measure_decodability(
+            population, decoder=analysis.decoder, trials=analysis.decoder_trials, **how
+        )
+        if progress is not None:
+            progress("fixed points and content of groups", number, len(kept))
+    return Battery(solutions, points, content, analysis)
+
+
+def network_rows(battery: Battery) -> list[dict[str, Any]]:
+    """One row for each network."""
+    found, reference = battery.solutions, battery.solutions.groups[0]
+    rows, place = [], dict.fromkeys(battery.decodability, 0)
+    for k, (group, network) in enumerate(zip(found.groups, found.networks, strict=True)):
+        others = (found.groups == reference) & (np.arange(len(found.groups)) != k)
+        points, content = battery.fixed_points[k], battery.decodability[group]
+        row = {"group": str(group), "network": int(network)}
+        for name in ("predictivity", "potent", "whole", "dynamics", "shapes"):
+            to = getattr(found, name)[k, others]
+            row |= {f"{name}_to_{reference}": to.mean(), f"{name}_to_{reference}_max": to.max()}
+        row |= {f"loss_{name}": float(values[k]) for name, values in found.losses.items()}
+        row |= {"stable_points": points.stable, "saddles": points.saddles}
+        row |= {"slow_points": int((~points.fixed).sum()), "lines": len(points.lines)}
+        row |= {"cycle_period": points.cycle.period if points.cycle else 0}
+        row |= {
+            f"decodability_{name}": float(np.nanmean(scores[place[group]]))
+            for name, scores in content.scores.items()
+        }
+        place[group] += 1
+        rows.append(row)
+    return rows
+
+
+def group_rows(battery: Battery) -> list[dict[str, str]]:
+    """One row for each measure, one column for each group: mean, least and most over networks."""
+    rows = network_rows(battery)
+    groups = list(battery.decodability)
+    columns = [name for name in rows[0] if name not in ("group", "network")]
+    found = []
+    for column in columns:
+        row = {"measure": column}
+        for group in groups:
+            values = np.array([each[column] for each in rows if each["group"] == group], float)
+            row[group] = f"{values.mean():.3g} ({values.min():.3g} to {values.max():.3g})"
+        found.append(row)
+    return found
