@@ -61,14 +61,18 @@ class SweepOptions:
     quiet: bool = False
 
 
+NO_FLAGS = ("features", "deflation")
+"""What one run does not use: sweeps measure feature learning, plans deflate."""
+
+
 def parse_condition(
     prog: str, arguments: list[str], condition: Condition, *, name: str | None
 ) -> tuple[RunOptions, Condition]:
-    """Flags over a condition: every field of the condition is a flag."""
+    """Flags over a condition: every field that one run uses is a flag."""
     described = [
         (field.name, type(getattr(condition, field.name)), getattr(condition, field.name))
         for field in dataclasses.fields(condition)
-        if getattr(condition, field.name) is not None
+        if field.name not in NO_FLAGS
     ]
     places = [
         (f.name, f.type, getattr(RunOptions(), f.name)) for f in dataclasses.fields(RunOptions)

@@ -269,7 +269,7 @@ def log_ends(error: Number, degrees: Number) -> tuple[np.ndarray, np.ndarray]:
     from scipy import special  # here, since importing it takes longer than all of this package
 
     quantile = special.stdtrit(np.maximum(degrees, 1), 0.975)
-    reach = np.minimum(quantile * error, 700.0)  # exp(710) overflows
+    reach = np.minimum(quantile * error, 600.0)  # exp(710) overflows, a center of 1e40 before
     return np.exp(-reach), np.exp(reach)
 
 

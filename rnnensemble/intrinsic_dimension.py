@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from rnnensemble import runtime
 from rnnensemble.axes import Array, Key
 from rnnensemble.learning.objective import loss_and_gradient
+from rnnensemble.learning.penalties import PENALTIES
 from rnnensemble.learning.recipe import Settings, hyperparameters, require_trainable
 from rnnensemble.learning.subspace import (
     SubspaceState,
@@ -72,6 +73,16 @@ class IntrinsicDimension(NamedTuple):
         return int(self.dimensions[enough[0]]) if len(enough) else None
 
 
+def _require_no_penalty(training: Training) -> None:
+    """Raises ValueError if training penalizes weights."""
+    for name in PENALTIES:
+        if np.any(np.not_equal(getattr(training, name), 0)):
+            raise ValueError(
+                f"`{name}` must be 0: the dimension is that of the task's objective alone; got "
+                f"{getattr(training, name)!r}."
+            )
+
+
 def measure_intrinsic_dimension(
     task: Task,
     *,
@@ -108,12 +119,14 @@ def measure_intrinsic_dimension(
         Losses and convergence by dimension and network.
 
     Raises:
-        ValueError: If an argument is out of range.
+        ValueError: If an argument is out of range, or weights are penalized: the objective whose
+            dimension is measured is the task's alone.
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
     settings = Settings(task, network or VanillaRNN(), training or Training(), size, seed)
     require_trainable(settings)
+    _require_no_penalty(settings.training)
     tried = require_dimensions(dimensions)
     mesh = runtime.network_mesh(devices)
     n_trials, most = len(tried) * size, tried[-1]

@@ -183,3 +183,9 @@ def test_kurtosis_and_skewness_follow_their_formulas():
 def test_misfits_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_an_interval_of_almost_no_information_does_not_overflow():
+    found = intervals.log_interval(1e9, 1e9, 1e4, 1)
+    assert found.low < 1e-200
+    assert 1e200 < found.high < np.inf

@@ -152,6 +152,12 @@ def test_dimension_is_the_first_at_which_half_converge():
     assert result(np.zeros((3, 4))).dimension is None
 
 
+def test_penalties_are_refused():
+    penalized = Training(nuclear_norm=(0.0, 1e-3, 0.0, 0.0))
+    with pytest.raises(ValueError, match="`nuclear_norm` must be 0: the dimension is that"):
+        measure_intrinsic_dimension(tasks.FlipFlop(), training=penalized)
+
+
 @pytest.mark.parametrize("dimensions", [[], [0, 2], [2, 2], [1.5], [True]])
 def test_bad_dimensions(dimensions):
     with pytest.raises(ValueError, match="`dimensions` must be distinct whole numbers"):
