@@ -15,6 +15,7 @@ from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.levels import Distances
 from rnnensemble.population import Population
 from rnnensemble.progress import Progress
+from rnnensemble.topology import Topology
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""
@@ -138,7 +139,20 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     rows.append(("", f"  over {count} settings (ranks x delays)", spanned, ""))
     spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
     rows.append(("", "  the same relative to their nulls", spanned, ""))
-    return rows + _distance_rows("weights", "mean PIF distance", degeneracy.weights)
+    rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
+    return rows + _topology_rows(degeneracy.topology)
+
+
+def _topology_rows(topology: Topology | None) -> list[tuple[str, str, str, str]]:
+    """How the sets of fixed points differ, if they were searched."""
+    if topology is None:
+        return []
+    name = "mean distance of fixed points (OSPA)"
+    agreement = f"{100 * topology.agreement:.0f}%"
+    return [
+        ("topology", name, *_cells(topology.mean)),
+        ("", "  networks with the most frequent counts", agreement, ""),
+    ]
 
 
 def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, str, str, str]]:

@@ -11,6 +11,7 @@ from rnnensemble import intervals, levels
 from rnnensemble.axes import Array
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_grid
+from rnnensemble.fixed_points import FixedPointSearch
 from rnnensemble.intervals import Estimate
 from rnnensemble.levels import Distances, Subject, evaluation_key
 from rnnensemble.metrics import DSA, PIF, Disagreement
@@ -19,6 +20,7 @@ from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import distance_matrix
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
+from rnnensemble.topology import Topology, measure_topology
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,8 @@ class Analysis:
         behavior_trials: Trials of each out-of-distribution variant.
         output_trials: Trials of each variant on which outputs are compared.
         seed: Seed of the evaluation trials and of the searches' starts.
+        fixed_points: Starts from which fixed points are searched in each network, for the level of
+            topology; None leaves it out.
     """
 
     dsa: DSA = DSA()
@@ -42,12 +46,22 @@ class Analysis:
     behavior_trials: int = 512
     output_trials: int = 64
     seed: int = 0
+    fixed_points: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("dynamics_trials", "behavior_trials", "output_trials"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        if self.fixed_points is not None:
+            FixedPointSearch(starts=self.fixed_points)
+
+    @property
+    def search(self) -> FixedPointSearch | None:
+        """How fixed points are searched, if they are."""
+        if self.fixed_points is None:
+            return None
+        return FixedPointSearch(starts=self.fixed_points, seed=self.seed)
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""
@@ -84,7 +98,7 @@ class Behavior:
 
 @dataclasses.dataclass(frozen=True)
 class Degeneracy:
-    """How far M converged networks lie apart on three levels.
+    """How far M converged networks lie apart on three levels, or four.
 
     Attributes:
         behavior: Spread of out-of-distribution loss.
@@ -94,6 +108,7 @@ class Degeneracy:
         networks: Indices of the M converged networks in their population, `[M]`.
         size: Networks in the population, converged or not.
         analysis: The settings.
+        topology: How their fixed points differ, if that was asked for.
     """
 
     behavior: Behavior
@@ -103,6 +118,7 @@ class Degeneracy:
     networks: np.ndarray
     size: int
     analysis: Analysis
+    topology: Topology | None = None
 
 
 def measure_degeneracy(
@@ -121,7 +137,9 @@ def measure_degeneracy(
       distribution, and the differences of outputs;
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
       network to itself on other trials as a null, for one setting and for a grid of others;
-    - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights.
+    - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights;
+    - topology, if `analysis.fixed_points` is set: mean over pairs of the distance of their sets of
+      fixed points under inputs of zero (see `topology.set_distance`).
 
     Args:
         population: Trained networks.
@@ -144,7 +162,10 @@ def measure_degeneracy(
     analysis.check(population.task, population.network.width)
     subject = levels.subject_of(population, networks, devices, tile)
     dynamics, grid = _dynamics(population.task, subject, analysis, progress)
+    search = analysis.search
+    topology = search and measure_topology(population, search=search, devices=devices)
     return Degeneracy(
+        topology=topology,
         behavior=_behavior(population.task, subject, analysis),
         dynamics=dynamics,
         grid=grid,

@@ -14,6 +14,7 @@ from rnnensemble.intervals import Estimate
 from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
 from rnnensemble.levels import Distances
 from rnnensemble.population import History, Population
+from rnnensemble.topology import Topology
 
 FEATURES = (
     "weight_change",
@@ -139,6 +140,29 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     )
 
 
+def topology_tree(topology: Topology) -> dict[str, Any]:
+    """The arrays of the level of topology, without the fixed points themselves."""
+    names = ("mean", "matrix", "counts", "agreement")
+    return {name: plain(getattr(topology, name)) for name in names}
+
+
+def topology_shapes(converged: int, width: int) -> dict[str, Any]:
+    """A tree like `topology_tree` gives, for its shapes and types alone."""
+    number: Any = np.empty(())
+    return {
+        "mean": Estimate(number, number, number),
+        "matrix": np.empty((converged, converged)),
+        "counts": np.empty((converged, width + 1), np.int64),
+        "agreement": number,
+    }
+
+
+def as_topology(stored: dict[str, Any]) -> Topology:
+    """What `topology_tree` took apart."""
+    rest = {"mean": _estimate(stored["mean"]), "agreement": float(stored["agreement"])}
+    return Topology(**stored | rest)
+
+
 def features_tree(features: FeatureLearning) -> dict[str, Any]:
     """The arrays of a measurement of feature learning."""
     return {name: getattr(features, name) for name in (*FEATURES, "networks")}
@@ -188,6 +212,9 @@ def summary_row(
         count = len(degeneracy.networks)
         pairs = degeneracy.behavior.disagreements[name][np.triu_indices(count, 1)]
         row[f"disagreement_{name}"] = float(pairs.mean())
+    topology = degeneracy.topology
+    if topology is not None:
+        row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
     for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
     if features is not None:

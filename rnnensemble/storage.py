@@ -11,6 +11,7 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 """
 
 import contextlib
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -154,6 +155,10 @@ def load_analysis(
         shapes = records.degeneracy_shapes(condition, converged)
         tree = _restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
+        if condition.analysis.search is not None:
+            shapes = records.topology_shapes(converged, condition.network.width)
+            topology = records.as_topology(_restore(folder, arrays / "topology", shapes))
+            degeneracy = dataclasses.replace(degeneracy, topology=topology)
     if manifest.get("features"):
         tree = _restore(folder, arrays / "features", records.features_shapes(converged))
         features = records.as_features(tree, condition)
@@ -232,6 +237,8 @@ def _write(
         ocp.save(str(arrays / "state"), records.plain(population.state))
     if degeneracy is not None:
         ocp.save(str(arrays / "degeneracy"), records.degeneracy_tree(degeneracy))
+        if degeneracy.topology is not None:
+            ocp.save(str(arrays / "topology"), records.topology_tree(degeneracy.topology))
         row = records.summary_row(condition, degeneracy, features)
         folders.write_rows(folder / "summary.csv", [row])
     if features is not None:

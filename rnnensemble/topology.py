@@ -1,6 +1,6 @@
 """Fixed points as a level of its own: how networks' sets of them differ."""
 
-from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,18 +18,17 @@ class Topology(NamedTuple):
     Attributes:
         mean: Mean distance over pairs, with an interval over networks.
         matrix: Distances between their sets of fixed points, from 0 to 1, `[M, M]`.
-        counts: Fixed points of each network by number of unstable directions, from 0.
+        counts: Fixed points of each network by number of unstable directions, from 0 to N,
+            `[M, N + 1]`.
         agreement: Share of networks with the most frequent counts.
-        found: What the distances were made of.
-        search: How fixed points were searched.
+        found: What the distances were made of; run folders do not keep it.
     """
 
     mean: Estimate
     matrix: np.ndarray
-    counts: list[tuple[int, ...]]
+    counts: np.ndarray
     agreement: float
-    found: list[FixedPoints]
-    search: FixedPointSearch
+    found: tuple[FixedPoints, ...] = ()
 
 
 def measure_topology(
@@ -54,25 +53,25 @@ def measure_topology(
         raise ValueError(
             f"`population` must hold at least 2 converged networks; {population.summary()}."
         )
-    search = search or FixedPointSearch()
     found = find_fixed_points(population, search=search, inputs=inputs, devices=devices)
     low, high = population.task.output_range
-    return topology_of(found, scale=high - low, search=search)
+    return topology_of(found, scale=high - low)
 
 
-def topology_of(found: list[FixedPoints], *, scale: float, search: FixedPointSearch) -> Topology:
+def topology_of(found: Sequence[FixedPoints], *, scale: float) -> Topology:
     """The topology level of networks whose fixed points are known; `scale` as in `set_distance`."""
-    counts = [each.counts() for each in found]
+    counts = np.zeros((len(found), found[0].points.shape[1] + 1), int)
+    for row, each in zip(counts, found, strict=True):
+        row[: len(each.counts())] = each.counts()
     matrix = np.zeros((len(found), len(found)))
     for i, j in zip(*np.triu_indices(len(found), 1), strict=True):
-        matrix[i, j] = matrix[j, i] = set_distance(found[i], found[j], scale=scale)
+        matrix[i, j] = matrix[j, i] = set_distance(found[int(i)], found[int(j)], scale=scale)
     return Topology(
         mean=intervals.mean_distance(matrix),
         matrix=matrix,
         counts=counts,
-        agreement=Counter(counts).most_common(1)[0][1] / len(found),
-        found=found,
-        search=search,
+        agreement=float(np.unique(counts, axis=0, return_counts=True)[1].max() / len(found)),
+        found=tuple(found),
     )
 
 

@@ -16,9 +16,11 @@ FLOORS = [
     {"fleet", "pairwise"},
     {"population", "progress", "dynamics"},
     {"groups", "levels", "prediction"},
-    {"degeneracy", "populations", "feature_learning", "complexity", "intrinsic_dimension"}
-    | {"deflation", "solutions", "fixed_points", "decoding"},
-    {"conditions", "plotting", "topology", "battery"},
+    {"populations", "feature_learning", "complexity", "intrinsic_dimension", "deflation"}
+    | {"solutions", "fixed_points", "decoding"},
+    {"topology", "battery"},
+    {"degeneracy"},
+    {"conditions", "plotting"},
     {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
     {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},

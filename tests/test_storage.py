@@ -15,6 +15,7 @@ from rnnensemble import (
     DSAGrid,
     Training,
     VanillaRNN,
+    conditions,
     measure_degeneracy,
     plotting,
     storage,
@@ -54,6 +55,28 @@ def whole():
 def same(a, b):
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+def test_topology_is_part_of_a_run_that_asks_for_it(tmp_path, whole):
+    """Without it, settings and files are as they were."""
+    assert "fixed_points" not in conditions.to_toml(CONDITION)
+    analysis = dataclasses.replace(CONDITION.analysis, fixed_points=40)
+    condition = dataclasses.replace(CONDITION, analysis=analysis)
+    assert condition.digest != CONDITION.digest
+    population, plain = whole
+    found = measure_degeneracy(population, analysis=analysis)
+    np.testing.assert_array_equal(found.weights.matrix, plain.weights.matrix)
+    assert plain.topology is None
+    assert found.topology.counts[:, 0].min() >= 1
+    storage.save_run(tmp_path / "run", condition, population, degeneracy=found)
+    loaded = storage.load_run(tmp_path / "run").degeneracy.topology
+    same(loaded, found.topology._replace(found=()))
+    header, row = (tmp_path / "run" / "summary.csv").read_text().splitlines()
+    values = dict(zip(header.split(","), row.split(","), strict=True))
+    assert float(values["topology"]) == found.topology.mean.value
+    assert float(values["topology_agreement"]) == found.topology.agreement
+    with pytest.raises(ValueError, match="`starts` must be a whole number of at least 1; got 0"):
+        dataclasses.replace(analysis, fixed_points=0)
 
 
 def test_round_trip(tmp_path, whole):
