@@ -258,7 +258,7 @@ def show(arguments: list[str]) -> None:
 
 
 def _show_run(folder: Path, reporter: "Reporter") -> None:
-    from rnnensemble import foreign, session, storage, sweep_folder
+    from rnnensemble import foreign, rounds, session, storage, sweep_folder
     from rnnensemble.console import population_line
     from rnnensemble.sweep import show_sweep
 
@@ -268,6 +268,9 @@ def _show_run(folder: Path, reporter: "Reporter") -> None:
         return
     if manifest["status"] == sweep_folder.STATUS:
         show_sweep(folder, reporter)
+        return
+    if manifest["status"] == rounds.STATUS:
+        rounds.show_rounds(folder, reporter)
         return
     run = storage.load_run(folder)
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")

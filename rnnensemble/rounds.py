@@ -33,6 +33,9 @@ from rnnensemble.storage import read_text
 STATUS = "rounds"
 """Status in the manifest of such a folder."""
 
+MEANS = "mean (least to most) over networks"
+"""What the battery's table of groups holds."""
+
 STANDARD = "standard"
 """The group of networks that kept away from none."""
 
@@ -118,8 +121,23 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
         title = f"{plan.standard.task.name}: standard networks and alternatives"
         folders.replace_figures(folder, {"battery": battery_figure(battery, title=title)})
         cells = [[str(cell) for cell in row.values()] for row in rows]
-        reporter.table("mean (least to most) over networks", list(rows[0]), cells)
+        reporter.table(MEANS, list(rows[0]), cells)
         reporter.line(f"page: {folder}/figures/battery.png; tables: {folder}/battery.csv")
+
+
+def show_rounds(folder: Path, reporter: Reporter) -> None:
+    """Shows how far a plan has come, and its battery if that was measured."""
+    plan = read_plan(read_text(folder / "plan.toml"))
+    reporter.line(f"{folder} ({STATUS}), {plan.standard.task.name}")
+    for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
+        if not (folder / name).is_dir():
+            reporter.line(f"{name}: not started")
+            continue
+        run = storage.load_run(folder / name)
+        reporter.line(f"{name} ({run.manifest['status']}): {population_line(run.population)}")
+    if (folder / "battery_groups.csv").exists():
+        rows = folders.read_rows(folder / "battery_groups.csv")
+        reporter.table(MEANS, list(rows[0]), [list(row.values()) for row in rows])
 
 
 def alternative(number: int) -> str:

@@ -178,6 +178,7 @@ def documented_commands():
 def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     commands = list(dict.fromkeys(documented_commands()))
     by_hand = {
+        "python benchmarks/convergence.py",  # trains presets without a result, for minutes
         "python docs/make_figures.py",  # trains for minutes and rewrites docs/figures
         "python docs/pytorch_ensemble.py",  # needs torch; tests/test_foreign.py runs it
     }
@@ -188,10 +189,14 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
         "show",
         "sweep",
         "report",
+        "deflate",
+        "battery",
         "tasks",
     }
     # what is shown must have been trained first
-    commands.sort(key=lambda command: command.split()[1] not in ("quickstart", "train", "sweep"))
+    commands.sort(
+        key=lambda command: command.split()[1] not in ("quickstart", "train", "sweep", "deflate")
+    )
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

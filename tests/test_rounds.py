@@ -2,41 +2,20 @@
 
 import csv
 import dataclasses
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rnnensemble as rnne
 from rnnensemble import cli, storage
+from rnnensemble.deflation import Chosen, deflate
 from rnnensemble.deflation_plan import read_plan
 from rnnensemble.rounds import load_rounds
 from rnnensemble.solutions import SolutionAnalysis, compare_solutions
 
-PLAN = """
-name = "mini"
-rounds = 2
-gains = [0.5, 1.0]
-[standard]
-size = 4
-[standard.task]
-kind = "flipflop"
-n_bits = 2
-n_steps = 20
-[standard.network]
-width = 24
-initialization = "gaussian"
-[standard.training]
-batch = 32
-epoch_steps = 32
-learning_rate = 4e-3
-threshold = 0.01
-max_epochs = 100
-[alternative]
-size = 2
-[alternative.deflation]
-strength = 0.1
-target = 0.4
-"""
+PLAN = (Path(__file__).parent.parent / "experiments" / "deflation" / "tiny.toml").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +23,7 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp("rounds")
     (root / "plan.toml").write_text(PLAN)
     cli.main(["deflate", str(root / "plan.toml"), "--runs", str(root), "--quiet"])
-    return root / "mini"
+    return root / "deflation-tiny"
 
 
 def test_a_plan_says_what_each_population_is():
@@ -79,22 +58,17 @@ def test_a_second_start_trains_nothing(folder, capsys):
 
 def test_an_interrupted_round_goes_on(folder, tmp_path):
     """A copy whose second round is cut off after some epochs ends with the same networks."""
-    import shutil
-
-    copy = tmp_path / "mini"
+    copy = tmp_path / "deflation-tiny"
     shutil.copytree(folder, copy)
     run = storage.load_run(copy / "alternative_2")
     shutil.rmtree(copy / "alternative_2")
-    from rnnensemble.deflation import Chosen, deflate
-
     _, groups = load_rounds(folder)
     stops = []
-    short = dataclasses.replace(run.condition.training)
     deflate(
         run.condition.task,
         [Chosen(groups["standard"], (0,)), Chosen(groups["alternative_1"], (0,))],
         network=run.condition.network,
-        training=short,
+        training=run.condition.training,
         deflation=run.condition.deflation,
         size=2,
         seed=run.condition.seed,
@@ -131,6 +105,16 @@ def test_the_battery_writes_page_and_tables(folder, capsys):
     assert list(groups[0]) == ["measure", "standard", "alternative_1", "alternative_2"]
 
 
+def test_show_says_how_far_a_plan_has_come(folder, tmp_path, capsys):
+    shutil.copytree(folder, tmp_path / "copy")
+    shutil.rmtree(tmp_path / "copy" / "alternative_2")
+    cli.main(["show", str(tmp_path / "copy")])
+    out = capsys.readouterr().out
+    assert "standard (trained): 4 of 4 networks converged" in out
+    assert "alternative_2: not started" in out
+    assert ("predictivity_to_standard" in out) == (folder / "battery_groups.csv").exists()
+
+
 def test_solutions_are_those_of_their_groups(folder):
     _, groups = load_rounds(folder)
     analysis = SolutionAnalysis(trials=32, dynamics_trials=16, behavior_trials=64)
@@ -159,7 +143,7 @@ def test_solutions_are_those_of_their_groups(folder):
         ("rounds = 2", "rounds = 0", "`rounds` must be a whole number of at least 1; got 0"),
         ("rounds = 2", "references = [4]", "must be indices of the 4 standard networks; got 4"),
         ("[0.5, 1.0]", "[0.5, 1.0, 2.0]", "must be as many as divide the 4 standard networks"),
-        ('name = "mini"', 'name = "a b"', "`name` must be letters, digits"),
+        ('name = "deflation-tiny"', 'name = "a b"', "`name` must be letters, digits"),
         ("strength = 0.1", "strenght = 0.1", "did you mean `deflation.strength`"),
         ("strength = 0.1", "strength = -1.0", "`strength` must be a number of at least 0"),
         ("[alternative]\n", "[alternative]\nseed = -2\n", "`seed` must be a whole number"),
