@@ -31,6 +31,8 @@ class FixedPointSearch:
     Attributes:
         starts: States to start from, drawn from those visited on `trials` fresh trials.
         trials: Trials of the task.
+        between: Share of the starts that lie at random between two visited states, where saddles
+            between attractors are.
         noise: Standard deviation of what is added to each start, in units of the state.
         tolerance: Largest speed q of a fixed point.
         slow: Largest speed q of a slow point.
@@ -42,6 +44,7 @@ class FixedPointSearch:
 
     starts: int = 256
     trials: int = 64
+    between: float = 0.5
     noise: float = 0.1
     tolerance: float = 1e-12
     slow: float = 1e-6
@@ -59,6 +62,8 @@ class FixedPointSearch:
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):
                 raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
+        if not 0 <= self.between <= 1:
+            raise ValueError(f"`between` must lie between 0 and 1; got {self.between!r}.")
         if not 0 <= self.noise < math.inf:
             raise ValueError(f"`noise` must be at least 0; got {self.noise!r}.")
         if self.slow < self.tolerance:
@@ -121,7 +126,7 @@ def find_fixed_points(
 ) -> list[FixedPoints]:
     """Fixed points of the converged networks of a population, from states that they visit.
 
-    All networks start from the same steps of the same fresh trials.
+    All networks start from the same steps of the same fresh trials, or between two of these.
 
     Args:
         population: Trained networks.
@@ -150,17 +155,19 @@ def find_fixed_points(
 
 
 def visited_states(subject: levels.Subject, task: Task, search: FixedPointSearch) -> np.ndarray:
-    """States of every network at the same random steps of the same trials, `[K, S, N]`."""
+    """States of every network at the same random steps of the same trials, `[K, S, N]`.
+
+    A share of them lies between two such states.
+    """
     key = levels.evaluation_key(search.seed, 0)
     inputs = task.sample(key, search.trials).inputs
-    rng = np.random.default_rng(search.seed)
-    picked = (
-        rng.integers(inputs.shape[0], size=search.starts),
-        rng.integers(inputs.shape[1], size=search.starts),
-    )
-    found = _visited(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
-    noise = rng.normal(size=found.shape[1:])
-    return np.asarray(found) + np.float32(search.noise) * noise.astype(np.float32)
+    rng, count = np.random.default_rng(search.seed), search.starts
+    picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])
+    both = _visited(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
+    first, second = np.split(np.asarray(both), 2, axis=1)
+    toward = rng.uniform(size=(count, 1)) * (np.arange(count) < search.between * count)[:, None]
+    noise = search.noise * rng.normal(size=first.shape[1:])
+    return (first + toward * (second - first) + noise).astype(np.float32)
 
 
 @partial(jax.jit, static_argnames=("network", "mesh"))

@@ -136,7 +136,27 @@ def tells_complexity(names, printed):
     assert names["learned"].loss[0].min() > 3 * names["learned"].loss[2].max()
 
 
+def finds_alternatives(names, _):
+    found = names["found"]
+    among = found.among(found.predictivity, "standard", "standard")
+    away = found.among(found.predictivity, "alternative", "standard")
+    assert names["alternative"].converged.all()
+    assert names["further"].converged.all()
+    assert away.max() < 0.6 < 0.9 < among.min()
+
+
+def finds_points(_, printed):
+    assert printed.startswith("(2, 1)")
+
+
+def reads_the_bit(names, _):
+    assert names["found"].means["bit_0"].value > 0.95
+
+
 CHECKS = {
+    "docs/deflation.md": finds_alternatives,
+    "docs/fixed_points.md": finds_points,
+    "docs/decodability.md": reads_the_bit,
     "docs/complexity.md": tells_complexity,
     "docs/add-a-task.md": trains_the_task,
     "docs/add-a-metric.md": measures_speeds,
