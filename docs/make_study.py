@@ -3,7 +3,8 @@
     python docs/make_study.py runs/study-small
 
 Needs the folder that `rnnensemble sweep` filled and `rnnensemble report` reported on. The tables
-go between the markers of docs/study/index.md; the words around them are written by hand.
+go between the markers of docs/study/index.md, the one of findings over tasks into README.md as
+well; the words around them are written by hand.
 """
 
 import shutil
@@ -44,6 +45,8 @@ def main(folder: Path, study: Path) -> None:
     } | {name: tables.findings_table(cells, name) for name in MEASURES}
     for name, found in parts.items():
         replace_part(study / "index.md", name, markdown(found))
+    if study == STUDY:
+        replace_part(ROOT / "README.md", "findings", markdown(parts["overall"]))
 
 
 def markdown(found: Table) -> str:
