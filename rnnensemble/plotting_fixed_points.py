@@ -30,9 +30,10 @@ def fixed_points_figure(
         title: Title.
         shown: Trajectories drawn.
     """
-    figure = Figure(figsize=(8.6, 4.4), layout="constrained")
-    space: Any = figure.add_subplot(1, 2, 1, projection="3d")
-    plane = figure.add_subplot(1, 2, 2)
+    figure = Figure(figsize=(9.0, 4.4), layout="constrained")
+    grid = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
+    space: Any = figure.add_subplot(grid[0], projection="3d")
+    plane = figure.add_subplot(grid[1])
     samples = states.reshape(-1, states.shape[-1])
     center = samples.mean(axis=0)
     axes = np.linalg.svd(samples - center, full_matrices=False)[2][:3]
@@ -43,7 +44,7 @@ def fixed_points_figure(
         getattr(space, f"set_{name}label")(f"PC {number}", labelpad=-8)
         getattr(space, f"set_{name}ticks")([])
     space.view_init(elev=22, azim=-58)
-    space.set_box_aspect(None, zoom=1.25)
+    space.set_box_aspect(None, zoom=1.05)
     space.set_title("states and fixed points", fontsize=9)
     _draw_spectra(plane, found)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)

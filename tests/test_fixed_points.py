@@ -14,6 +14,7 @@ from rnnensemble.attractors import find_cycle
 from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points, search_from
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams
+from rnnensemble.plotting_fixed_points import fixed_points_figure
 
 SEARCH = FixedPointSearch()
 
@@ -192,6 +193,19 @@ def test_two_bits_have_four_stable_points(two_bits):
         corners = np.sign(each.outputs[each.fixed & (each.unstable == 0)])
         assert len(np.unique(corners, axis=0)) == 4
         assert each.saddles >= 3
+
+
+def test_the_figure_names_what_was_found(two_bits):
+    (found,) = find_fixed_points(two_bits, networks=[0])
+    params = jax.tree.map(lambda x: x[0], two_bits.params)
+    inputs = two_bits.task.sample(jax.random.key(0), 6).inputs
+    states = np.asarray(two_bits.network.respond(params, inputs)[0])
+    figure = fixed_points_figure(found, states, title="two bits")
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[0] == "4 stable"
+    assert labels[1] == f"{found.counts()[1]} with 1 unstable direction"
+    drawn = sum(len(each.get_offsets()) for each in figure.axes[0].collections)
+    assert drawn == found.fixed.sum()
 
 
 def test_devices_and_neighbors_do_not_matter(two_bits):
