@@ -102,6 +102,16 @@ def network_rows(battery: Battery) -> list[dict[str, Any]]:
     return rows
 
 
+def predictivity_rows(battery: Battery) -> list[dict[str, Any]]:
+    """How well each network (a row) predicts each other (a column), outside their readouts."""
+    found = battery.solutions
+    names = [f"{group}:{k}" for group, k in zip(found.groups, found.networks, strict=True)]
+    return [
+        {"network": name} | dict(zip(names, map(float, row), strict=True))
+        for name, row in zip(names, found.predictivity, strict=True)
+    ]
+
+
 def group_rows(battery: Battery) -> list[dict[str, str]]:
     """One row for each measure, one column for each group: mean, least and most over networks."""
     rows = network_rows(battery)

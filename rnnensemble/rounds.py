@@ -7,6 +7,7 @@
         alternative_1/ ...      one for each round
         battery.csv             one row for each network
         battery_groups.csv      one row for each measure, one column for each group
+        predictivity.csv        how well each network predicts each other
         figures/battery.png     the page, and as SVG
 
 Each run folder is interrupted, then trained; a second start goes on where the first one ended.
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from rnnensemble import folders, runtime, storage
-from rnnensemble.battery import group_rows, measure_battery, network_rows
+from rnnensemble.battery import group_rows, measure_battery, network_rows, predictivity_rows
 from rnnensemble.conditions import Condition
 from rnnensemble.console import Reporter, population_line
 from rnnensemble.deflation import Chosen, deflate
@@ -118,6 +119,7 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
         rows = group_rows(battery)
         folders.write_rows(folder / "battery.csv", network_rows(battery))
         folders.write_rows(folder / "battery_groups.csv", rows)
+        folders.write_rows(folder / "predictivity.csv", predictivity_rows(battery))
         title = f"{plan.standard.task.name}: standard networks and alternatives"
         folders.replace_figures(folder, {"battery": battery_figure(battery, title=title)})
         cells = [[str(cell) for cell in row.values()] for row in rows]

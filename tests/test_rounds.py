@@ -100,6 +100,11 @@ def test_the_battery_writes_page_and_tables(folder, capsys):
     assert all(int(row["stable_points"]) == 4 for row in rows[:4])
     assert {"loss_in_distribution", "loss_temporal", "loss_noise"} <= rows[0].keys()
     assert min(float(row["decodability_bit_0"]) for row in rows) > 0.9
+    with (folder / "predictivity.csv").open() as file:
+        matrix = list(csv.DictReader(file))
+    assert len(matrix) == 8
+    to_standard = [float(matrix[0][f"standard:{k}"]) for k in (1, 2, 3)]
+    assert np.mean(to_standard) == pytest.approx(away[0])
     with (folder / "battery_groups.csv").open() as file:
         groups = list(csv.DictReader(file))
     assert list(groups[0]) == ["measure", "standard", "alternative_1", "alternative_2"]
