@@ -11,6 +11,9 @@ from rnnensemble.fixed_points import FixedPoints, FixedPointSearch, find_fixed_p
 from rnnensemble.population import Population
 from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
 
+LEAST_REFERENCE = 2
+"""Networks of the first group without which it has no distances of its own."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatteryAnalysis:
@@ -61,9 +64,16 @@ def measure_battery(
         progress: Called with what is measured, how much is done, and of how much.
 
     Raises:
-        ValueError: As `compare_solutions`.
+        ValueError: If fewer than 2 networks of the first group converged, or as
+            `compare_solutions`.
     """
     analysis = analysis or BatteryAnalysis()
+    first = next(iter(groups.values()), None)
+    if first is not None and first.converged.sum() < LEAST_REFERENCE:
+        raise ValueError(
+            f"`groups` must start with at least {LEAST_REFERENCE} converged networks to compare "
+            f"others with; {first.summary()}."
+        )
     how: dict[str, Any] = {"devices": devices}
     solutions = compare_solutions(groups, analysis=analysis.solutions, progress=progress, **how)
     kept = {name: each for name, each in groups.items() if each.converged.any()}

@@ -110,7 +110,7 @@ def deflate(
         network = network or VanillaRNN()
         settings = Settings(task, network, training, size, seed, deflation)
         require_trainable(settings)
-        tree = _from_activity(references, settings)
+        tree = _from_activity(references, task, deflation)
     else:
         chosen = [each if isinstance(each, Chosen) else Chosen(each) for each in references]
         if not chosen:
@@ -118,8 +118,8 @@ def deflate(
         network = network or chosen[0].population.network
         settings = Settings(task, network, training, size, seed, deflation)
         require_trainable(settings)
-        tree = _from_networks(chosen, settings)
-    _require_samples(tree, settings)
+        tree = _from_networks(chosen, settings, deflation)
+    _require_samples(tree, settings, deflation)
     (population,) = train_populations(
         [settings],
         references=tree,
@@ -133,7 +133,7 @@ def deflate(
     return population
 
 
-def _from_networks(chosen: list[Chosen], settings: Settings) -> References:
+def _from_networks(chosen: list[Chosen], settings: Settings, deflation: Deflation) -> References:
     """References that see each batch."""
     parts = []
     for population, networks in chosen:
@@ -149,8 +149,8 @@ def _from_networks(chosen: list[Chosen], settings: Settings) -> References:
             )
         if networks is None:
             networks = np.flatnonzero(population.converged)
-            if not len(networks):
-                raise ValueError(f"`references` must have converged; {population.summary()}.")
+        if not len(networks):
+            raise ValueError(f"`references` must have converged; {population.summary()}.")
         _require_converged(population, networks)
         parts.append(_rows(population.params, np.asarray(networks)))
     params = jax.tree.map(lambda *each: np.concatenate(each), *parts)
@@ -159,7 +159,7 @@ def _from_networks(chosen: list[Chosen], settings: Settings) -> References:
     subject = levels.Subject(params, shared(settings.network), mesh, None)
     key = levels.evaluation_key(settings.seed, 0)
     found = levels.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
-    axes = _axes(found["activity"], readouts if _projects(settings) else None)
+    axes = _axes(found["activity"], readouts if deflation.null_space else None)
     return References(params, None, None, axes)
 
 
@@ -181,7 +181,7 @@ def _require_converged(population: Population, networks: Sequence[int] | np.ndar
             )
 
 
-def _from_activity(activity: ReferenceActivity, settings: Settings) -> References:
+def _from_activity(activity: ReferenceActivity, task: Task, deflation: Deflation) -> References:
     """References as rates on trials of their own."""
     inputs, rates = (np.asarray(x, np.float32) for x in (activity.inputs, activity.rates))
     if rates.ndim != 4 or inputs.ndim != 3 or rates.shape[1:3] != inputs.shape[:2]:
@@ -189,18 +189,17 @@ def _from_activity(activity: ReferenceActivity, settings: Settings) -> Reference
             f"`rates` must be [R, B, T, M] on trials `inputs` [B, T, I]; got {rates.shape} and "
             f"{inputs.shape}."
         )
-    if inputs.shape[2] != settings.task.n_inputs:
+    if inputs.shape[2] != task.n_inputs:
         raise ValueError(
-            f"`inputs` must have the task's {settings.task.n_inputs} channels; got "
-            f"{inputs.shape[2]}."
+            f"`inputs` must have the task's {task.n_inputs} channels; got {inputs.shape[2]}."
         )
     if not (np.isfinite(inputs).all() and np.isfinite(rates).all()):
         raise ValueError("`inputs` and `rates` of references must be finite.")
     count, units = rates.shape[0], rates.shape[3]
     readouts = None
-    if _projects(settings) and activity.readout_weights is not None:
+    if deflation.null_space and activity.readout_weights is not None:
         readouts = np.asarray(activity.readout_weights, np.float32)
-    elif _projects(settings):
+    elif deflation.null_space:
         raise ValueError(
             "`readout_weights` of references are needed for their null spaces; give them, or set "
             "`null_space` to false."
@@ -212,10 +211,6 @@ def _from_activity(activity: ReferenceActivity, settings: Settings) -> Reference
             f"{readouts.shape}."
         )
     return References(None, inputs, rates, _axes(rates, readouts))
-
-
-def _projects(settings: Settings) -> bool:
-    return settings.deflation is None or settings.deflation.null_space
 
 
 def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
@@ -241,14 +236,12 @@ def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
     return np.array([np.pad(x, ((0, most - len(x)), (0, 0))) for x in found], np.float32)
 
 
-def _require_samples(references: References, settings: Settings) -> None:
+def _require_samples(references: References, settings: Settings, deflation: Deflation) -> None:
     """Raises ValueError if a ridge of 0 would meet fewer samples than units."""
-    ridge = np.min(np.asarray(getattr(settings.deflation, "ridge", 1.0)))
-    deflation, steps = settings.deflation or Deflation(), settings.task.n_steps
-    batch = deflation.trials(settings.training.batch)
+    batch, steps = deflation.trials(settings.training.batch), settings.task.n_steps
     if references.inputs is not None:
         batch, steps = references.inputs.shape[:2]
-    if ridge == 0 and batch * steps <= settings.network.width:
+    if np.min(deflation.ridge) == 0 and batch * steps <= settings.network.width:
         raise ValueError(
             f"`ridge` of 0 needs more samples than units: {batch} trials of {steps} steps for "
             f"{settings.network.width} units."

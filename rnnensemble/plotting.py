@@ -196,7 +196,7 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> None:
     axes.set_xlabel("trials")
     axes.set_ylabel("MSE")
     sigma = _shown(degeneracy.behavior.sigma)
-    axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=9)
+    axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=8)
 
 
 def overview_figure(

@@ -15,6 +15,7 @@ Each run folder is interrupted, then trained; a second start goes on where the f
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +174,12 @@ class _Rounds:
     def run(self) -> None:
         """All populations, one after another; each needs those before."""
         plan = self.plan
-        standard = self._finished(STANDARD, plan.standard, self._train)
+        standard = self._finished(STANDARD, plan.standard, _train)
         indices = plan.references or tuple(int(k) for k in np.flatnonzero(standard.converged))
         chosen = [Chosen(standard, indices)]
         names = tuple(f"{STANDARD}:{k}" for k in indices)
         for number in range(1, plan.rounds + 1):
-            references = list(chosen)
-
-            def train(condition: Condition, references: list = references, **how: Any) -> Any:
-                return self._deflate(condition, references, **how)
-
-            name = alternative(number)
+            name, train = alternative(number), partial(_deflate, references=list(chosen))
             population = self._finished(name, plan.round_condition(number, names), train)
             kept = np.flatnonzero(population.converged)[: plan.kept]
             if not len(kept):
@@ -225,15 +221,14 @@ class _Rounds:
         self.reporter.line(f"{name}: {population_line(population)}")
         return population
 
-    @staticmethod
-    def _train(condition: Condition, **how: Any) -> Population:
-        return train_population(condition.task, **_recipe(condition), **how)
 
-    @staticmethod
-    def _deflate(condition: Condition, references: list[Chosen], **how: Any) -> Population:
-        deflation = condition.deflation
-        recipe = _recipe(condition)
-        return deflate(condition.task, references, deflation=deflation, **recipe, **how)
+def _train(condition: Condition, **how: Any) -> Population:
+    return train_population(condition.task, **_recipe(condition), **how)
+
+
+def _deflate(condition: Condition, *, references: list[Chosen], **how: Any) -> Population:
+    options = _recipe(condition) | how
+    return deflate(condition.task, references, deflation=condition.deflation, **options)
 
 
 def _recipe(condition: Condition) -> dict[str, Any]:

@@ -247,6 +247,8 @@ def test_references_that_do_not_fit_are_refused(standard):
         deflate(TASK, failed, **quick)
     with pytest.raises(ValueError, match=r"network 1 did not reach its threshold 0\.01"):
         deflate(TASK, Chosen(failed, [1]), **quick)
+    with pytest.raises(ValueError, match="must have converged; 3 of 3"):
+        deflate(TASK, Chosen(standard, []), **quick)
     with pytest.raises(ValueError, match="at least one population"):
         deflate(TASK, [], **quick)
 

@@ -10,6 +10,7 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import cli, storage
+from rnnensemble.battery import measure_battery
 from rnnensemble.deflation import Chosen, deflate
 from rnnensemble.deflation_plan import read_plan
 from rnnensemble.rounds import load_rounds
@@ -139,6 +140,14 @@ def test_solutions_are_those_of_their_groups(folder):
         compare_solutions({})
     with pytest.raises(ValueError, match="`dynamics_trials` must be at most `trials`, 8"):
         SolutionAnalysis(trials=8)
+
+
+def test_a_battery_needs_two_networks_to_compare_with(folder):
+    _, groups = load_rounds(folder)
+    alone = np.array([True, False, False, False])
+    groups["standard"] = dataclasses.replace(groups["standard"], converged=alone)
+    with pytest.raises(ValueError, match="start with at least 2 converged networks"):
+        measure_battery(groups)
 
 
 @pytest.mark.parametrize(

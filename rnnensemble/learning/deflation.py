@@ -154,7 +154,8 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
     x = _centered(rates)
     gram = exact_product(x.T, x)
     unit, share = jnp.eye(len(gram)), ridge / len(gram)
-    outside = unit if readout is None else unit - readout.T @ _dual(readout)
+    dual = None if readout is None else _dual(readout)
+    outside = unit if readout is None else unit - readout.T @ dual
     inner = outside @ gram @ outside
     mean = jnp.trace(inner) / len(gram)
     apart = mean * (unit - outside)  # invertible where the readout sees, too
@@ -179,9 +180,9 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
     (pulled, square, size, crossed), scores = jax.lax.scan(visit, zero, (which, references.axes))
     x_bar = 2 * (pulled - exact_product(x, square + share * size * outside))
     readout_bar = None
-    if readout is not None:
+    if dual is not None:
         outside_bar = crossed + crossed.T - gram @ square - square @ gram - share * size * gram
-        readout_bar = -2 * _dual(readout) @ outside_bar @ outside
+        readout_bar = -2 * dual @ outside_bar @ outside
     batch, steps, units = rates.shape
     rates_bar = jnp.swapaxes(x_bar.reshape(steps, batch, units), 0, 1)
     return (jnp.sum(scores), scores), (rates_bar, readout_bar)
