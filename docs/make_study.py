@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 from documents import replace_part, table  # noqa: E402
 
 from rnnensemble import sweep_folder  # noqa: E402
-from rnnensemble.readings import LEVELS, MEASURES  # noqa: E402
+from rnnensemble.readings import BESIDE  # noqa: E402
 from rnnensemble.report import tables  # noqa: E402
 from rnnensemble.report.command import read_findings  # noqa: E402
 from rnnensemble.report.tables import Table  # noqa: E402
@@ -36,13 +36,12 @@ def main(folder: Path, study: Path) -> None:
         path.unlink()
     for path in sorted((folder / "figures").glob("*.png")):
         shutil.copyfile(path, study / "figures" / path.name)
-    beside = [name for name in MEASURES if name not in LEVELS]
     parts = {
         "overall": tables.overall_table(cells),
-        "beside": tables.overall_table(cells, beside),
+        "beside": tables.overall_table(cells, BESIDE),
         "convergence": tables.convergence_table(sweep, outcomes),
         "run": tables.run_table(sweep, outcomes),
-    } | {name: tables.findings_table(cells, name) for name in MEASURES}
+    } | {name: tables.findings_table(cells, name) for name in {c.level for c in cells}}
     for name, found in parts.items():
         replace_part(study / "index.md", name, markdown(found))
     if study == STUDY:

@@ -15,6 +15,7 @@ from rnnensemble.readings import (
     Gap,
     Measure,
     Reading,
+    asked_for,
     change_per,
     is_scaled,
     positions,
@@ -155,8 +156,7 @@ def find(
     cells, settings = [], {}
     for done, factor in enumerate(sweep.factors, 1):
         found = {
-            name: _cell(factor, measure, outcomes, permutations)
-            for name, measure in MEASURES.items()
+            name: _cell(factor, MEASURES[name], outcomes, permutations) for name in asked_for(sweep)
         }
         used = usable(read(factor, MEASURES["dynamics"], outcomes))
         if len(used) > 1:
@@ -236,7 +236,7 @@ def _over_settings(factor: Factor, used: Sequence[Reading], permutations: int) -
 def _adjusted(cells: list[Finding]) -> list[Finding]:
     """The cells with p-values adjusted within each measure, directions and verdicts."""
     adjusted = np.full(len(cells), np.nan)
-    for name in MEASURES:
+    for name in {cell.level for cell in cells}:
         places = [i for i, c in enumerate(cells) if c.level == name and np.isfinite(c.p_value)]
         adjusted[places] = inference.adjust([cells[i].p_value for i in places])
     return [_judged(cell, float(p)) for cell, p in zip(cells, adjusted, strict=True)]

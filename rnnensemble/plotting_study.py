@@ -22,7 +22,7 @@ PANELS_MOST = 6
 SHOWN_DECADE = 8.0
 """Highest over lowest value from which on an axis is logarithmic."""
 
-MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000"), strict=False))
+MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000", "#7A4B2A"), strict=True))
 
 
 def factor_figure(

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnensemble import intervals
 from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.factors import Factor, Level, Outcome
+from rnnensemble.factors import Factor, Level, Outcome, Sweep
 from rnnensemble.feature_learning import FeatureLearning
 from rnnensemble.inference.reduction import LEAST, Statistic
 from rnnensemble.intervals import Estimate
@@ -151,12 +151,29 @@ MEASURES = {
             _feature("kernel_alignment"),
             _no_null,
         ),
+        Measure(
+            "topology",
+            "fixed points (OSPA)",
+            "fixed-point distance",
+            "mean_distance",
+            lambda found, _: found.topology and found.topology.matrix,
+            _no_null,
+        ),
     )
 }
-"""By name; the first three are the levels of degeneracy. OOD is temporal generalization."""
+"""By name. OOD is temporal generalization."""
 
-LEVELS = ("dynamics", "weights", "behavior")
-"""The levels of degeneracy, in the order of the paper's table."""
+LEVELS = ("dynamics", "weights", "behavior", "topology")
+"""The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
+
+BESIDE = tuple(name for name in MEASURES if name not in LEVELS)
+"""Measures beside the levels of degeneracy."""
+
+
+def asked_for(sweep: Sweep) -> list[str]:
+    """Measures that findings of a sweep are about: topology only where some condition has it."""
+    topology = any(c.analysis.fixed_points is not None for c in sweep.conditions.values())
+    return [name for name in MEASURES if name != "topology" or topology]
 
 
 def scale_of(factor: Factor) -> str:

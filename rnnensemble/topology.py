@@ -30,6 +30,13 @@ class Topology(NamedTuple):
     agreement: float
     found: tuple[FixedPoints, ...] = ()
 
+    @property
+    def typical(self) -> tuple[int, ...]:
+        """The most frequent counts, from stable points on."""
+        rows, networks = np.unique(self.counts, axis=0, return_counts=True)
+        most = rows[networks.argmax()]
+        return tuple(np.trim_zeros(most, "b").tolist()) or (0,)
+
 
 def measure_topology(
     population: Population,

@@ -15,6 +15,7 @@ from rnnensemble.learning.trainer import Training
 from rnnensemble.levels import Distances
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, Sine
+from rnnensemble.topology import Topology
 
 GRID = DSAGrid(ranks=(3, 5), delays=(1, 3))
 TASKS = {
@@ -34,6 +35,7 @@ class Truth:
     behavior: float = 1.0
     moved: float = 1.0
     null: float = 0.1
+    topology: float | None = None
     networks: int = 20
 
 
@@ -51,6 +53,13 @@ def distances(matrix, null):
         np.ones((count, count), np.int32),
         null,
     )
+
+
+def topology(rng, scale, count):
+    """Networks with two stable points and a saddle, but for one with none."""
+    matrix, counts = points(rng, scale, count), np.zeros((count, 9), int)
+    counts[1:, :2] = 2, 1
+    return Topology(intervals.mean_distance(matrix), matrix, counts, (count - 1) / count)
 
 
 def outcome(condition, truth, seed):
@@ -79,7 +88,8 @@ def outcome(condition, truth, seed):
             distances(points(rng, truth.weights, count), np.zeros(count)),
             networks,
             condition.size,
-            Analysis(),
+            condition.analysis,
+            topology=None if truth.topology is None else topology(rng, truth.topology, count),
         ),
         FeatureLearning(
             moved, moved, alignment, alignment, networks, condition.size, FeatureAnalysis()
@@ -88,7 +98,7 @@ def outcome(condition, truth, seed):
     )
 
 
-def factor(name, values, task="flipflop", **more):
+def factor(name, values, task="flipflop", starts=None, **more):
     """A factor whose levels differ in the seed alone, but for widths."""
     levels = []
     for index, value in enumerate(values):
@@ -97,6 +107,7 @@ def factor(name, values, task="flipflop", **more):
             task=TASKS[task],
             network=VanillaRNN(width=width),
             training=Training(**more),
+            analysis=Analysis(fixed_points=starts),
             size=24,
             seed=index + zlib.crc32(name.encode()) % 1000 * 100,
         )

@@ -100,6 +100,29 @@ def test_dynamics_come_with_other_settings_and_their_null(found):
     assert np.isnan(cells(found, "weights")["channels", "flipflop"].null_first)
 
 
+def test_topology_is_a_level_where_it_was_asked_for(found):
+    assert not cells(found, "topology")
+    known = [Truth(topology=x) for x in (0.1, 0.2, 0.4)]
+    asked = factor("channels", [1, 2, 3], starts=16)
+    found = find((asked, known), (factor("l1", [0, 1e-3]), [Truth(), Truth()]))
+    cell = cells(found, "topology")["channels", "flipflop"]
+    assert cell.direction == "up"
+    assert cell.ratio.low < 4 < cell.ratio.high
+    assert (cell.paper, cell.verdict) == ("", "no claim")
+    assert cells(found, "topology")["l1", "flipflop"].note == "without 0 (not measured), " + (
+        "0.001 (not measured)"
+    )
+    assert rows.levels_of(found.cells) == ["dynamics", "weights", "behavior", "topology"]
+
+
+def test_networks_without_fixed_points_show_no_trend():
+    asked = factor("channels", [1, 2, 3], starts=16)
+    found = find((asked, [Truth(topology=x) for x in (0.0, 1.0, 2.0)]))
+    cell = cells(found, "topology")["channels", "flipflop"]
+    assert cell.note == "without 1 (a fixed-point distance of 0)"
+    assert cell.values == ("2", "3")
+
+
 def test_a_trend_that_the_null_shares_is_gone_relative_to_it():
     known = [Truth(dynamics=x, null=0.1 * x) for x in UP]
     found = find((factor("channels", [1, 2, 3, 4]), known))
@@ -204,7 +227,7 @@ def test_grids_are_compared_where_they_overlap():
 
 
 def test_overall_counts_tasks(found):
-    (channels, gamma, l1) = rows.overall(found.cells)
+    (channels, gamma, l1) = rows.overall(found.cells, readings.LEVELS[:3])
     assert [cell.text for cell in channels] == [
         "down in 2, up in 1 of 3 tasks, agrees",
         "up (2 of 3 tasks), agrees",
@@ -218,7 +241,7 @@ def test_overall_counts_tasks(found):
 def test_half_of_the_tasks_are_no_majority():
     known = [(factor("channels", [1, 2, 3, 4], task), truths(DOWN)) for task in list(TASKS)[:2]]
     known += [(factor("channels", [1, 2, 3, 4], task), truths()) for task in list(TASKS)[2:]]
-    (row,) = rows.overall(find(*known).cells)
+    (row,) = rows.overall(find(*known).cells, readings.LEVELS[:3])
     assert row[0].text == "down (2 of 4 tasks), undecided"
 
 

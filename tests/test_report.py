@@ -10,7 +10,7 @@ import pytest
 
 from rnnensemble import cli, folders
 from rnnensemble.factors import Factor, Level, Sweep
-from rnnensemble.report import advice, command, page, rows, tables
+from rnnensemble.report import advice, command, page, rows
 from rnnensemble.report.tables import Table
 from tests.outcomes import Truth, factor, study
 
@@ -121,6 +121,22 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
     assert "1 of 13 conditions are measured" in text
     assert "too little measured, undecided (paper: down)" in text
     assert not (tmp_path / "figures" / "dsa_settings.png").exists()
+
+
+def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
+    known = [Truth(topology=x, networks=8) for x in (0.1, 0.2, 0.4)]
+    sweep, outcomes = study([(factor("channels", [1, 2, 3], starts=16), known)])
+    command.write_report(tmp_path, sweep, outcomes, permutations=99)
+    found = parsed((tmp_path / "report.html").read_text())
+    assert found.text.count("fixed points (OSPA)") == 2
+    assert "1: 2 + 1 (7 of 8); 2: 2 + 1 (7 of 8); 3: 2 + 1 (7 of 8)" in found.text
+    cells = command.read_findings(tmp_path / "findings.csv")
+    lines = advice.advise(cells, level="topology", want="diverse")
+    assert lines[0] == "For more diverse fixed points (OSPA):"
+    assert any("raise channels: x" in line for line in lines)
+    assert "OSPA" not in (folder / "report.html").read_text()
+    with pytest.raises(ValueError, match="`level` must be one of dynamics, weights, behavior; got"):
+        advised(folder, level="topology", want="diverse")
 
 
 def test_a_sweep_without_results_has_no_report(tmp_path):
@@ -300,7 +316,8 @@ def test_the_study_page_has_a_part_for_every_table():
     spec = importlib.util.spec_from_file_location("make_study", ROOT / "docs" / "make_study.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    parts = ["overall", "beside", "convergence", "run", *tables.MEASURES]
+    cells = command.read_findings(ROOT / "docs" / "study" / "findings.csv")
+    parts = ["overall", "beside", "convergence", "run", *{cell.level for cell in cells}]
     for name in parts:
         assert f"<!-- {name}: begin -->" in text
         assert f"<!-- {name}: end -->" in text

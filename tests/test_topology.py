@@ -86,6 +86,8 @@ def test_agreement_is_the_share_of_the_most_frequent_counts():
     found = topology_of([*same, points([[0.0]], [0])], scale=1.0)
     np.testing.assert_array_equal(found.counts, [[1, 1, 0]] * 3 + [[1, 0, 0]])
     assert found.agreement == 0.75
+    assert found.typical == (1, 1)
+    assert topology_of([points(np.zeros((0, 1)), [])] * 2, scale=1.0).typical == (0,)
     assert found.matrix[0, 3] == pytest.approx(0.5)
     assert found.mean.low <= found.mean.value <= found.mean.high
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from rnnensemble.findings import DOWN, UP, Finding
 from rnnensemble.intervals import Estimate
-from rnnensemble.readings import LEVELS, MEASURES, is_scaled
-from rnnensemble.report.rows import over_tasks
+from rnnensemble.readings import MEASURES, is_scaled
+from rnnensemble.report.rows import levels_of, over_tasks
 from rnnensemble.report.tables import interval, number, share, words
 
 WISHES = {"consistent": DOWN, "diverse": UP}
@@ -42,14 +42,14 @@ def advise(
 
     Args:
         cells: Findings.
-        level: "dynamics", "weights" or "behavior".
+        level: "dynamics", "weights", "behavior" or "topology", if the findings have it.
         want: "consistent" or "diverse".
         task: One task's findings alone; all unless given.
 
     Raises:
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).
     """
-    require_known("level", level, LEVELS)
+    require_known("level", level, levels_of(cells))
     require_known("want", want, list(WISHES))
     if task is not None:
         require_known("task", task, list(dict.fromkeys(cell.task for cell in cells)))
@@ -114,7 +114,9 @@ def _explained(place: int, option: Option, cells: Sequence[Finding]) -> list[str
         f"significant in {_count(found.up + found.down, found.tasks)}{paper}"
     ]
     lines += [f"     {words(cell.task)}: {_measured(cell, option.turn)}" for cell in option.cells]
-    others = [_cost(level, option, cells) for level in LEVELS if level != option.cells[0].level]
+    others = [
+        _cost(level, option, cells) for level in levels_of(cells) if level != option.cells[0].level
+    ]
     return [*lines, "     meanwhile: " + "; ".join(filter(None, others))]
 
 

@@ -15,18 +15,15 @@ from rnnensemble.factors import Outcome, Sweep
 from rnnensemble.findings import Finding, Findings
 from rnnensemble.flags import parse
 from rnnensemble.folders import read_rows, replace_figures, write_rows, write_text
-from rnnensemble.readings import LEVELS, MEASURES
+from rnnensemble.readings import BESIDE, asked_for
 from rnnensemble.report import advice, rows, tables
 from rnnensemble.report.page import Picture, page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BESIDE = tuple(name for name in MEASURES if name not in LEVELS)
-"""Measures beside the levels of degeneracy."""
-
 KINDS = {
-    "levels": "The three levels of degeneracy with 95% intervals over networks; dotted: the same "
+    "levels": "The levels of degeneracy with 95% intervals over networks; dotted: the same "
     "networks on other trials (DSA), or what a finite number of trials alone adds (sigma_OOD).",
     "dynamics": "Networks by DSA distance (classical MDS). The panels of a row have one scale: "
     "compare their extents, not the places of dots in different panels.",
@@ -98,7 +95,7 @@ def write_report(
     if not any(digest in outcomes for digest in sweep.conditions):
         raise ValueError(f"`folder` {folder} has no measured condition yet; let the sweep go on.")
     if reporter is not None:
-        trends = len(sweep.factors) * len(MEASURES)
+        trends = len(sweep.factors) * len(asked_for(sweep))
         reporter.line(f"testing {trends} trends with {permutations} permutations each")
     found = findings.find(sweep, outcomes, permutations=permutations)
     figures = study_figures(sweep, outcomes, found)
@@ -114,10 +111,10 @@ def study_figures(
     sweep: Sweep, outcomes: Mapping[str, Outcome], found: Findings
 ) -> "dict[str, Figure]":
     """Every figure of a study, by name: `<factor>_<kind>` and `dsa_settings`."""
-    figures = {}
+    figures, levels = {}, rows.levels_of(found.cells)
     for name, factors in tables.by_name(sweep).items():
         drawn = (
-            plotting_study.factor_figure(factors, outcomes, LEVELS),
+            plotting_study.factor_figure(factors, outcomes, levels),
             plotting_study.networks_figure(factors, outcomes, "dynamics"),
             plotting_study.networks_figure(factors, outcomes, "weights"),
             plotting_study.factor_figure(factors, outcomes, BESIDE),
@@ -160,7 +157,7 @@ def advise(arguments: list[str]) -> None:
 
         Attributes:
             want: consistent or diverse.
-            level: dynamics, weights or behavior.
+            level: dynamics, weights, behavior or, where it was measured, topology.
             task: One task alone; all unless given.
             summary: Measured effects: the findings.csv that `rnnensemble report` writes.
         """

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rnnensemble import conditions
 from rnnensemble.factors import Outcome, Sweep
 from rnnensemble.findings import AGREES, DISAGREES, NO_CLAIM, UNDECIDED, Finding
-from rnnensemble.readings import LEVELS, MEASURES
+from rnnensemble.readings import BESIDE, MEASURES
 from rnnensemble.report import tables
 from rnnensemble.report.tables import Table, words
 
@@ -96,12 +96,13 @@ def page(
         "tasks it is significant, and whether more than half of the tasks agree with the paper "
         "(Huang et al., arXiv 2410.03972).</p>",
         html_table(tables.overall_table(cells)),
-        html_table(tables.overall_table(cells, [m for m in MEASURES if m not in LEVELS])),
+        html_table(tables.overall_table(cells, BESIDE)),
         "<h2>All findings</h2>",
         "<p>Ratio: statistic at the highest value over that at the lowest. Change: factor for each "
         "doubling of the value, or each next level, or each unit of it, from all values. Brackets "
         "are 95% intervals over networks; tau is Kendall's tau-b; p permutes networks.</p>",
-        *(_findings(cells, name) for name in MEASURES),
+        *(_findings(cells, name) for name in dict.fromkeys(cell.level for cell in cells)),
+        _topology(sweep, outcomes),
         "<h2>Figures</h2>",
         *(_pictures(name, each) for name, each in pictures.items()),
         "<h2>Convergence</h2>",
@@ -153,6 +154,12 @@ def _missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> str:
 def _findings(cells: Sequence[Finding], name: str) -> str:
     table = html_table(tables.findings_table(cells, name))
     return f"<h3>{escape(MEASURES[name].title)}</h3>{table}"
+
+
+def _topology(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> str:
+    """The counts of fixed points, where they were asked for."""
+    table = tables.topology_table(sweep, outcomes)
+    return f"<h3>fixed points: counts</h3>{html_table(table)}" if table.rows else ""
 
 
 def _pictures(name: str, pictures: Sequence[Picture]) -> str:

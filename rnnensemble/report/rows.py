@@ -99,7 +99,12 @@ class Overall(NamedTuple):
         return f"{shown}, {self.verdict}"
 
 
-def overall(cells: Sequence[Finding], *, levels: Sequence[str] = LEVELS) -> list[list[Overall]]:
+def levels_of(cells: Sequence[Finding]) -> list[str]:
+    """The levels of degeneracy that findings are about."""
+    return [level for level in LEVELS if any(cell.level == level for cell in cells)]
+
+
+def overall(cells: Sequence[Finding], levels: Sequence[str]) -> list[list[Overall]]:
     """The table over tasks: a row for each factor, a column for each level."""
     factors = list(dict.fromkeys(cell.factor for cell in cells))
     return [

@@ -8,8 +8,8 @@ from rnnensemble.conditions import Condition, as_table
 from rnnensemble.factors import Factor, Outcome, Sweep
 from rnnensemble.findings import NONE, Finding
 from rnnensemble.intervals import Estimate
-from rnnensemble.readings import LEVELS, MEASURES, converged
-from rnnensemble.report.rows import convergence, overall
+from rnnensemble.readings import MEASURES, converged
+from rnnensemble.report.rows import convergence, levels_of, overall
 
 
 class Table(NamedTuple):
@@ -46,14 +46,15 @@ def share(value: float) -> str:
     return "" if value != value else f"{value:.0%}"
 
 
-def overall_table(cells: Sequence[Finding], levels: Sequence[str] = LEVELS) -> Table:
-    """Factors by levels, over tasks, each with the paper's direction."""
+def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None) -> Table:
+    """Factors by levels (those of degeneracy), over tasks, each with the paper's direction."""
+    levels = levels_of(cells) if levels is None else levels
     rows = [
         (
             words(row[0].factor),
             *(f"{each.text}" + (f" (paper: {each.paper})" if each.paper else "") for each in row),
         )
-        for row in overall(cells, levels=levels)
+        for row in overall(cells, levels)
     ]
     return Table(("factor raised", *(MEASURES[level].title for level in levels)), rows)
 
@@ -116,6 +117,24 @@ def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         )
     head = ("factor", "task", "converged at each value", "of", "lowest share", "threshold (MSE)")
     return Table(head, rows)
+
+
+def topology_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
+    """The most frequent counts of fixed points at each value, and how many networks have them."""
+    rows = []
+    for factor in sweep.factors:
+        counts = []
+        for level in factor.levels:
+            outcome = outcomes.get(level.condition.digest)
+            topology = outcome and outcome.degeneracy and outcome.degeneracy.topology
+            if topology:
+                size = len(topology.matrix)
+                alike = f"{round(topology.agreement * size)} of {size}"
+                counts.append(f"{level.label}: {' + '.join(map(str, topology.typical))} ({alike})")
+        if counts:
+            rows.append((words(factor.name), words(factor.task), "; ".join(counts)))
+    kinds = "stable + those with 1, 2, ... unstable directions"
+    return Table(("factor", "task", f"most frequent fixed points ({kinds}; networks)"), rows)
 
 
 def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
