@@ -18,6 +18,8 @@ PAIRS_PER_CALL = 256
 """Pairs that one device compares before the host hears of it."""
 NETWORKS_PER_CALL = 64
 """Networks that are prepared before their features go back to the host."""
+SHARED_BYTES = 4 * 2**20
+"""Blocks of networks are filled up to this, so that one program does for most numbers of them."""
 WORKSPACE = 4
 """Memory for comparing a pair, in multiples of its features (our estimate, copies included)."""
 CHECKPOINT_SECONDS = 10.0
@@ -131,7 +133,8 @@ def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None
             f"{_shown(budget)} of `memory`; a tile of {most} fits."
         )
     tile = tile or min(runtime.default_tile(mesh), most)
-    return Where(mesh, tile, min(count, int(budget / pair - WORKSPACE * tile)))
+    filled = max(1 << (count - 1).bit_length(), int(SHARED_BYTES / (pair / 2)))
+    return Where(mesh, tile, min(filled, int(budget / pair - WORKSPACE * tile)))
 
 
 def _shown(count: float) -> str:
@@ -178,7 +181,7 @@ def compare_pairs(
 
     places = np.add(numbers, [0, offset])
     saved, sides = time.monotonic(), {}
-    most = min(total, PAIRS_PER_CALL * where.mesh.size * where.tile)
+    most = PAIRS_PER_CALL * where.mesh.size * where.tile
     try:
         for rows, blocks in _calls(places, ~done, where.block, most):
             sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}
@@ -186,6 +189,7 @@ def compare_pairs(
             local = places[padded] - np.multiply(blocks, where.block)
             found = _compare(
                 np.hstack([numbers[padded], local]),
+                len(rows),
                 (*(sides[b] for b in blocks), jax.random.key(seed)),
                 metric=metric,
                 mesh=where.mesh,
@@ -224,8 +228,8 @@ def _side(features: Any, block: int, where: Where) -> Any:
 
 
 @partial(jax.jit, static_argnames=("metric", "mesh", "tile"))
-def _compare(pairs, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
-    """Compares pairs (i, j, place of i, place of j) of two blocks of networks."""
+def _compare(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
+    """Compares the first pairs (i, j, place of i, place of j) of two blocks of networks."""
 
     def one(pair: Any, shared: tuple[Any, Any, Key]) -> Any:
         first, second, key = shared
@@ -234,7 +238,7 @@ def _compare(pairs, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
         key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
         return metric.compare(key, first, second)
 
-    return runtime.map_items(one, pairs, sides, mesh=mesh, tile=tile)
+    return runtime.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
 
 
 def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:

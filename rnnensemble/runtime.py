@@ -175,6 +175,64 @@ def map_items(
     return jax.tree.map(lambda x: x[:count], results)
 
 
+def map_first(
+    function: Callable[..., Tree],
+    items: Tree,
+    shared: Tree = (),
+    *,
+    count: Array,
+    mesh: Mesh,
+    tile: int,
+) -> Tree:
+    """As `map_items` for the first items alone; one program does for any number of them.
+
+    Args:
+        function: Pure function of one item and what all items share.
+        items: Tree whose leaves share a leading axis that divides by devices * tile.
+        shared: Tree that every call sees whole.
+        count: How many items count, a scalar: these are spread evenly over devices.
+        mesh: Devices.
+        tile: Items that a device handles at once.
+
+    Returns:
+        The results along the leading axis; what stands beyond the first `count` has no meaning.
+    """
+    slots = jax.tree.leaves(items)[0].shape[0]
+    rows = -(-count // (mesh.size * tile))  # of each device
+    device, place = jnp.divmod(jnp.arange(slots), slots // mesh.size)
+    chosen = jnp.minimum(device * rows * tile + place, slots - 1)
+
+    def one_device(items: Tree, rows: Array, shared: Tree) -> Tree:
+        items = jax.tree.map(lambda x: x.reshape(-1, tile, *x.shape[1:]), items)
+        one_row = jax.vmap(partial(_with, function, shared))
+        if tile == 1:
+            one_row = partial(_one_by_one, partial(_with, function, shared))
+        shapes = jax.eval_shape(one_row, jax.tree.map(lambda x: x[0], items))
+        into = jax.tree.map(
+            lambda x: jnp.zeros((slots // mesh.size, *x.shape[1:]), x.dtype), shapes
+        )
+
+        def row(k: Array, into: Tree) -> Tree:
+            found = one_row(jax.tree.map(lambda x: x[k], items))
+            put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=k * tile, axis=0)
+            return jax.tree.map(put, into, found)
+
+        return jax.lax.fori_loop(0, rows, row, into)
+
+    items = jax.tree.map(lambda x: x[chosen], items)
+    specs = _SPREAD, _WHOLE, _WHOLE
+    results = _shard_map(one_device, mesh, *specs)(items, rows, shared)
+    device, place = jnp.divmod(jnp.arange(slots), jnp.maximum(rows * tile, 1))
+    where = jnp.minimum(device * (slots // mesh.size) + place, slots - 1)
+    return jax.tree.map(lambda x: x[where], results)
+
+
+def _one_by_one(function: Callable[[Tree], Tree], row: Tree) -> Tree:
+    """A row of one item, without the traces that a vmap leaves."""
+    found = function(jax.tree.map(lambda x: x[0], row))
+    return jax.tree.map(lambda x: x[None], found)
+
+
 def _with(function: Callable[..., Tree], shared: Tree, item: Tree) -> Tree:
     return function(item, shared)
 

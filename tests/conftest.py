@@ -3,13 +3,14 @@
 import os
 import tempfile
 
-CACHE = tempfile.TemporaryDirectory(prefix="rnnensemble-compiled-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the cache of who started them
+    CACHE = tempfile.TemporaryDirectory(prefix="rnnensemble-compiled-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
-from rnnensemble import runtime  # noqa: E402
+from rnnensemble import runtime
 
 jax.config.update("jax_num_cpu_devices", 2)
 
