@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.axes import Key
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import shape_of, stack_padded
@@ -100,7 +100,7 @@ def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
 def _prepare(data: Any, *, how: Preparation, mesh: Any) -> Any:
     """The features of networks of one shape."""
     tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(lambda one, _: how.prepare(one), data, mesh=mesh, tile=tile)
+    return mapping.map_items(lambda one, _: how.prepare(one), data, mesh=mesh, tile=tile)
 
 
 def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:
@@ -238,7 +238,7 @@ def _compare(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN20
         key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
         return metric.compare(key, first, second)
 
-    return runtime.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
+    return mapping.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
 
 
 def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.axes import Array
 from rnnensemble.conditions import Condition
 
@@ -170,7 +170,7 @@ def _steps(weights, states, *, steps, mesh, tile):  # noqa: ANN001, ANN202
     def one(item: tuple[Array, Array], steps: Array) -> Array:
         return jax.lax.fori_loop(0, steps, lambda _, h: jnp.tanh(h @ item[0]), item[1])
 
-    return runtime.map_items(one, (weights, states), steps, mesh=mesh, tile=tile)
+    return mapping.map_items(one, (weights, states), steps, mesh=mesh, tile=tile)
 
 
 def compile_seconds(conditions: Sequence[Condition], mesh: Mesh) -> float:

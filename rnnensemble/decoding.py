@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels, runtime
+from rnnensemble import levels, mapping, runtime
 from rnnensemble.axes import Array, ArrayLike
 from rnnensemble.intervals import Estimate
 from rnnensemble.inverse import inverse
@@ -193,7 +193,7 @@ def _decode(rates, target, ridge, *, folds, categories, mesh):  # noqa: ANN001, 
         at_step = partial(score, ridge=ridge, folds=folds, categories=categories)
         return jax.lax.map(lambda x: at_step(*x), (jnp.swapaxes(rates, 0, 1), target))
 
-    return runtime.map_items(one, rates, (target, ridge), mesh=mesh, tile=1)
+    return mapping.map_items(one, rates, (target, ridge), mesh=mesh, tile=1)
 
 
 def _folds(x: Array, folds: int) -> list[tuple[Array, Array]]:

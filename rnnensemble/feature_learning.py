@@ -6,7 +6,7 @@ from functools import partial
 import jax
 import numpy as np
 
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.axes import Array
 from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
 from rnnensemble.learning.recipe import shared
@@ -232,4 +232,4 @@ def _alignments(pairs, trials, *, network, stride, block, mesh, tile):  # noqa: 
         kernel = kernel_alignment(pair, parts, network=network, stride=stride)
         return kernel, representation_alignment(pair, parts.inputs, network=network)
 
-    return runtime.map_items(one, pairs, trials, mesh=mesh, tile=tile)
+    return mapping.map_items(one, pairs, trials, mesh=mesh, tile=tile)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels, runtime
+from rnnensemble import levels, mapping, runtime
 from rnnensemble.attractors import Cycle, Line, find_cycle, find_lines
 from rnnensemble.axes import ArrayLike
 from rnnensemble.learning.descent import Rest, find_rest
@@ -183,7 +183,7 @@ def _visited(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN202
         states = jax.lax.scan(advance, start, jnp.swapaxes(inputs, 0, 1))[1]
         return states[step, trial]
 
-    return runtime.map_items(
+    return mapping.map_items(
         one, params, (inputs, picked), mesh=mesh, tile=runtime.default_tile(mesh)
     )
 
@@ -275,7 +275,7 @@ def _search(inputs, params, states, *, network, mesh, settle, **how):  # noqa: A
         found = jax.lax.map(find, states, batch_size=None if batch == 1 else batch)
         return found, orbits
 
-    return runtime.map_items(one, (params, states), inputs, mesh=mesh, tile=1)
+    return mapping.map_items(one, (params, states), inputs, mesh=mesh, tile=1)
 
 
 def _sort_out(network: Network, inputs: np.ndarray, search: FixedPointSearch, of: tuple) -> Any:

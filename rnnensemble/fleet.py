@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.axes import Key
 from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Settings, hyperparameters, shared, shared_deflation
@@ -214,7 +214,7 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
         return init_state(*item, task=task, network=network)
 
     tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
+    return mapping.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
 
 
 @partial(
@@ -231,7 +231,7 @@ def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile,
     def one(item: tuple, fixed: tuple, references: References | None) -> tuple:
         return train_epoch(fixed[0], item[0], fixed[1], references=references, **how)
 
-    return runtime.map_active(
+    return mapping.map_active(
         one,
         (state, blank),
         (keys, hyper),

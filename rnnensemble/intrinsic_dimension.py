@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.axes import Array, Key
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.penalties import PENALTIES
@@ -215,7 +215,7 @@ def _origins(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
         return ravel_pytree(params)[0], ravel_pytree(trained)[0]
 
     tile = runtime.default_tile(mesh)
-    return runtime.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
+    return mapping.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
 
 
 @partial(jax.jit, static_argnames=("task", "network", "training", "mesh"))
@@ -246,4 +246,4 @@ def _epoch(state, fixed, active, *, task, network, training, mesh):  # noqa: ANN
             training=training,
         )
 
-    return runtime.map_active(one, (state, blank), fixed, active=active, mesh=mesh, tile=1)
+    return mapping.map_active(one, (state, blank), fixed, active=active, mesh=mesh, tile=1)

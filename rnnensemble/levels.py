@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble import intervals, runtime
+from rnnensemble import intervals, mapping, runtime
 from rnnensemble.axes import Key
 from rnnensemble.blocks import Preparation, compare_pairs, plan
 from rnnensemble.intervals import Estimate
@@ -88,7 +88,7 @@ def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray
 def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, ANN202
     trials = task.sample(key, batch)
     loss = partial(task_loss, network=network)
-    return runtime.map_items(loss, params, trials, mesh=mesh, tile=tile)
+    return mapping.map_items(loss, params, trials, mesh=mesh, tile=tile)
 
 
 def prepared_rates(subject: Subject, task: Task, how: Preparation, *, trials: int, key: Key) -> Any:
@@ -107,7 +107,7 @@ def _prepared(key, params, *, task, batch, network, how, mesh):  # noqa: ANN001,
 
     inputs = task.sample(key, batch).inputs
     tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
-    return runtime.map_items(one, params, inputs, mesh=mesh, tile=tile)
+    return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
 def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[str, np.ndarray]:
@@ -130,7 +130,7 @@ def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[st
 @partial(jax.jit, static_argnames=("network", "mesh"))
 def _responses(inputs, params, *, network, mesh):  # noqa: ANN001, ANN202
     tile = runtime.default_tile(mesh)
-    return runtime.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)
+    return mapping.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)
 
 
 def distances(

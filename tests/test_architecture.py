@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
-    {"axes"},
-    {"tasks", "networks", "metrics", "runtime", "intervals", "information", "inverse"}
+    {"axes", "runtime"},
+    {"tasks", "networks", "metrics", "mapping", "intervals", "information", "inverse"}
     | {"attractors"},
     {"learning", "blocks", "inference", "refinement"},
     {"fleet", "pairwise"},
@@ -68,7 +68,8 @@ def test_imports_only_from_lower_floors(path):
             ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
             {"storage", "arrays", "folders"},
         ),
-        (("local_devices(", "jax.devices(", "make_mesh(", "shard_map(", "pmap("), {"runtime"}),
+        (("local_devices(", "jax.devices(", "make_mesh("), {"runtime"}),
+        (("shard_map(", "pmap("), {"mapping"}),
         (("print(",), {"cli", "console"}),
         (("pickle.",), set()),
     ],

@@ -10,7 +10,7 @@ import pytest
 import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, runtime
+from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, mapping, runtime
 from rnnensemble.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric
 
@@ -109,6 +109,25 @@ def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
     np.testing.assert_array_equal(np.diag(one), 0)
     other = distance_matrix("dsa", ACTIVITY, devices=2, tile=3, memory=8000, **options)
     np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_any_number_of_networks_shares_one_program():
+    found = distance_matrix(Power(), ACTIVITY)
+    programs = blocks._compare._cache_size()
+    for count in (2, 5, 6):
+        fewer = distance_matrix(Power(), ACTIVITY[:count])
+        np.testing.assert_array_equal(fewer, found[:count, :count])
+    assert blocks._compare._cache_size() == programs
+
+
+@pytest.mark.parametrize("tile", [1, 2, 3])
+def test_the_first_items_are_mapped_whatever_their_number(tile):
+    mesh = runtime.network_mesh()
+    slots = 4 * mesh.size * tile
+    items = np.arange(slots, dtype=np.float32)
+    for count in range(slots + 1):
+        found = mapping.map_first(jnp.add, items, 1.0, count=count, mesh=mesh, tile=tile)
+        np.testing.assert_array_equal(found[:count], items[:count] + 1)
 
 
 def blas_threads():

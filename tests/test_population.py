@@ -14,6 +14,7 @@ from rnnensemble import (
     TrainingInterrupted,
     VanillaRNN,
     fleet,
+    mapping,
     runtime,
     tasks,
     train_population,
@@ -293,13 +294,13 @@ def test_resume_refuses_other_settings(five):
 def test_map_items_takes_any_count():
     mesh = runtime.network_mesh()
     for tile in (1, 2):
-        doubled = runtime.map_items(lambda x, k: x * k, jnp.arange(7.0), 2.0, mesh=mesh, tile=tile)
+        doubled = mapping.map_items(lambda x, k: x * k, jnp.arange(7.0), 2.0, mesh=mesh, tile=tile)
         np.testing.assert_array_equal(doubled, 2 * np.arange(7.0))
 
 
 def test_products_are_float32_on_every_device():
     mesh = runtime.network_mesh()
     both = lambda x, _: (x @ x, jnp.matmul(x, x, precision="default"))
-    spread = jax.jit(lambda x: runtime.map_items(both, x, mesh=mesh, tile=1))
+    spread = jax.jit(lambda x: mapping.map_items(both, x, mesh=mesh, tile=1))
     text = spread.lower(jnp.ones((2, 3, 3))).as_text()
     assert [text.count(f"precision = [{p}, {p}]") for p in ("HIGHEST", "DEFAULT")] == [1, 1]

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble import mapping, runtime
 from rnnensemble.networks.cell import PRODUCTS
 
 NUMBERS = 32 * 1024**2
@@ -31,7 +31,7 @@ def measure(precision: str = "float32", side: int = 1024) -> dict[str, float]:
     mesh = runtime.network_mesh()
 
     def spread(function: Callable) -> Callable:
-        return jax.jit(lambda x: runtime.map_items(function, x, mesh=mesh, tile=1))
+        return jax.jit(lambda x: mapping.map_items(function, x, mesh=mesh, tile=1))
 
     matrices = jax.random.normal(jax.random.key(0), (mesh.size, side, side))
     product = spread(lambda x, _: PRODUCTS[precision](x, x))

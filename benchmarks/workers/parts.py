@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 import rnnensemble as rnne
-from rnnensemble import fleet, runtime
+from rnnensemble import fleet, mapping, runtime
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.networks import recurrence
 
@@ -36,7 +36,7 @@ def milliseconds(function: Callable, *args: jax.Array) -> float:
 
         return jax.lax.fori_loop(0, REPEATS, turn, args)[0].ravel()[0]
 
-    spread = jax.jit(lambda args: runtime.map_items(loop, args, mesh=mesh, tile=1))
+    spread = jax.jit(lambda args: mapping.map_items(loop, args, mesh=mesh, tile=1))
     args = jax.tree.map(lambda x: jnp.stack([x] * mesh.size), args)
     jax.block_until_ready(spread(args))
     times = []
