@@ -79,11 +79,15 @@ def _epochs_left(
 ) -> np.ndarray:
     """Epochs until each loss meets its threshold if its logarithm goes on falling as it did, `[K]`.
 
-    Infinity where a loss does not fall.
+    Infinity where a loss does not fall, or has met its threshold and the network still trains: what
+    is missing then (the target of a deflation) is not forecast.
     """
     networks, first, last = np.arange(len(epoch)), np.maximum(epoch - WINDOW, 0), epoch - 1
     with np.errstate(invalid="ignore", divide="ignore"):
         start, end = (np.log(losses[networks, each]) for each in (first, last))
         missing = np.maximum(end - np.log(thresholds), 0.0)
         epochs = np.where(missing > 0, missing / (start - end) * (last - first), 0.0) + patience
-    return np.where((epochs >= 0) & np.isfinite(epochs) & (last > first), epochs, np.inf)
+    recent = losses[networks[:, None], np.maximum(epoch[:, None] - 1 - np.arange(patience), 0)]
+    met = (recent < thresholds[:, None]).all(axis=1) & (epoch >= patience)
+    known = (epochs >= 0) & np.isfinite(epochs) & (last > first) & ~met
+    return np.where(known, epochs, np.inf)

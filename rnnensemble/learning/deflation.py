@@ -204,13 +204,19 @@ def _reference_samples(
     """The centered rates of one reference along its axes, of unit norm, `[B T, Q]`."""
     which, axes = reference
     rates = which if references.params is None else network.respond(which, inputs)[0]
-    y = exact_product(_centered(rates), axes.T)
+    y = exact_product(_samples(rates), axes.T)  # few, so cheap to center
+    y = y - jnp.mean(y, axis=0, keepdims=True)
     return y / jnp.maximum(jnp.linalg.norm(y), 1e-30)
 
 
+def _samples(rates: Array) -> Array:
+    """Rates `[B, T, N]` as samples, `[T B, N]`: time first, as they are made."""
+    return jnp.swapaxes(rates, 0, 1).reshape(-1, rates.shape[-1])
+
+
 def _centered(rates: Array) -> Array:
-    """Rates `[B, T, N]` as samples around their mean, `[T B, N]`: time first, as they are made."""
-    samples = jnp.swapaxes(rates, 0, 1).reshape(-1, rates.shape[-1])
+    """Samples around their mean."""
+    samples = _samples(rates)
     return samples - jnp.mean(samples, axis=0, keepdims=True)
 
 
