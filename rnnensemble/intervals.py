@@ -261,7 +261,9 @@ def welch_degrees(variances: list[np.ndarray], counts: tuple[int, ...]) -> np.nd
 
 def log_interval(value: Number, center: Number, error: Number, degrees: Number) -> Estimate:
     """exp(log center +- t error), t Student's 97.5% quantile."""
-    return Estimate(float(value), *(float(center * end) for end in log_ends(error, degrees)))
+    with np.errstate(over="ignore"):  # of almost no information: up to infinity
+        low, high = (float(center * end) for end in log_ends(error, degrees))
+    return Estimate(float(value), low, high)
 
 
 def log_ends(error: Number, degrees: Number) -> tuple[np.ndarray, np.ndarray]:

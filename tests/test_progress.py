@@ -36,7 +36,7 @@ def test_nothing_is_left_of_what_converged():
 
 @pytest.mark.parametrize("losses", [[0.5] * EPOCHS, [0.1, 0.2, 0.4], [0.1, 0.009, 0.004, 0.003]])
 def test_what_is_not_known_is_the_most(losses):
-    """A loss that stays or rises, and one that met its threshold while something else is missing."""
+    """A loss that stays or rises, and one that met its threshold but still trains."""
     assert left(losses) == 40 - len(losses)
 
 
