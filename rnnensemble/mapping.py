@@ -73,33 +73,21 @@ def map_first(
     device, place = jnp.divmod(jnp.arange(slots), mine)
     chosen = jnp.minimum(device * rows * tile + place, slots - 1)
 
-    def one_device(items: Tree, rows: Array, shared: Tree) -> Tree:
-        items = jax.tree.map(lambda x: x.reshape(-1, tile, *x.shape[1:]), items)
-        one_row = jax.vmap(partial(_with, function, shared))
-        if tile == 1:
-            one_row = partial(_one_by_one, partial(_with, function, shared))
-        shapes = jax.eval_shape(one_row, jax.tree.map(lambda x: x[0], items))
-        into = jax.tree.map(lambda x: jnp.zeros((mine, *x.shape[1:]), x.dtype), shapes)
-
-        def row(k: Array, into: Tree) -> Tree:
-            found = one_row(jax.tree.map(lambda x: x[k], items))
-            put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=k * tile, axis=0)
-            return jax.tree.map(put, into, found)
-
-        return jax.lax.fori_loop(0, rows, row, into)
-
     items = jax.tree.map(lambda x: x[chosen], items)
-    specs = SPREAD, WHOLE, WHOLE
-    results = _shard_map(one_device, mesh, *specs)(items, rows, shared)
+    found = jax.eval_shape(function, jax.tree.map(lambda x: x[0], items), shared)
+    blank = jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), found)
+    results = map_active(
+        lambda _, item, shared: function(item, shared),
+        blank,
+        items,
+        active=place < rows * tile,
+        mesh=mesh,
+        tile=tile,
+        shared=shared,
+    )
     device, place = jnp.divmod(jnp.arange(slots), jnp.maximum(rows * tile, 1))
     where = jnp.minimum(device * mine + place, slots - 1)
     return jax.tree.map(lambda x: x[where], results)
-
-
-def _one_by_one(function: Callable[[Tree], Tree], row: Tree) -> Tree:
-    """A row of one item, without the traces that a vmap leaves."""
-    found = function(jax.tree.map(lambda x: x[0], row))
-    return jax.tree.map(lambda x: x[None], found)
 
 
 def _with(function: Callable[..., Tree], shared: Tree, item: Tree) -> Tree:
