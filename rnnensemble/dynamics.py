@@ -109,8 +109,7 @@ class GridOperators(NamedTuple):
         def of_rank(rank: int) -> Any:
             settings = [at(self.dsa, rank, d) for d in self.grid.delays]
             operators = [x.operator_from(y) for x, y in zip(settings, found, strict=True)]
-            # one at a time: batched LAPACK calls deadlock on several CPU devices
-            return jax.lax.map(settings[0].features, jnp.stack(operators))
+            return jax.vmap(settings[0].features)(jnp.stack(operators))
 
         return tuple(of_rank(rank) for rank in self.grid.ranks)
 

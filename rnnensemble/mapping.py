@@ -154,10 +154,15 @@ def map_active(
 
 
 def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:
-    """Maps over rows of `tile` items each; the function takes and returns whole rows."""
-    rows = jax.tree.map(lambda x: x.reshape(-1, tile, *x.shape[1:]), items)
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), jax.lax.map(function, rows))
+    """Maps over rows of `tile` items each; the function takes and returns whole rows.
+
+    All sizes are spelled out, since a leaf without entries leaves nothing to infer them from.
+    """
+    count = jax.tree.leaves(items)[0].shape[0]
+    rows = jax.tree.map(lambda x: x.reshape(count // tile, tile, *x.shape[1:]), items)
+    results = jax.lax.map(function, rows)
+    return jax.tree.map(lambda x: x.reshape(count, *x.shape[2:]), results)
 
 
 def _select(mask: Array, new: Array, old: Array) -> Array:
-    return jnp.where(mask.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
+    return jnp.where(mask.reshape(len(mask), *(1,) * (new.ndim - 1)), new, old)

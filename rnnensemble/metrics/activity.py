@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array
 
 
@@ -31,8 +32,8 @@ def principal_components(rows: Array) -> tuple[Array, Array, Array]:
         U `[samples, n]`, singular values `[n]` from the largest down, V^T `[n, N]`, with n the
         lesser of samples and N.
     """
-    q, triangle = jnp.linalg.qr(rows)
-    basis, scale, axes = jnp.linalg.svd(triangle, full_matrices=False)
+    q, triangle = factorization.qr(rows)
+    basis, scale, axes = factorization.svd(triangle)
     return q @ basis, scale, axes
 
 

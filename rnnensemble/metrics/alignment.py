@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.ascent import Stage, ascend, begin
 
@@ -58,12 +59,12 @@ def as_operator(matrix: Array) -> Operator:
 
     angles = jnp.asarray(ANGLES, matrix.dtype)
     turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1).reshape(-1)
-    # one at a time: batched LAPACK calls deadlock on several CPU devices
-    spectra = jax.lax.map(
-        lambda turn: jnp.linalg.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd), turns
-    )
-    frame = jnp.linalg.eigh(even)[1]
-    frame = frame.at[:, -1].multiply(jnp.linalg.det(frame))  # a rotation: signs are arbitrary
+    spectra = jax.vmap(
+        lambda turn: factorization.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd)
+    )(turns)
+    frame = factorization.eigh(even)[1]
+    sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
+    frame = frame.at[:, -1].multiply(sign)  # now a rotation
     return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1))
 
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from optax.assignment import hungarian_algorithm
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
 from rnnensemble.metrics.base import Metric
@@ -202,11 +203,7 @@ def eigenvalues(matrix: Array) -> Array:
         shape = jax.ShapeDtypeStruct((*matrix.shape[:-1], 2), matrix.dtype)
         return jax.pure_callback(_host_eigenvalues, shape, matrix, vmap_method="broadcast_all")
 
-    def on_cpu(matrix: Array) -> Array:
-        values = jnp.linalg.eigvals(matrix)
-        return jnp.stack([values.real, values.imag], axis=-1)
-
-    return jax.lax.platform_dependent(matrix, cpu=on_cpu, default=on_host)
+    return jax.lax.platform_dependent(matrix, cpu=factorization.eigenvalues, default=on_host)
 
 
 def _host_eigenvalues(matrix: np.ndarray) -> np.ndarray:

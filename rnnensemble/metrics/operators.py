@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array
 from rnnensemble.metrics.activity import centered, principal_components, samples
 
@@ -50,8 +51,8 @@ def moments(embedded: Array, rank: int) -> Moments:
         rank: Number of coordinates r.
     """
     rows = embedded.reshape(-1, embedded.shape[-1])
-    triangle = jnp.linalg.qr(rows, mode="r")  # same singular values and V as rows, much smaller
-    _, scale, basis = jnp.linalg.svd(triangle, full_matrices=False)
+    triangle = factorization.triangle(rows)  # same singular values and V as rows, much smaller
+    _, scale, basis = factorization.svd(triangle)
     kept = jnp.maximum(scale[:rank], jnp.finfo(rows.dtype).eps * scale[0])
     basis = basis[:rank].T / kept
     whitened = embedded @ basis
@@ -103,9 +104,9 @@ def one_step_operator(
     both = kept[:, None] & kept[None]
     gram = jnp.where(both, found.gram[:rank, :rank], jnp.eye(rank))
     cross = jnp.where(both, found.cross[:rank, :rank], 0.0)
-    transposed = jnp.linalg.solve(gram + ridge * jnp.eye(rank), cross)
+    transposed = factorization.solve(gram + ridge * jnp.eye(rank), cross)
     if regression_rank is not None:
-        leading = jnp.linalg.eigh(cross.T @ transposed)[1][:, -regression_rank:]
+        leading = factorization.eigh(cross.T @ transposed)[1][:, -regression_rank:]
         transposed = transposed @ leading @ leading.T
     return transposed.T
 
@@ -133,5 +134,5 @@ def driven_operator(
     rows = rows.reshape(-1, rows.shape[-1])
     after = whitened[:, 1:].reshape(-1, rank)
     gram = rows.T @ rows / len(rows) + ridge * jnp.eye(rows.shape[1])
-    joint = jnp.linalg.solve(gram, rows.T @ after / len(rows)).T
+    joint = factorization.solve(gram, rows.T @ after / len(rows)).T
     return joint[:, :rank], joint[:, rank:]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.activity import (
     principal_components,
@@ -126,7 +127,7 @@ def outside_readout(activity: Array, readout_weights: Array) -> Array:
         Rates that the readout maps to 0, `[B, T, N]`.
     """
     activity, readout_weights = jnp.asarray(activity), jnp.asarray(readout_weights)
-    _, scale, seen = jnp.linalg.svd(readout_weights, full_matrices=False)
+    _, scale, seen = factorization.svd(readout_weights)
     floor = max(readout_weights.shape) * jnp.finfo(scale.dtype).eps * scale[0]
     seen = jnp.where((scale > floor)[:, None], seen, 0.0)
     return activity - (activity @ seen.T) @ seen

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
+from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.networks import recurrence
 from rnnensemble.networks.base import require_known, require_width
@@ -130,6 +131,6 @@ def uniform(key: Key, shape: tuple[int, ...], bound: float) -> Array:
 INITIALIZATIONS: dict[str, Callable[[Key, int], Array]] = {
     "uniform": lambda key, width: uniform(key, (width, width), width**-0.5),
     "gaussian": lambda key, width: jax.random.normal(key, (width, width)) * width**-0.5,
-    "orthogonal": lambda key, width: jax.random.orthogonal(key, width),
+    "orthogonal": factorization.orthogonal,
     "identity": lambda key, width: jnp.eye(width),
 }

@@ -1,0 +1,84 @@
+"""Factorizations of one matrix that `vmap` may map over on every device.
+
+On several CPU devices a batched call of LAPACK deadlocks: it waits for threads that the other
+devices' calls hold. So under `vmap` these are one call after another on a CPU, and batched
+elsewhere. All code that is mapped over networks or pairs takes its factorizations from here.
+"""
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnnensemble.axes import Array, Key
+
+
+def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, whose mapped calls are a loop on CPUs."""
+    in_turn = jax.custom_batching.sequential_vmap(function)
+
+    @wraps(function)
+    def by_platform(*args: Array) -> Any:
+        return jax.lax.platform_dependent(*args, cpu=in_turn, default=function)
+
+    return by_platform
+
+
+@_one_by_one_on_cpu
+def qr(rows: Array) -> tuple[Array, Array]:
+    """Q `[M, n]` and R `[n, N]` of rows `[M, N]`, n the lesser of both."""
+    return tuple(jnp.linalg.qr(rows))
+
+
+@_one_by_one_on_cpu
+def triangle(rows: Array) -> Array:
+    """R alone, `[n, N]`: it has the singular values and right singular vectors of rows."""
+    return jnp.linalg.qr(rows, mode="r")
+
+
+@_one_by_one_on_cpu
+def svd(matrix: Array) -> tuple[Array, Array, Array]:
+    """U `[M, n]`, singular values `[n]` from the largest down and V^T `[n, N]`."""
+    return tuple(jnp.linalg.svd(matrix, full_matrices=False))
+
+
+@_one_by_one_on_cpu
+def eigh(symmetric: Array) -> tuple[Array, Array]:
+    """Rising eigenvalues `[n]` and eigenvectors as columns `[n, n]`."""
+    return tuple(jnp.linalg.eigh(symmetric))
+
+
+@_one_by_one_on_cpu
+def eigvalsh(hermitian: Array) -> Array:
+    """Rising eigenvalues, `[n]`."""
+    return jnp.linalg.eigvalsh(hermitian)
+
+
+@_one_by_one_on_cpu
+def eigenvalues(matrix: Array) -> Array:
+    """Eigenvalues of a real matrix as real and imaginary parts, `[n, 2]`."""
+    values = jnp.linalg.eigvals(matrix)
+    return jnp.stack([values.real, values.imag], axis=-1)
+
+
+@_one_by_one_on_cpu
+def determinant(matrix: Array) -> Array:
+    """A scalar."""
+    return jnp.linalg.det(matrix)
+
+
+@_one_by_one_on_cpu
+def solve(matrix: Array, right: Array) -> Array:
+    """matrix^-1 right, `[n, m]`."""
+    return jnp.linalg.solve(matrix, right)
+
+
+def orthogonal(key: Key, size: int) -> Array:
+    """A random orthogonal matrix `[size, size]`, that of `jax.random.orthogonal`."""
+    return _one_by_one_on_cpu(partial(_orthogonal, size=size))(key)
+
+
+def _orthogonal(key: Key, *, size: int) -> Array:
+    return jax.random.orthogonal(key, size)
