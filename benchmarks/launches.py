@@ -20,11 +20,7 @@ program that `fleet.advance` runs. That loop is found by its number of steps, a 
 epoch launches before and after its steps is not counted. XLA runs without autotuning, which needs
 a GPU, so a real GPU may choose other kernels for products; their number hardly changes.
 
-The limits are estimates, not measurements: a launch takes 5 microseconds; arithmetic is
-2 B T (3 N^2 + 2 N I + 3 N O) operations a net-step, N x N products at the peak of their precision
-and the others at that of float32; memory moves 24 T B N bytes a net-step, states and their
-gradients written once and read twice. Penalties, deflation, draws and Adam are not in these
-formulas. XLA records kernels in CUDA graphs, in which a launch may take less.
+launches_report.py says what these counts would allow: estimates, not measurements.
 
 Writes benchmarks/results/launches.json after every row, and docs/performance.md between its
 markers.
@@ -39,15 +35,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from documents import replace_part, table
+from documents import replace_part
+from launches_report import report
 
 ROOT = Path(__file__).parent.parent
 WORKERS = ROOT / "benchmarks" / "workers"
 RESULTS = ROOT / "benchmarks" / "results" / "launches.json"
-LAUNCH_SECONDS = 5e-6
-PEAK = {"float32": 67e12, "tf32": 494e12, "bfloat16": 989e12}
-"""Operations a second of an H100 SXM by precision, dense."""
-BYTES_PER_SECOND = 3.35e12
 LEAST_WORK = 2**22
 """Networks x trials x units of a tile, at least."""
 TASKS = {
@@ -137,24 +130,22 @@ def prepare(cuda: Path) -> None:
     sys.path[:0] = [str(ROOT), str(WORKERS)]
 
 
-def compile_row(row: Row, mesh: Any) -> tuple[list, Any, float]:
-    """The kernels of a row, the compiled program and the seconds that compiling took."""
+def list_kernels(row: Row, text: str) -> list:
+    """The kernels of a row: of one step of training, or of the whole program."""
     import h100
     import kernels
 
-    if row.sampling:
-        program, seconds = h100.compile_sampling(row, mesh)
-        return kernels.kernels(program.as_text()), program, seconds
-    program, seconds = h100.compile_epoch(row, mesh)
-    return kernels.kernels(program.as_text(), loop=h100.EPOCH_STEPS), program, seconds
+    return kernels.kernels(text, loop=None if row.sampling else h100.EPOCH_STEPS)
 
 
 def measure(row: Row, mesh: Any) -> dict:
     """What is written about a row."""
     import h100
+    import kernels
 
-    listed, program, seconds = compile_row(row, mesh)
-    task = h100.make_settings(row).task
+    program, seconds = h100.compile_row(row, mesh)
+    text, task = program.as_text(), h100.make_settings(row).task
+    listed = list_kernels(row, text)
     parts: dict[str, int] = {}
     for kernel in listed:
         parts[kernel.part] = parts.get(kernel.part, 0) + kernel.times
@@ -163,7 +154,8 @@ def measure(row: Row, mesh: Any) -> dict:
         "tile": row.tile,
         "inputs": task.n_inputs,
         "outputs": task.n_outputs,
-        "launches": sum(parts.values()),
+        "launches": kernels.launches(listed),
+        "open_loops": kernels.open_loops(text),
         "parts": dict(sorted(parts.items(), key=lambda item: -item[1])),
         "compile_seconds": round(seconds, 1),
         "temporary_bytes": program.memory_analysis().temp_size_in_bytes,
@@ -173,90 +165,16 @@ def measure(row: Row, mesh: Any) -> dict:
 
 def explain(row: Row, mesh: Any) -> None:
     """Prints one line for each kernel of a row."""
-    listed, _, _ = compile_row(row, mesh)
+    import h100
+
+    program, _ = h100.compile_row(row, mesh)
+    listed = list_kernels(row, program.as_text())
     for kernel in listed:
         lines = ", ".join(kernel.lines[:6])
         operation = kernel.operation_name.rpartition("body/eval_jaxpr/")[2]
         print(f"{kernel.times:4d} x {kernel.part:10s} {kernel.name} ({kernel.operation})")
         print(f"       {kernel.shape}  {operation}\n       {lines}")
     print(f"{sum(kernel.times for kernel in listed)} launches, {len(listed)} of them different")
-
-
-def limits(found: dict) -> dict[str, float]:
-    """Net-steps a second of a tile, at most, by what limits them: estimates."""
-    width, batch, steps = found["width"], found["batch"], found["steps"]
-    thin = 2 * width * found["inputs"] + 3 * width * found["outputs"]
-    wide = 3 * width**2 / PEAK[found["precision"]]
-    return {
-        "launches": found["tile"] / (LAUNCH_SECONDS * found["launches"]),
-        "arithmetic": 1 / (2 * batch * steps * (wide + thin / PEAK["float32"])),
-        "memory": BYTES_PER_SECOND / (24 * steps * batch * width),
-    }
-
-
-def verdict(found: dict) -> str:
-    """Whether a row's target is reached."""
-    if found["target"] is None:
-        return ""
-    return f"{found['target']}, {'yes' if found['launches'] <= found['target'] else '**no**'}"
-
-
-def training_table(rows: dict[str, dict]) -> str:
-    """Launches of a step, and what they allow."""
-    lines = []
-    for name, found in rows.items():
-        each = limits(found)
-        roof = min(each["arithmetic"], each["memory"])
-        share = min(1.0, each["launches"] / roof)
-        lines.append(
-            [
-                f"`{name.partition(' (')[0]}`",
-                f"({found['width']}, {found['batch']}) x {found['tile']:,}",
-                f"{found['launches']:,}",
-                verdict(found),
-                found["parts"].get("tasks", 0),
-                *(f"{speed:,.0f}" for speed in each.values()),
-                min(each, key=lambda kind: each[kind]),
-                f"{share:.0%}",
-                f"{found['temporary_bytes'] / 1e9:.1f}",
-                f"{found['compile_seconds']:.0f}",
-            ]
-        )
-    head = ["program", "(N, B) x tile", "launches", "target, reached", "of them the task's"]
-    head += ["limit by launches", "by arithmetic", "by memory", "decides", "of the roofline"]
-    return table([*head, "GB", "s to compile"], lines)
-
-
-def sampling_table(rows: dict[str, dict]) -> str:
-    """Launches of drawing trials alone."""
-    lines = [
-        [f"`{found['task']}`" + "".join(f", {k} {v}" for k, v in found["task_options"]), found]
-        for found in rows.values()
-    ]
-    shown = [[name, found["launches"], f"{found['compile_seconds']:.0f}"] for name, found in lines]
-    return table(["task", "launches", "s to compile"], shown)
-
-
-def report(results: dict) -> str:
-    """The part of docs/performance.md."""
-    rows = {name: results["rows"][name] for name in ROWS if name in results["rows"]}
-    training = {name: found for name, found in rows.items() if not found["sampling"]}
-    sampling = {name: found for name, found in rows.items() if found["sampling"]}
-    machine = results["machine"]
-    return "\n\n".join(
-        [
-            "Kernel launches of one training step of one tile at T = 100, compiled for an H100 by "
-            f"jax {machine['jax']} on a machine without a GPU (`python benchmarks/launches.py`; "
-            f"{machine['processor']}, {results['date']}), and net-steps a second that they, "
-            "arithmetic and memory would allow: **estimates, not measured on a GPU**, of 5 "
-            "microseconds a launch, 67 TFLOP/s in float32 (494 and 989 for N x N products in "
-            "`tf32` and `bfloat16`) and 3.35 TB/s. The task is the flip-flop unless the row "
-            "names another; GB is temporary memory.",
-            training_table(training),
-            "Drawing the trials of such a tile at (64, 64), as a program of its own:",
-            sampling_table(sampling),
-        ]
-    )
 
 
 def count(names: list[str], cuda: Path) -> dict:
@@ -270,7 +188,9 @@ def count(names: list[str], cuda: Path) -> dict:
     results["machine"] = machine.describe()
     results["versions"] = dict(sorted((p.metadata["Name"], p.version) for p in packages))
     for name in names:
-        results["rows"][name] = found = measure(ROWS[name], mesh)
+        found = measure(ROWS[name], mesh)
+        rows = results["rows"] | {name: found}
+        results["rows"] = {each: rows[each] for each in ROWS if each in rows}
         results["date"] = found["date"]
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         print(f"{name:40s} {found['launches']:6,d} {found['parts']}", flush=True)

@@ -46,8 +46,15 @@ def make_settings(row: Any) -> Settings:
     return Settings(task, network, training, row.tile, 0, Deflation() if row.deflated else None)
 
 
-def compile_epoch(row: Any, mesh: Mesh) -> tuple[Any, float]:
-    """An epoch of one tile, as `fleet.advance` runs it, and the seconds that compiling took."""
+def compile_row(row: Any, mesh: Mesh) -> tuple[Any, float]:
+    """A row's program, and the seconds that compiling took."""
+    lowered = (lower_sampling if row.sampling else lower_epoch)(row, mesh)
+    started = time.perf_counter()
+    return lowered.compile(), time.perf_counter() - started
+
+
+def lower_epoch(row: Any, mesh: Mesh) -> Any:
+    """An epoch of one tile, as `fleet.advance` runs it."""
     settings = make_settings(row)
     how: dict[str, Any] = {"task": settings.task, "network": shared(settings.network)}
     members = jax.eval_shape(lambda: fleet.members_of([settings]))
@@ -57,7 +64,7 @@ def compile_epoch(row: Any, mesh: Mesh) -> tuple[Any, float]:
     active = jax.ShapeDtypeStruct((row.tile,), bool)
     each = _placed((members.keys, state, members.hyper, active), runtime.spread_over(mesh))
     references = _one_reference(settings, state.params) if row.deflated else None
-    lowered = fleet._epoch.lower(
+    return fleet._epoch.lower(
         *each,
         _placed(references, runtime.whole_on(mesh)),
         training=shared(settings.training),
@@ -67,23 +74,17 @@ def compile_epoch(row: Any, mesh: Mesh) -> tuple[Any, float]:
         slices=1,
         **how,
     )
-    return _timed(lowered)
 
 
-def compile_sampling(row: Any, mesh: Mesh) -> tuple[Any, float]:
-    """Fresh trials of one tile, and the seconds that compiling took."""
+def lower_sampling(row: Any, mesh: Mesh) -> Any:
+    """Fresh trials of one tile."""
     task = make_settings(row).task
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), row.tile))
 
     def sample(keys: Any) -> Any:
         return jax.vmap(lambda key: task.sample(key, row.batch))(keys)
 
-    return _timed(jax.jit(sample).lower(_placed(keys, runtime.spread_over(mesh))))
-
-
-def _timed(lowered: Any) -> tuple[Any, float]:
-    started = time.perf_counter()
-    return lowered.compile(), time.perf_counter() - started
+    return jax.jit(sample).lower(_placed(keys, runtime.spread_over(mesh)))
 
 
 def _placed(tree: Any, sharding: Any) -> Any:

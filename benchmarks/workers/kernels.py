@@ -149,6 +149,13 @@ def kernels(text: str, loop: int | None = None) -> list[Kernel]:
     return walk(start, 1)
 
 
+def open_loops(text: str) -> int:
+    """Loops whose trip counts the compiler does not know; they make counts a lower bound."""
+    listed, _ = computations(text)
+    loops = [i for lines in listed.values() for i in lines if i.operation == "while"]
+    return sum(trips(loop.text) is None for loop in loops)
+
+
 def launches(listed: list[Kernel]) -> int:
     """How many launches that is."""
     return sum(kernel.times for kernel in listed)
