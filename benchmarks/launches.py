@@ -171,9 +171,9 @@ def explain(row: Row, mesh: Any) -> None:
     listed = list_kernels(row, program.as_text())
     for kernel in listed:
         lines = ", ".join(kernel.lines[:6])
-        operation = kernel.operation_name.rpartition("body/eval_jaxpr/")[2]
-        print(f"{kernel.times:4d} x {kernel.part:10s} {kernel.name} ({kernel.operation})")
-        print(f"       {kernel.shape}  {operation}\n       {lines}")
+        primitive = kernel.operation_name.rpartition("body/eval_jaxpr/")[2]
+        what = f"{kernel.times:4d} x {kernel.part:10s} {kernel.name} {kernel.shape}"
+        print(f"{what}  op_name: {primitive or 'none'}  from: {lines or 'none'}")
     print(f"{sum(kernel.times for kernel in listed)} launches, {len(listed)} of them different")
 
 
