@@ -61,7 +61,13 @@ def training_table(rows: dict[str, dict]) -> str:
             ]
         )
     head = ["program", "(N, B) x tile", "launches", "target, reached", "of them the task's"]
-    head += ["limit by launches", "by arithmetic", "by memory", "decides", "of the roofline"]
+    head += [
+        "limit by launches",
+        "by arithmetic",
+        "by memory",
+        "decides",
+        "of the roofline, at most",
+    ]
     return table([*head, "GB", "s to compile"], lines)
 
 
@@ -89,7 +95,9 @@ def report(results: dict) -> str:
             "arithmetic and memory would allow: **estimates, not measured on a GPU**, of 5 "
             "microseconds a launch, 67 TFLOP/s in float32 (494 and 989 for N x N products in "
             "`tf32` and `bfloat16`) and 3.35 TB/s. The task is the flip-flop unless the row "
-            "names another; GB is temporary memory.",
+            "names another. Arithmetic and memory are those of the recurrence alone, without "
+            "penalties, deflation, draws and Adam. GB is temporary memory; compiling shared 2 "
+            "cores with other work.",
             training_table(training),
             "Drawing the trials of such a tile at (64, 64), as a program of its own:",
             sampling_table(sampling),
