@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.lax import platform_dependent
 
 from rnnensemble.axes import Array, Key
 
@@ -21,7 +22,7 @@ def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def by_platform(*args: Array) -> Any:
-        return jax.lax.platform_dependent(*args, cpu=in_turn, default=function)
+        return platform_dependent(*args, cpu=in_turn, default=function)
 
     return by_platform
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
-from rnnensemble.networks import VanillaParams, VanillaRNN, cell
+from rnnensemble.networks import MuPRNN, VanillaParams, VanillaRNN, cell, fused
 from rnnensemble.networks.cell import ACTIVATIONS, THIN
 from rnnensemble.networks.recurrence import Scheme, respond
 
@@ -106,8 +106,8 @@ def test_fused_kernel_takes_a_population():
         one = partial(value_and_gradients, partial(respond, scheme), seen=(False, True))
         return jax.vmap(one)(*many)
 
-    fused, scan = all_of(Scheme("tanh", "float32", "interpreted")), all_of(Scheme("tanh"))
-    for a, b in zip(fused, scan, strict=True):
+    kernel, scan = all_of(Scheme("tanh", "float32", "interpreted")), all_of(Scheme("tanh"))
+    for a, b in zip(kernel, scan, strict=True):
         assert not np.allclose(a[0], a[1])
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max())
 
@@ -149,7 +149,6 @@ def test_precision_is_what_its_name_says(method):
     assert 2e-4 < min(errors["bfloat16"]) <= max(errors["bfloat16"]) < 1e-2  # 2^-8 is 4e-3
 
 
-@pytest.mark.filterwarnings("ignore:The Pallas Triton backend is deprecated")  # jax 0.12
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("activation", ["tanh", "relu"])
 def test_fused_kernel_lowers_to_triton(precision, activation):
@@ -204,3 +203,31 @@ def test_initializations():
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         VanillaRNN(**settings)
+
+
+@pytest.mark.parametrize("kind", [VanillaRNN, MuPRNN])
+def test_the_kernel_waits_for_a_gpu_to_confirm_it(kind, monkeypatch):
+    assert kind().fused == "auto"
+    assert not fused.resolved(kind(width=64)).fused
+    assert fused.resolved(kind(width=64, fused=True)).fused
+    monkeypatch.setattr(fused, "CONFIRMED", frozenset({"float32"}))
+    assert fused.resolved(kind(width=64)).fused
+    assert not fused.resolved(kind(width=60)).fused
+    assert not fused.resolved(kind(width=64, fused=False)).fused
+    assert not fused.resolved(kind(width=64, precision="tf32")).fused
+    with pytest.raises(ValueError, match="`fused` must be true, false or 'auto'; got 'on'"):
+        kind(fused="on")
+
+
+def test_the_scan_takes_over_where_the_kernel_does_not_compile(monkeypatch):
+    def broken(*args, **settings):
+        raise NotImplementedError("no such backend\nand more")
+
+    fused._compiles.cache_clear()
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(fused, "states", broken)
+    network = VanillaRNN(width=16, fused=True)
+    with pytest.warns(UserWarning, match=r"the scan takes over \(no such backend\)$"):
+        assert not fused.resolved(network).fused
+    assert not fused.resolved(network).fused  # a second warning would be an error
+    fused._compiles.cache_clear()

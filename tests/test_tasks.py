@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from rnnensemble import tasks
-from rnnensemble.tasks import draws
+from rnnensemble.tasks import draws, flipflop
 from rnnensemble.tasks.lorenz96 import DEVIATION, MEAN
 
 ALL = [
@@ -383,3 +383,26 @@ def test_draws_are_those_of_jax(shape):
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
     other = jax.random.key(5, impl="rbg")
     np.testing.assert_array_equal(draws.bits(other, shape), jax.random.bits(other, shape))
+
+
+@pytest.mark.parametrize("task", [t for t in ALL if t.name != "lorenz96"], ids=str)
+def test_accelerators_draw_the_same_trials(task, monkeypatch):
+    here = draw(task)
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, default, **_: default(*args))
+    jax.clear_caches()
+    there = draw(task)
+    jax.clear_caches()
+    if task.name != "path_integration":
+        for a, b in zip(here, there, strict=True):
+            np.testing.assert_array_equal(b, a)
+        return
+    np.testing.assert_allclose(there.targets, here.targets, atol=5e-5)  # sums round otherwise,
+    assert np.abs(there.inputs - here.inputs).mean() < 1e-4  # most where a walker hardly moves
+
+
+def test_the_last_pulse_is_nothing_before_the_first():
+    pulses = np.zeros((1, 5, 2), np.float32)
+    pulses[0, [1, 3], 0] = 1.0, -1.0
+    for form in (flipflop._held, flipflop._latest):
+        np.testing.assert_array_equal(form(pulses)[0, :, 0], [0, 1, 1, -1, -1])
+        np.testing.assert_array_equal(form(pulses)[0, :, 1], np.zeros(5))

@@ -10,7 +10,7 @@ import numpy as np
 from rnnensemble.learning.deflation import Deflation
 from rnnensemble.learning.penalties import PENALTIES
 from rnnensemble.learning.trainer import Hyperparameters, Training
-from rnnensemble.networks import Network
+from rnnensemble.networks import Network, fused
 from rnnensemble.tasks import Task
 
 
@@ -127,9 +127,11 @@ def shared(config: Any) -> Any:
     """The config without what may differ by network, so that such changes do not recompile.
 
     Such a value becomes 1, or 0 if it is that for all networks: what nobody uses costs nothing.
+    Of a network, it is decided here whether its recurrence is a kernel.
     """
     used = {name: np.any(np.not_equal(getattr(config, name), 0)) for name in config.per_network}
-    return dataclasses.replace(config, **{name: float(each) for name, each in used.items()})
+    config = dataclasses.replace(config, **{name: float(each) for name, each in used.items()})
+    return fused.resolved(config)
 
 
 def shared_deflation(deflation: Deflation | None) -> Deflation | None:

@@ -219,7 +219,7 @@ def train_epoch(
 
     how = {"strength": hyper.strength, "ridge": hyper.ridge}
 
-    def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, ...]]:
+    def step(carry: tuple, step_key: Key) -> tuple[tuple, Array]:
         vector, adam, finite = carry
         trials = task.sample(step_key, training.batch)
         params, paid, predicted = as_params(vector), jnp.zeros(()), jnp.zeros(())

@@ -5,10 +5,13 @@ trials and walks through time; it reads the inputs and writes the states, nothin
 backward kernel does the same against time. `vmap` adds the networks to the grid. What is left,
 one product for each weight gradient, is XLA's.
 
-Written with Pallas for its Triton backend, which jax 0.12 deprecates in favor of Mosaic. It passes
-the tests in Pallas's interpreter and lowers to Triton; it is not measured on a GPU.
+Written with Pallas for its Triton backend, which jax deprecates from 0.11.2 on in favor of Mosaic.
+It passes the tests in Pallas's interpreter and compiles for an H100; it is not measured on a GPU.
 """
 
+import dataclasses
+import functools
+import warnings
 from functools import partial
 from typing import Any
 
@@ -20,6 +23,61 @@ from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, THIN, Vanil
 
 WIDTHS = (16, 32, 64, 128)
 """Widths whose weights fit on the chip and whose products fit its matrix units."""
+
+CONFIRMED: frozenset[str] = frozenset()
+"""Precisions in which a GPU has confirmed that the kernel is right and faster than the scan
+(`python benchmarks/gpu.py check`): what `fused = "auto"` runs it in. None so far."""
+
+
+def require_choice(fused: bool | str) -> None:
+    """Raises ValueError unless this can be asked for."""
+    if not isinstance(fused, bool) and fused != "auto":
+        raise ValueError(f"`fused` must be true, false or 'auto'; got {fused!r}.")
+
+
+def method(fused: bool | str, precision: str) -> Any:
+    """The method of `recurrence.Scheme` that a network's setting stands for."""
+    return "fused" if fused is True or (fused == "auto" and precision in CONFIRMED) else "scan"
+
+
+def resolved(network: Any) -> Any:
+    """The network with `fused` decided: true or false, false where its kernel does not compile."""
+    if not hasattr(network, "fused"):
+        return network
+    wanted = method(network.fused, network.precision) == "fused" and network.width in WIDTHS
+    tau = getattr(network, "tau", 1.0)
+    compiles = wanted and _compiles(network.activation, network.precision, network.width, tau)
+    return dataclasses.replace(network, fused=compiles)
+
+
+@functools.cache
+def _compiles(activation: str, precision: str, width: int, tau: float) -> bool:
+    """Whether this machine's GPU can have the kernels; warns where it cannot. True without a GPU.
+
+    What decides is the width: other shapes only change how often the kernels run.
+    """
+    from rnnensemble.networks.recurrence import Scheme
+
+    scheme = Scheme(activation, precision, "fused", tau)  # type: ignore[arg-type]
+    steps, batch, thin = 2, 64, 3
+    params = VanillaParams(
+        input_weights=jnp.zeros((width, thin)),
+        recurrent_weights=jnp.zeros((width, width)),
+        bias=jnp.zeros(width),
+        readout_weights=jnp.zeros((thin, width)),
+        initial_state=jnp.zeros(width),
+    )
+    trials = [jnp.zeros((steps, batch, thin)), jnp.zeros((steps + 1, batch, width))]
+    try:
+        if jax.default_backend() == "gpu":
+            jax.jit(partial(states, scheme)).lower(params, trials[0]).compile()
+            jax.jit(partial(drives_bar, scheme)).lower(params, *trials[::-1]).compile()
+    except Exception as error:  # whatever the compiler of a GPU or of a jax to come may raise
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        message = f"the fused kernel does not compile here, the scan takes over ({reason[0]})"
+        warnings.warn(message, stacklevel=2)
+        return False
+    return True
 
 
 def fits(params: VanillaParams, batch: int) -> bool:
@@ -117,6 +175,8 @@ def _over_trials(
     from jax.experimental import pallas as pl  # kept out of `import rnnensemble`
     from jax.experimental.pallas import triton
 
+    # said at every compilation, to users who can do nothing about it; docs/accelerators.md says it
+    warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
     _, batch, width = shape
     block, warps = _blocks(scheme.precision, width, batch)
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.networks import recurrence
+from rnnensemble.networks import fused, recurrence
 from rnnensemble.networks.base import require_known, require_width
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
@@ -59,12 +59,13 @@ class MuPRNN:
     gain: float | tuple[float, ...] = 1.0
     activation: Literal["tanh", "relu"] = "tanh"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    fused: bool = False
+    fused: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         require_width(self.width)
         require_known("activation", self.activation, ACTIVATIONS)
         require_known("precision", self.precision, PRODUCTS)
+        fused.require_choice(self.fused)
         if not 0 < self.tau <= 1:
             raise ValueError(f"`tau` must be above 0 and at most 1; got {self.tau!r}.")
 
@@ -110,7 +111,7 @@ class MuPRNN:
                 for name in ("bias", "initial_state", "gamma")
             }
         )
-        method = "fused" if self.fused else "scan"
+        method = fused.method(self.fused, self.precision)
         scheme = recurrence.Scheme(self.activation, self.precision, method, self.tau)
         time_first = jnp.swapaxes(inputs, 0, 1)
         rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)

@@ -185,7 +185,8 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
     with_one = jnp.concatenate([inputs, jnp.ones((steps, batch, 1))], axis=-1)
     if last is not None:
         drives_bar = adjoint(params, states, last, *outside)
-        into_bar = _over_all(with_one, drives_bar).T
+        rows_bar = _over_all(with_one, drives_bar)
+        into_bar = rows_bar[:-1].T, rows_bar[-1]
         gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, _earlier(outputs_bar))
         rest = exact_product(outputs_bar[-1].T, last)
         gradient = gradient._replace(readout_weights=gradient.readout_weights + rest)
@@ -199,7 +200,8 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         joined = _by_platform(scheme, partial(fused.drives_bar, scheme), joined)
     drives_bar = joined(params, states, *outside)
     before, after = ((1, 0), (0, 0), (0, 0)), ((0, 1), (0, 0), (0, 0))
-    into_bar = _over_all(drives_bar, jnp.pad(with_one, after))  # on a GPU no transpose follows
+    columns_bar = _over_all(drives_bar, jnp.pad(with_one, after))  # no transpose follows
+    into_bar = columns_bar[:, :-1], columns_bar[:, -1]
     rows = jnp.pad(outputs_bar, before)
     gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, rows)
     return gradient, exact_product(drives_bar, params.input_weights)[:-1]
@@ -210,7 +212,7 @@ def _weights_bar(
     params: VanillaParams,
     drives_bar: Array,
     states: Array,
-    into_bar: Array,
+    into_bar: tuple[Array, Array],
     outputs_bar: Array,
 ) -> VanillaParams:
     """The gradients of all weights, from arrays whose row t belongs to h_t.
@@ -220,7 +222,7 @@ def _weights_bar(
         params: The weights.
         drives_bar: d_{t+1}, the gradient of the drive that h_t takes part in, `[.., B, N]`.
         states: h_t, `[.., B, N]`.
-        into_bar: The gradient of the weights of inputs, and of the bias, `[N, I + 1]`.
+        into_bar: The gradients of the input weights, `[N, I]`, and of the bias, `[N]`.
         outputs_bar: dL/dy_t, `[.., B, O]`.
     """
     first_bar = jnp.sum(drives_bar[0], axis=0)
@@ -228,9 +230,9 @@ def _weights_bar(
     if scheme.tau != 1:
         start_bar += (1 / scheme.tau - 1) * first_bar
     return VanillaParams(
-        input_weights=into_bar[:, :-1],
+        input_weights=into_bar[0],
         recurrent_weights=_over_all(drives_bar, states, scheme.precision),
-        bias=into_bar[:, -1],
+        bias=into_bar[1],
         readout_weights=_over_all(outputs_bar, states),
         initial_state=start_bar,
     )

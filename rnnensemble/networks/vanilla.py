@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
-from rnnensemble.networks import recurrence
+from rnnensemble.networks import fused, recurrence
 from rnnensemble.networks.base import require_known, require_width
 from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, VanillaParams, drive
 
@@ -35,7 +35,9 @@ class VanillaRNN:
             rounded to 11 or 8 significant bits before exact products and float32 sums.
         fused: Whether NVIDIA GPUs run the recurrence as one kernel where the shapes allow it
             (widths 16, 32, 64, 128; at most 8 inputs and outputs; batches divisible by 16).
-            Off by default: not measured on a GPU.
+            `auto` runs it where a GPU has confirmed that it is right and faster
+            (`fused.CONFIRMED`): nowhere yet, it is not measured on a GPU. Where the kernel does
+            not compile, the scan takes over with a warning.
     """
 
     kind: ClassVar[str] = "vanilla"
@@ -48,13 +50,14 @@ class VanillaRNN:
     gain: float | tuple[float, ...] = 1.0
     train_initial_state: bool = False
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    fused: bool = False
+    fused: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
         require_width(self.width)
         require_known("activation", self.activation, ACTIVATIONS)
         require_known("precision", self.precision, PRODUCTS)
         require_known("initialization", self.initialization, INITIALIZATIONS)
+        fused.require_choice(self.fused)
 
     def init(self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array) -> VanillaParams:
         """Draws the weights of one network.
@@ -92,7 +95,7 @@ class VanillaRNN:
         if not self.train_initial_state:
             start = jax.lax.stop_gradient(params.initial_state)
             params = params._replace(initial_state=start)
-        method = "fused" if self.fused else "scan"
+        method = fused.method(self.fused, self.precision)
         scheme = recurrence.Scheme(self.activation, self.precision, method)
         rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
