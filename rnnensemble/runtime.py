@@ -69,7 +69,41 @@ def network_mesh(devices: int | None = None) -> Mesh:
         raise ValueError(
             f"`devices` must lie between 1 and the {len(local)} local devices; got {count}."
         )
-    return jax.make_mesh((count,), (AXIS,), devices=local[:count], axis_types=(AxisType.Auto,))
+    return _mesh_of(local[:count])
+
+
+def host_mesh(mesh: Mesh) -> Mesh:
+    """A mesh over the host's cores, for what accelerators are slower at; on CPUs the mesh itself.
+
+    There are as many as `use_all_cores` made, which counts beside accelerators too, and one
+    otherwise. Where JAX_PLATFORMS leaves the CPU out, the mesh given does the work.
+    """
+    cores = _host_devices()
+    return mesh if _on_cpu(mesh) or not cores else _mesh_of(cores)
+
+
+@contextlib.contextmanager
+def on_host() -> Iterator[None]:
+    """Arrays made inside the block lie on the host's CPU, and programs of theirs run there."""
+    cores = _host_devices()
+    with jax.default_device(cores[0]) if cores else contextlib.nullcontext():
+        yield
+
+
+def _host_devices() -> list[jax.Device]:
+    """The host's CPU devices; none where JAX_PLATFORMS leaves them out."""
+    try:
+        return jax.local_devices(backend="cpu")
+    except RuntimeError:
+        return []
+
+
+def _on_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == "cpu"
+
+
+def _mesh_of(devices: list[jax.Device]) -> Mesh:
+    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 
 def default_tile(mesh: Mesh, item_bytes: int = 0) -> int:

@@ -29,6 +29,15 @@ class Metric(abc.ABC):
         """What `prepare` makes use of; of several arrays it takes a dictionary by these names."""
         return (self.data,)
 
+    @property
+    def on_host(self) -> bool:
+        """Whether pairs are compared on the host's cores where the devices are accelerators.
+
+        A search of many short loops, whose lengths depend on the data, is faster there: each of
+        their steps is a few launches, and the host must hear whether another one follows.
+        """
+        return False
+
     @abc.abstractmethod
     def check(self, shape: Any) -> None:
         """Raises ValueError unless data of this shape (of one network) can be prepared.
