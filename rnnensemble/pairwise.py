@@ -125,9 +125,9 @@ def compare_networks(
         checkpoint: Keeps unfinished results and gives them back at the next call.
         progress: Called with the pairs done and the pairs in all.
 
-    On a machine with accelerators a metric may run on the host's cores (`Metric.on_host`; PIF
-    does unless its `place` is `device`): all of them, whatever `devices`, `tile` and `memory` say
-    of accelerators. `use_all_cores` makes every core a device.
+    On a machine with accelerators a metric may run on the host's cores (`Metric.host_cores`; for
+    PIF its `place` decides): all of them, whatever `devices`, `tile` and `memory` say of
+    accelerators. `use_all_cores` makes every core a device.
 
     Returns:
         The pairs, their distances and the evidence for them.
@@ -205,7 +205,7 @@ def require_feasible(
 
 def mesh_for(metric: Metric, mesh: Any) -> Any:
     """The devices that a metric's pairs are compared on, where others are at hand."""
-    return runtime.host_mesh(mesh) if metric.on_host else mesh
+    return runtime.host_mesh(mesh, cores=metric.host_cores)
 
 
 def place_for(

@@ -24,8 +24,8 @@ def use_all_cores() -> None:
     """Makes every CPU core a JAX device; call it before JAX touches a device.
 
     Two single-core devices train about twice as fast as one two-core device, since small
-    matrix products do not thread well. Does nothing on GPUs and TPUs, or when the number of
-    CPU devices was already chosen.
+    matrix products do not thread well. Beside GPUs and TPUs the cores are there for what is
+    faster on them (`host_mesh`). Does nothing when the number of CPU devices was already chosen.
     """
     chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
     if chosen < 0 and "XLA_FLAGS" not in os.environ:
@@ -72,14 +72,22 @@ def network_mesh(devices: int | None = None) -> Mesh:
     return _mesh_of(local[:count])
 
 
-def host_mesh(mesh: Mesh) -> Mesh:
-    """A mesh over the host's cores, for what accelerators are slower at; on CPUs the mesh itself.
+def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:
+    """A mesh over the host's cores, where they are enough to be faster than accelerators.
 
-    There are as many as `use_all_cores` made, which counts beside accelerators too, and one
-    otherwise. Where JAX_PLATFORMS leaves the CPU out, the mesh given does the work.
+    `use_all_cores` makes every core a device, beside accelerators too; there is one otherwise,
+    and none where JAX_PLATFORMS leaves the CPU out.
+
+    Args:
+        mesh: The devices at hand, as `network_mesh` makes it.
+        cores: How many cores are as fast as one accelerator.
+
+    Returns:
+        All cores of the host, or the mesh itself if it is of cores or they are too few.
     """
-    cores = _host_devices()
-    return mesh if _on_cpu(mesh) or not cores else _mesh_of(cores)
+    host = _host_devices()
+    enough = len(host) >= max(cores * mesh.size, 1)
+    return mesh if _on_cpu(mesh) or not enough else _mesh_of(host)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What a metric is: prepare once a network, compare once a pair."""
 
 import abc
+import math
 from typing import Any, ClassVar
 
 from rnnensemble.axes import Key
@@ -30,13 +31,14 @@ class Metric(abc.ABC):
         return (self.data,)
 
     @property
-    def on_host(self) -> bool:
-        """Whether pairs are compared on the host's cores where the devices are accelerators.
+    def host_cores(self) -> float:
+        """How many of the host's cores compare pairs as fast as one accelerator.
 
-        A search of many short loops, whose lengths depend on the data, is faster there: each of
-        their steps is a few launches, and the host must hear whether another one follows.
+        Where the host has more of them, pairs are compared there: a search of many short loops,
+        whose lengths depend on the data, leaves an accelerator waiting, since each step is a few
+        launches and the host must hear whether another one follows.
         """
-        return False
+        return math.inf
 
     @abc.abstractmethod
     def check(self, shape: Any) -> None:

@@ -51,9 +51,11 @@ def retracted(m: Array, coefficients: Array) -> Array:
         m: M, `[n, n]`.
         coefficients: What `cubics` returned for the interval of its singular values, `[steps, 2]`.
     """
-    for a, b in coefficients:
-        m = a * m - b * m @ (m.T @ m)
-    return m
+
+    def step(x: Array, cubic: Array) -> tuple[Array, None]:
+        return cubic[0] * x - cubic[1] * x @ (x.T @ x), None
+
+    return jax.lax.scan(step, m, coefficients)[0]
 
 
 def polar_factor(m: Array, *, least: float = 1e-4) -> Array:

@@ -1,6 +1,7 @@
 """Permutation-invariant Frobenius distance of weights."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -23,6 +24,8 @@ from rnnensemble.metrics.matching import (
     random_starts,
 )
 
+HOST_CORES = 8
+"""So many cores are as fast as a GPU, by an estimate (docs/metrics/pif.md)."""
 REACH = 1e-4
 """Starts whose distance ends within this of the least, relative to it, have reached it."""
 
@@ -106,8 +109,8 @@ class PIF(Metric):
         steps: Frank-Wolfe steps with exact vertices at most.
         tolerance: They stop when P moves by less, in Frobenius norm over sqrt(N).
         place: Where pairs are matched on a machine with accelerators: `host` for its CPU cores,
-            `device` for the accelerators; None for the host, which is faster by our estimate
-            (docs/metrics/pif.md). Decides nothing but the time.
+            `device` for the accelerators; None for the host if it has at least 8 cores for each
+            of them, by our estimate (docs/metrics/pif.md). Decides nothing but the time.
     """
 
     name: ClassVar[str] = "pif"
@@ -143,8 +146,8 @@ class PIF(Metric):
         return tuple(AXES) if self.parameters == "all" else ("weights",)
 
     @property
-    def on_host(self) -> bool:
-        return self.place != "device"
+    def host_cores(self) -> float:
+        return {"host": 0, "device": math.inf, None: HOST_CORES}[self.place]
 
     def check(self, shape: Any) -> None:
         if self.parameters == "all":
