@@ -163,7 +163,7 @@ def one_accelerator(monkeypatch):
 def test_pairs_go_to_the_host_where_its_cores_are_faster(
     monkeypatch, one_accelerator, metric, enough, on_host
 ):
-    data = ACTIVITY if isinstance(metric, DSA) else RNG.normal(size=(3, 9, 9))
+    data = ACTIVITY if isinstance(metric, DSA) else np.random.default_rng(1).normal(size=(3, 9, 9))
     expected = distance_matrix(metric, data, devices=2)
     monkeypatch.setattr(pif, "HOST_CORES", enough)
     seen = []
@@ -181,7 +181,9 @@ def test_pairs_go_to_the_host_where_its_cores_are_faster(
 
 def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
     mesh = runtime.network_mesh(1)
-    features = blocks.prepare_networks(PIF(), [*RNG.normal(size=(3, 9, 9))], mesh=mesh)
+    features = blocks.prepare_networks(
+        PIF(), [*np.random.default_rng(1).normal(size=(3, 9, 9))], mesh=mesh
+    )
     seen = []
 
     def compare(*args, where, **options):

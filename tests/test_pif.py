@@ -358,6 +358,7 @@ def test_pairs_on_two_devices_as_alone():
         (lambda: PIF(starts=0), "`starts` must be at least 1; got 0"),
         (lambda: PIF(soft_steps=0), "`soft_steps` must be at least 1; got 0"),
         (lambda: PIF(tolerance=-1.0), "`tolerance` must be at least 0"),
+        (lambda: PIF(place="gpu"), "`place` must be 'host', 'device' or None; got 'gpu'"),
         (lambda: PIF(parameters="some"), "`parameters` must be 'recurrent' or 'all'; got 'some'"),
         (lambda: PIF().check((3, 4)), r"`weights` must be \[K, N, N\]"),
         (lambda: PIF().check({"bias": (3,)}), r"`weights` must be \[K, N, N\]"),

@@ -15,6 +15,8 @@ ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
 OPENING = 3
 """So many first steps are long and need little precision."""
+SMALL = 10
+"""Up to this rank the calls of a climb cost a CPU core more than its arithmetic."""
 REACH = 1e-4
 """Starts whose euclidean distance ends within this of the least have reached it."""
 
@@ -102,8 +104,10 @@ def align(
         Stage(going_on(starts, 8), 4),
         Stage(last, late_steps, late_iterations(len(a)), patience=3),
     )
+    # of small matrices a CPU core takes twice as many in hardly more time
+    width = min(starts, 2 * last if len(a) <= SMALL else last)
     at = jax.lax.platform_dependent(
-        a, b, at, cpu=partial(climb, stages=stages, width=last), default=partial(in_two, stages)
+        a, b, at, cpu=partial(climb, stages=stages, width=width), default=partial(in_two, stages)
     )
     rotations = at.rotation
     distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(rotations)

@@ -83,9 +83,7 @@ def begin(a: Array, b: Array, c: Array) -> Climber:
     return Climber(c, turned, -jnp.sum((a - turned) ** 2) / 2, damping)
 
 
-def climb(
-    a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], width: int
-) -> Climber:
+def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], width: int) -> Climber:
     """Climbs in stages, each by the closest that climbed in the one before.
 
     All stages run through one trace of a step, whose numbers are data: traced once for each
