@@ -8,6 +8,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -98,7 +99,7 @@ def on_host() -> Iterator[None]:
         yield
 
 
-def _host_devices() -> list[jax.Device]:
+def _host_devices() -> list[Any]:
     """The host's CPU devices; none where JAX_PLATFORMS leaves them out."""
     try:
         return jax.local_devices(backend="cpu")
@@ -110,7 +111,7 @@ def _on_cpu(mesh: Mesh) -> bool:
     return mesh.devices.flat[0].platform == "cpu"
 
 
-def _mesh_of(devices: list[jax.Device]) -> Mesh:
+def _mesh_of(devices: list[Any]) -> Mesh:
     return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 

@@ -59,7 +59,7 @@ def test_step_and_jacobian_are_those_of_the_network(network):
 
 
 def test_points_are_refined_on_the_host_in_float64(monkeypatch):
-    """Where the second CPU device is the default, as a GPU would be, the first one does the work."""
+    """Where another device is the default, as a GPU would be, the first CPU does the work."""
     network = VanillaRNN(width=5)
     params = jax.tree.map(lambda x: x[0], params_of(0.5 * orthogonal(5)))
     host, default = jax.local_devices(backend="cpu")

@@ -142,9 +142,9 @@ def test_the_first_items_are_mapped_whatever_their_number(tile):
 
 @pytest.fixture
 def one_accelerator(monkeypatch):
-    """The first of two CPU devices passes for an accelerator, the second for the host's one core."""
+    """Of two CPU devices the first passes for an accelerator, the second for the host's core."""
     accelerator, core = jax.local_devices()
-    on_core = lambda mesh: mesh.devices.flat[0] == core  # noqa: E731
+    on_core = lambda mesh: mesh.devices.flat[0] == core
     monkeypatch.setattr(runtime, "_on_cpu", on_core)
     monkeypatch.setattr(runtime, "_host_devices", lambda: [core])
     return accelerator, core

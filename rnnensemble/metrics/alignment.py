@@ -157,7 +157,7 @@ def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:
     n, half = len(u), (count + 1) // 2
     # behind a barrier they are drawn once: fused, each use would draw them again and be compiled
     signs = jax.lax.optimization_barrier(jax.random.rademacher(key, (3, count, n), u.dtype))
-    turns = jnp.prod(signs[:2], axis=-1) * np.resize(np.float32([1, -1]), count)
+    turns = jnp.prod(signs[:2], axis=-1) * np.resize(np.array([1, -1], np.float32), count)
     signs = signs.at[:2, :, -1].multiply(turns)  # now of determinant 1, -1, 1, ...
     framed = jnp.einsum("ij,sj,kj->sik", u, signs[0, :half].at[0].set(1.0), v)
     fixed = jnp.asarray(haar_rotations(count - half, n), u.dtype)

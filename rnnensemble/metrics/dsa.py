@@ -204,7 +204,7 @@ def eigenvalues(matrix: Array) -> Array:
         shape = jax.ShapeDtypeStruct((*matrix.shape[:-1], 2), matrix.dtype)
         return jax.pure_callback(_host_eigenvalues, shape, matrix, vmap_method="broadcast_all")
 
-    on_device = {name: factorization.eigenvalues for name in factorization.with_eigenvalues()}
+    on_device = dict.fromkeys(factorization.with_eigenvalues(), factorization.eigenvalues)
     return jax.lax.platform_dependent(matrix, **on_device, default=on_host)
 
 
