@@ -17,7 +17,7 @@ from rnnensemble.levels import Distances, Subject, evaluation_key
 from rnnensemble.metrics import DSA, PIF, Disagreement
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pif import AXES
-from rnnensemble.pairwise import distance_matrix
+from rnnensemble.pairwise import distance_matrix, mesh_for
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
 from rnnensemble.topology import Topology, measure_topology
@@ -281,10 +281,9 @@ def _weights(
     effective = subject.network.effective(subject.params)
     parameters = {name: getattr(effective, name) for name in names}
     again = levels.renumbered(parameters, seed=analysis.seed, signed=pif.signed)
+    mesh = mesh_for(pif, subject.mesh)
     features = [
-        prepare_networks(
-            pif, as_networks(each["recurrent_weights"] if alone else each), mesh=subject.mesh
-        )
+        prepare_networks(pif, as_networks(each["recurrent_weights"] if alone else each), mesh=mesh)
         for each in (parameters, again)
     ]
     return levels.distances(pif, *features, subject=subject, seed=analysis.seed, progress=progress)

@@ -6,7 +6,7 @@ elsewhere. All code that is mapped over networks or pairs takes its factorizatio
 """
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any
 
 import jax
@@ -63,6 +63,21 @@ def eigenvalues(matrix: Array) -> Array:
     """Eigenvalues of a real matrix as real and imaginary parts, `[n, 2]`."""
     values = jnp.linalg.eigvals(matrix)
     return jnp.stack([values.real, values.imag], axis=-1)
+
+
+@cache
+def with_eigenvalues() -> tuple[str, ...]:
+    """Platforms that this JAX can take `eigenvalues` on: it lowers them, or says that it cannot."""
+
+    def has(platform: str) -> bool:
+        traced = jax.jit(jnp.linalg.eigvals).trace(jax.ShapeDtypeStruct((2, 2), jnp.float32))
+        try:
+            traced.lower(lowering_platforms=(platform,))
+        except NotImplementedError:
+            return False
+        return True
+
+    return tuple(filter(has, ("cpu", "cuda", "rocm", "tpu")))
 
 
 @_one_by_one_on_cpu

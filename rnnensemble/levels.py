@@ -9,14 +9,14 @@ import numpy as np
 
 from rnnensemble import intervals, mapping, runtime
 from rnnensemble.axes import Key
-from rnnensemble.blocks import Preparation, compare_pairs, plan
+from rnnensemble.blocks import Preparation, compare_pairs
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.learning.recipe import shared
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.pif import AXES
-from rnnensemble.pairwise import as_matrix
+from rnnensemble.pairwise import as_matrix, place_for
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
 
@@ -165,7 +165,7 @@ def distances(
         metric,
         jax.tree.map(lambda *x: np.concatenate(x), features, others),
         (np.append(first, own), np.append(second, own + count)),
-        where=plan(features, subject.mesh, subject.tile),
+        where=place_for(metric, features, subject.mesh, tile=subject.tile),
         seed=seed,
         progress=progress,
     )

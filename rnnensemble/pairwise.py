@@ -125,6 +125,10 @@ def compare_networks(
         checkpoint: Keeps unfinished results and gives them back at the next call.
         progress: Called with the pairs done and the pairs in all.
 
+    On a machine with accelerators a metric may run on the host's cores (`Metric.host_cores`; for
+    PIF its `place` decides): all of them, whatever `devices`, `tile` and `memory` say of
+    accelerators. `use_all_cores` makes every core a device.
+
     Returns:
         The pairs, their distances and the evidence for them.
 
@@ -196,7 +200,33 @@ def require_feasible(
     require_comparable(metric, sets, names)
     require_room(*(len(each) for each in sets), name=names[0])
     expected = expected_features(metric, [one for each in sets for one in each])
-    return plan(expected, runtime.network_mesh(devices), tile, memory)
+    return place_for(metric, expected, runtime.network_mesh(devices), tile=tile, memory=memory)
+
+
+def mesh_for(metric: Metric, mesh: Any) -> Any:
+    """The devices that a metric's pairs are compared on, where others are at hand."""
+    return runtime.host_mesh(mesh, cores=metric.host_cores)
+
+
+def place_for(
+    metric: Metric,
+    features: Any,
+    mesh: Any,
+    *,
+    tile: int | None = None,
+    memory: float | None = None,
+) -> Where:
+    """Where a metric's pairs are compared: on the devices given, or on the host's cores.
+
+    A tile and an amount of memory that were meant for accelerators do not hold for cores.
+
+    Raises:
+        ValueError: As `blocks.plan`.
+    """
+    chosen = mesh_for(metric, mesh)
+    if chosen is not mesh:
+        tile = memory = None
+    return plan(features, chosen, tile, memory)
 
 
 def require_room(count: int, others: int | None = None, *, name: str = "data") -> None:

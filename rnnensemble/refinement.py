@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble import runtime
 from rnnensemble.networks import Network
 
 POLISHING = 4
@@ -18,13 +19,16 @@ def exact(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States `[P, N]`, F(h) - h and Jacobians there, in float64.
 
-    The number of states is rounded up for the device, so that few programs are compiled.
+    Computed on the host's CPU whatever the other devices: accelerators have little float64 or
+    none, and the points of one network are few. Their number is rounded up, so that few programs
+    are compiled.
     """
     count = len(states)
     rows = np.zeros((max(8, 1 << max(count - 1, 0).bit_length()), states.shape[1]))
     rows[:count] = states
-    with jax.enable_x64(True):
-        as_64 = partial(jax.tree.map, lambda x: jnp.asarray(x, jnp.float64))
+    with jax.enable_x64(True), runtime.on_host():
+        # by way of the host, since an array of another device would stay there
+        as_64 = partial(jax.tree.map, lambda x: jnp.asarray(np.asarray(x), jnp.float64))
         found = _step_and_slope(as_64(params), as_64(rows), as_64(inputs), network=network)
         gaps, slopes = (np.asarray(each)[:count] for each in found)
     return rows[:count], gaps, slopes

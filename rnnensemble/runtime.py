@@ -8,6 +8,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -27,8 +28,8 @@ def use_all_cores() -> None:
     """Makes every CPU core a JAX device; call it before JAX touches a device.
 
     Two single-core devices train about twice as fast as one two-core device, since small
-    matrix products do not thread well. Does nothing on GPUs and TPUs, or when the number of
-    CPU devices was already chosen.
+    matrix products do not thread well. Beside GPUs and TPUs the cores are there for what is
+    faster on them (`host_mesh`). Does nothing when the number of CPU devices was already chosen.
     """
     chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
     if chosen < 0 and "XLA_FLAGS" not in os.environ:
@@ -72,7 +73,49 @@ def network_mesh(devices: int | None = None) -> Mesh:
         raise ValueError(
             f"`devices` must lie between 1 and the {len(local)} local devices; got {count}."
         )
-    return jax.make_mesh((count,), (AXIS,), devices=local[:count], axis_types=(AxisType.Auto,))
+    return _mesh_of(local[:count])
+
+
+def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:
+    """A mesh over the host's cores, where they are enough to be faster than accelerators.
+
+    `use_all_cores` makes every core a device, beside accelerators too; there is one otherwise,
+    and none where JAX_PLATFORMS leaves the CPU out.
+
+    Args:
+        mesh: The devices at hand, as `network_mesh` makes it.
+        cores: How many cores are as fast as one accelerator.
+
+    Returns:
+        All cores of the host, or the mesh itself if it is of cores or they are too few.
+    """
+    host = _host_devices()
+    enough = len(host) >= max(cores * mesh.size, 1)
+    return mesh if _on_cpu(mesh) or not enough else _mesh_of(host)
+
+
+@contextlib.contextmanager
+def on_host() -> Iterator[None]:
+    """Arrays made inside the block lie on the host's CPU, and programs of theirs run there."""
+    cores = _host_devices()
+    with jax.default_device(cores[0]) if cores else contextlib.nullcontext():
+        yield
+
+
+def _host_devices() -> list[Any]:
+    """The host's CPU devices; none where JAX_PLATFORMS leaves them out."""
+    try:
+        return jax.local_devices(backend="cpu")
+    except RuntimeError:
+        return []
+
+
+def _on_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == "cpu"
+
+
+def _mesh_of(devices: list[Any]) -> Mesh:
+    return jax.make_mesh((len(devices),), (AXIS,), devices=devices, axis_types=(AxisType.Auto,))
 
 
 def default_tile(

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble import distance_matrix
+from rnnensemble import distance_matrix, factorization
 from rnnensemble.metrics import DSA
-from rnnensemble.metrics.alignment import as_operator
-from rnnensemble.metrics.ascent import local_model
+from rnnensemble.metrics.alignment import as_operator, haar_rotations, in_two
+from rnnensemble.metrics.ascent import Stage, begin, climb, local_model
 
 RNG = np.random.default_rng(0)
 align = jax.jit(lambda key, a, b: DSA().align(key, a, b))
@@ -102,6 +102,83 @@ def test_local_model_equals_autodiff():
     np.testing.assert_allclose(gradient, jax.grad(overlap)(zero), atol=1e-5)
     curved = jax.jvp(jax.grad(overlap), (zero,), (x,))[1]
     np.testing.assert_allclose(hessian_times(x), curved, atol=1e-4)
+
+
+STAGES = (
+    Stage(10, 2, iterations=3, longest=4.0),
+    Stage(10, 3),
+    Stage(6, 2),
+    Stage(5, 2),
+    Stage(4, 20, iterations=6, patience=3),
+)
+
+
+def unit_operators(seed):
+    """Two that draw from no other test's generator."""
+    pair = np.random.default_rng(seed).normal(size=(2, 6, 6))
+    return (jnp.asarray(x / np.linalg.norm(x), jnp.float32) for x in pair)
+
+
+def climbers_at(a, b):
+    return jax.vmap(lambda c: begin(a, b, c))(jnp.asarray(haar_rotations(10, len(a)), jnp.float32))
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 10])
+def test_groups_do_not_change_a_climb(width):
+    """Groups of any size, full or not, end where each stage ends on its own, its best first."""
+    a, b = unit_operators(0)
+    found = jax.jit(lambda a, b, at: climb(a, b, at, stages=STAGES, width=width))(
+        a, b, climbers_at(a, b)
+    )
+    at = climbers_at(a, b)
+    for stage in STAGES:
+        best = np.argsort(-np.asarray(at.closeness), kind="stable")[: stage.climbers]
+        at = jax.tree.map(lambda x, best=best: x[best], at)
+        at = climb(a, b, at, stages=(stage,), width=stage.climbers)
+    assert found.closeness.shape == (4,)
+    np.testing.assert_allclose(found.closeness, at.closeness, atol=1e-5)
+    np.testing.assert_allclose(found.rotation, at.rotation, atol=1e-3)
+
+
+def test_a_climb_in_two_parts_is_the_climb():
+    """What accelerators do ends where CPUs end."""
+    a, b = unit_operators(1)
+    at = climbers_at(a, b)
+    one, two = climb(a, b, at, stages=STAGES, width=4), in_two(STAGES, a, b, at)
+    np.testing.assert_allclose(one.closeness, two.closeness, atol=1e-5)
+    np.testing.assert_allclose(one.rotation, two.rotation, atol=1e-3)
+
+
+def test_a_climb_never_ends_further_away():
+    a, b = unit_operators(2)
+    at = climbers_at(a, b)
+    stays = climb(a, b, at, stages=(Stage(10, 0),), width=4)
+    best = np.sort(np.asarray(at.closeness))[::-1]
+    np.testing.assert_array_equal(stays.closeness, best)
+    ends = climb(a, b, at, stages=(Stage(10, 5),), width=4)
+    assert (ends.closeness >= stays.closeness).all()
+    np.testing.assert_allclose(
+        ends.rotation @ ends.rotation.mT, np.broadcast_to(np.eye(6), (10, 6, 6)), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("starts", [1, 2, 5, 17])
+def test_few_starts_are_enough_for_symmetric_operators(starts):
+    a, b = (x + x.T for x in np.random.default_rng(starts).normal(size=(2, 5, 5)))
+    pair = [as_operator(jnp.asarray(x, jnp.float32)) for x in (a, b)]
+    found = jax.jit(DSA(starts=starts, early_steps=2).align)(jax.random.key(0), *pair)
+    assert float(found.distance) == pytest.approx(float(found.lower_bound), abs=1e-4)
+
+
+def test_eigenvalues_need_no_host_callback_on_a_gpu():
+    """Lowered for NVIDIA without one at hand: cusolver's decomposition, or JAX's own of LAPACK."""
+    assert {"cpu", "cuda"} <= set(factorization.with_eigenvalues())
+    assert "tpu" not in factorization.with_eigenvalues()
+    metric = DSA(rank=3, score="wasserstein")
+    traced = jax.jit(jax.vmap(metric.prepare)).trace(jnp.ones((2, 3, 9, 5)))
+    program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "callback" not in program
+    assert "geev" in program or "hybrid_eig" in program
 
 
 def activity(trials=6, steps=40, units=9):

@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import brentq, fsolve
 
 import rnnensemble as rnne
+from rnnensemble import refinement
 from rnnensemble.attractors import find_cycle
 from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points, search_from
 from rnnensemble.networks import MuPRNN, VanillaRNN
@@ -55,6 +56,29 @@ def test_step_and_jacobian_are_those_of_the_network(network):
     found = network.jacobian(params, before, inputs[:, 4])
     automatic = jax.vmap(jax.jacfwd(lambda h, x: network.step(params, h, x)))
     np.testing.assert_allclose(found, automatic(before, inputs[:, 4]), atol=1e-6)
+
+
+def test_points_are_refined_on_the_host_in_float64(monkeypatch):
+    """Where another device is the default, as a GPU would be, the first CPU does the work."""
+    network = VanillaRNN(width=5)
+    params = jax.tree.map(lambda x: x[0], params_of(0.5 * orthogonal(5)))
+    host, default = jax.local_devices(backend="cpu")
+    seen, compute = [], refinement._step_and_slope
+
+    def watched(*args, **options):
+        found = compute(*args, **options)
+        seen.extend(jax.tree.leaves((args, found)))
+        return found
+
+    monkeypatch.setattr(refinement, "_step_and_slope", watched)
+    states = np.random.default_rng(0).normal(size=(3, 5))
+    with jax.default_device(default):
+        there = jax.tree.map(jnp.asarray, params)
+        rows, gaps, _ = refinement.exact(network, there, np.zeros(1, np.float32), states)
+    assert all(x.devices() == {host} for x in seen)
+    assert {x.dtype for x in seen} == {np.dtype("float64")}
+    expected = np.tanh(rows @ np.float64(params.recurrent_weights).T) - rows
+    np.testing.assert_allclose(gaps, expected, atol=1e-12)
 
 
 def test_a_linear_network_rests_at_its_closed_form():

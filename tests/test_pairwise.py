@@ -10,9 +10,19 @@ import pytest
 import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, mapping, runtime
+from rnnensemble import (
+    DSA,
+    PIF,
+    blocks,
+    compare_networks,
+    distance_matrix,
+    levels,
+    mapping,
+    pairwise,
+    runtime,
+)
 from rnnensemble.arrays import MatrixCheckpoint
-from rnnensemble.metrics import Metric
+from rnnensemble.metrics import Metric, pif
 
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
@@ -128,6 +138,77 @@ def test_the_first_items_are_mapped_whatever_their_number(tile):
     for count in range(slots + 1):
         found = mapping.map_first(jnp.add, items, 1.0, count=count, mesh=mesh, tile=tile)
         np.testing.assert_array_equal(found[:count], items[:count] + 1)
+
+
+@pytest.fixture
+def one_accelerator(monkeypatch):
+    """Of two CPU devices the first passes for an accelerator, the second for the host's core."""
+    accelerator, core = jax.local_devices()
+    on_core = lambda mesh: mesh.devices.flat[0] == core
+    monkeypatch.setattr(runtime, "_on_cpu", on_core)
+    monkeypatch.setattr(runtime, "_host_devices", lambda: [core])
+    return accelerator, core
+
+
+@pytest.mark.parametrize(
+    ("metric", "enough", "on_host"),
+    [
+        (PIF(place="host"), 8, True),
+        (PIF(place="device"), 1, False),
+        (PIF(), 1, True),
+        (PIF(), 2, False),  # one core is too few
+        (DSA(rank=3, starts=8), 1, False),
+    ],
+)
+def test_pairs_go_to_the_host_where_its_cores_are_faster(
+    monkeypatch, one_accelerator, metric, enough, on_host
+):
+    data = ACTIVITY if isinstance(metric, DSA) else np.random.default_rng(1).normal(size=(3, 9, 9))
+    expected = distance_matrix(metric, data, devices=2)
+    monkeypatch.setattr(pif, "HOST_CORES", enough)
+    seen = []
+
+    def compare(*args, where, **options):
+        seen.append(where)
+        return blocks.compare_pairs(*args, where=where, **options)
+
+    monkeypatch.setattr(pairwise, "compare_pairs", compare)
+    found = distance_matrix(metric, data, devices=1, tile=4)
+    assert list(seen[0].mesh.devices.flat) == [one_accelerator[on_host]]
+    assert seen[0].tile == (1 if on_host else 4)  # meant for the accelerator
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
+    mesh = runtime.network_mesh(1)
+    features = blocks.prepare_networks(
+        PIF(), [*np.random.default_rng(1).normal(size=(3, 9, 9))], mesh=mesh
+    )
+    seen = []
+
+    def compare(*args, where, **options):
+        seen.append(where.mesh)
+        return blocks.compare_pairs(*args, where=where, **options)
+
+    monkeypatch.setattr(levels, "compare_pairs", compare)
+    subject = levels.Subject(np.zeros(3), None, mesh, 4)
+    matrices = [
+        levels.distances(PIF(place=place), features, features, subject=subject, seed=0).matrix
+        for place in ("device", "host")
+    ]
+    assert [mesh.devices.flat[0] for mesh in seen] == [*one_accelerator]
+    np.testing.assert_allclose(*matrices, rtol=1e-5)
+
+
+def test_a_host_without_cores_for_jax_leaves_the_work_to_the_devices(monkeypatch):
+    mesh = runtime.network_mesh(1)
+    assert runtime.host_mesh(mesh, cores=0) is mesh  # of cores already
+    monkeypatch.setattr(runtime, "_on_cpu", lambda mesh: False)
+    assert runtime.host_mesh(mesh, cores=0).size == 2
+    monkeypatch.setattr(runtime, "_host_devices", list)  # JAX_PLATFORMS=cuda
+    assert runtime.host_mesh(mesh, cores=0) is mesh
+    with runtime.on_host():
+        jnp.zeros(1)
 
 
 def blas_threads():

@@ -13,7 +13,7 @@ from rnnensemble import distance_matrix
 from rnnensemble.metrics import PIF
 from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.matching import Problem, Vertex, best_vertex, exchange
-from rnnensemble.metrics.pif import distance, lower_bound
+from rnnensemble.metrics.pif import HOST_CORES, distance, lower_bound
 
 KEY = jax.random.key(0)
 
@@ -112,6 +112,12 @@ def match_all(first, second, **settings):
     assert found.distance <= difference(first, second) * (1 + 1e-5)
     assert 0 <= found.lower_bound <= found.distance
     return found
+
+
+def test_where_pairs_are_matched_is_a_setting():
+    assert PIF(place="host").host_cores == 0
+    assert PIF(place="device").host_cores == np.inf
+    assert PIF().host_cores == HOST_CORES
 
 
 def all_vertices(n, signed):
@@ -352,6 +358,7 @@ def test_pairs_on_two_devices_as_alone():
         (lambda: PIF(starts=0), "`starts` must be at least 1; got 0"),
         (lambda: PIF(soft_steps=0), "`soft_steps` must be at least 1; got 0"),
         (lambda: PIF(tolerance=-1.0), "`tolerance` must be at least 0"),
+        (lambda: PIF(place="gpu"), "`place` must be 'host', 'device' or None; got 'gpu'"),
         (lambda: PIF(parameters="some"), "`parameters` must be 'recurrent' or 'all'; got 'some'"),
         (lambda: PIF().check((3, 4)), r"`weights` must be \[K, N, N\]"),
         (lambda: PIF().check({"bias": (3,)}), r"`weights` must be \[K, N, N\]"),

@@ -9,12 +9,14 @@ import numpy as np
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.ascent import Stage, ascend, begin
+from rnnensemble.metrics.ascent import Climber, Stage, begin, climb
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
-OPENING = Stage(3, iterations=3, longest=4.0)
-"""The first steps are long and need little precision."""
+OPENING = 3
+"""So many first steps are long and need little precision."""
+SMALL = 10
+"""Up to this rank the calls of a climb cost a CPU core more than its arithmetic."""
 REACH = 1e-4
 """Starts whose euclidean distance ends within this of the least have reached it."""
 
@@ -93,19 +95,20 @@ def align(
     a, b = first.matrix, second.matrix
     rotations = initial_rotations(key, first.frame, second.frame, starts)
     at = jax.vmap(partial(begin, a, b))(rotations)
-    opening = min(OPENING.steps, early_steps)
-    last = Stage(late_steps, late_iterations(len(a)), patience=3)
+    opening = min(OPENING, early_steps)
+    last = going_on(starts, 16)
     stages = (
-        (1, OPENING._replace(steps=opening)),
-        (1, Stage(early_steps - opening)),
-        (3, Stage(4)),
-        (8, Stage(4)),
-        (16, last),
+        Stage(starts, opening, iterations=3, longest=4.0),
+        Stage(starts, early_steps - opening),
+        Stage(going_on(starts, 3), 4),
+        Stage(going_on(starts, 8), 4),
+        Stage(last, late_steps, late_iterations(len(a)), patience=3),
     )
-    for share, stage in stages:
-        best = jax.lax.top_k(at.closeness, going_on(starts, share))[1]
-        at = jax.tree.map(partial(jnp.take, indices=best, axis=0), at)
-        at = jax.vmap(partial(ascend, a, b, stage=stage))(at)
+    # of small matrices a CPU core takes twice as many in hardly more time
+    width = min(starts, 2 * last if len(a) <= SMALL else last)
+    at = jax.lax.platform_dependent(
+        a, b, at, cpu=partial(climb, stages=stages, width=width), default=partial(in_two, stages)
+    )
     rotations = at.rotation
     distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(rotations)
     winner = jnp.argmin(distances)
@@ -113,6 +116,13 @@ def align(
     reached = jnp.sum(distances <= least + REACH)
     bound = jnp.minimum(lower_bound(first, second), least)
     return Alignment(least, bound, rotations[winner], reached)
+
+
+def in_two(stages: tuple[Stage, ...], a: Array, b: Array, at: Climber) -> Climber:
+    """The climb on a device that takes many at once: all together, then the last few."""
+    for part in (stages[:3], stages[3:]):
+        at = climb(a, b, at, stages=part, width=part[0].climbers)
+    return at
 
 
 def going_on(starts: int, share: int) -> int:
@@ -145,8 +155,9 @@ def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:
     and random signs D, E.
     """
     n, half = len(u), (count + 1) // 2
-    signs = jax.random.rademacher(key, (3, count, n), u.dtype)
-    turns = jnp.prod(signs[:2], axis=-1) * (-1.0) ** jnp.arange(count)
+    # behind a barrier they are drawn once: fused, each use would draw them again and be compiled
+    signs = jax.lax.optimization_barrier(jax.random.rademacher(key, (3, count, n), u.dtype))
+    turns = jnp.prod(signs[:2], axis=-1) * np.resize(np.array([1, -1], np.float32), count)
     signs = signs.at[:2, :, -1].multiply(turns)  # now of determinant 1, -1, 1, ...
     framed = jnp.einsum("ij,sj,kj->sik", u, signs[0, :half].at[0].set(1.0), v)
     fixed = jnp.asarray(haar_rotations(count - half, n), u.dtype)

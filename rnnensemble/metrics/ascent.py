@@ -4,31 +4,59 @@ Nothing here factors a matrix: batched LAPACK calls deadlock on several CPU devi
 (docs/architecture.md), and products alone run well on every device.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble.axes import Array
-from rnnensemble.metrics.orthogonal import retracted
+from rnnensemble.metrics.orthogonal import cubics, retracted
+
+FOR_EVER = 2**30
+"""A patience that no climb exhausts."""
 
 
 class Stage(NamedTuple):
     """A part of the climb.
 
     Attributes:
+        climbers: How many climb, the closest ones.
         steps: Steps at most.
         iterations: Conjugate-gradient iterations a step.
         longest: Norm of a step X at most.
-        patience: Stops after so many steps in a row that gain next to nothing; None for never.
+        patience: Stops after so many steps in a row that gain next to nothing.
     """
 
+    climbers: int
     steps: int
     iterations: int = 8
     longest: float = 2.0
-    patience: int | None = None
+    patience: int = FOR_EVER
+
+
+class _Limits(NamedTuple):
+    """The stages as arrays, one row each: so one trace of a step serves them all.
+
+    Attributes:
+        before: How many have climbed before; the others have dropped out.
+        climbers: How many climb.
+        steps: Steps at most.
+        solver: Which of the solvers finds X.
+        longest: Norm of X at most.
+        cubics: Coefficients of the retraction, `[4, 2]`.
+        patience: Steps without gain.
+    """
+
+    before: Array
+    climbers: Array
+    steps: Array
+    solver: Array
+    longest: Array
+    cubics: Array
+    patience: Array
 
 
 class Climber(NamedTuple):
@@ -40,24 +68,97 @@ class Climber(NamedTuple):
         closeness: -||A - M||^2 / 2, the overlap <A, M> less its largest value: near 0, where
             float32 has most digits.
         damping: Of the next step.
-        stalled: Steps in a row that gained nothing.
     """
 
     rotation: Array
     turned: Array
     closeness: Array
     damping: Array
-    stalled: Array
 
 
 def begin(a: Array, b: Array, c: Array) -> Climber:
     """A climber at C."""
     turned = c @ b @ c.T
     damping = jnp.asarray(0.1, a.dtype)
-    return Climber(c, turned, -jnp.sum((a - turned) ** 2) / 2, damping, jnp.asarray(0))
+    return Climber(c, turned, -jnp.sum((a - turned) ** 2) / 2, damping)
 
 
-def ascend(a: Array, b: Array, climber: Climber, *, stage: Stage) -> Climber:
+def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], width: int) -> Climber:
+    """Climbs in stages, each by the closest that climbed in the one before.
+
+    All stages run through one trace of a step, whose numbers are data: traced once for each
+    stage, the program takes five times as long to compile. They share a shape, so that climbers
+    go in groups of `width`; those that dropped out stand behind and take part in no group but the
+    last.
+
+    Args:
+        a: A, `[n, n]`.
+        b: B, `[n, n]`.
+        climbers: Where to start, leading axis S.
+        stages: How far to climb, from stage to stage by no more climbers.
+        width: Climbers that take a step together.
+
+    Returns:
+        Those of the last stage, leading axis of its number, none further away than it began.
+    """
+    count = len(climbers.closeness)
+    slots = -(-count // width) * width
+    if slots > count:  # groups are full, if by repetition
+        climbers = jax.tree.map(lambda x: _rows(x, np.arange(slots) % count), climbers)
+    iterations = sorted({stage.iterations for stage in stages})
+    solvers = [partial(solve_damped, iterations=each) for each in iterations]
+
+    def one_stage(at: Climber, now: _Limits) -> tuple[Climber, None]:
+        still = jnp.where(jnp.arange(slots) < now.before, at.closeness, -jnp.inf)
+        order = jax.lax.top_k(still, slots)[1]
+        at = jax.tree.map(lambda x: _rows(x, order), at)
+
+        def one_group(group: Array, at: Climber) -> Climber:
+            first = group * width
+            part = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, width), at)
+            idle = first + jnp.arange(width) >= now.climbers
+            part = ascend(a, b, part, idle, now=now, solvers=solvers)
+            return jax.tree.map(
+                lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, first, 0), at, part
+            )
+
+        groups = -(-now.climbers // width)
+        return jax.lax.fori_loop(0, groups, one_group, at), None
+
+    at = jax.lax.scan(one_stage, climbers, _limits(stages, count, iterations))[0]
+    return jax.tree.map(lambda x: x[: stages[-1].climbers], at)
+
+
+def _rows(x: Array, rows: Array | np.ndarray) -> Array:
+    """Rows that are there."""
+    return x.at[rows].get(mode="promise_in_bounds")
+
+
+def _limits(stages: Sequence[Stage], count: int, iterations: Sequence[int]) -> _Limits:
+    """Stages as data, for so many climbers and numbers of iterations by solver."""
+    climbers, steps, each, longest, patience = (np.array(x) for x in zip(*stages, strict=True))
+    # C + X C has singular values (1 + x^2)^(1/2), and every eigenvalue of X comes twice
+    largest = (1 + longest**2 / 2) ** 0.5
+    return _Limits(
+        before=jnp.asarray([count, *climbers[:-1]]),
+        climbers=jnp.asarray(climbers),
+        steps=jnp.asarray(steps),
+        solver=jnp.asarray(np.searchsorted(iterations, each)),
+        longest=jnp.asarray(longest, jnp.float32),
+        cubics=jnp.asarray([cubics(1.0, x) for x in largest], jnp.float32),
+        patience=jnp.asarray(patience),
+    )
+
+
+def ascend(
+    a: Array,
+    b: Array,
+    climbers: Climber,
+    idle: Array,
+    *,
+    now: _Limits,
+    solvers: Sequence[Callable[..., Array]],
+) -> Climber:
     """Monotone damped Newton ascent on O(n).
 
     With M = C B C^T and a skew X, the overlap after C <- polar(C + X C) is, to second order,
@@ -68,37 +169,40 @@ def ascend(a: Array, b: Array, climber: Climber, *, stage: Stage) -> Climber:
     Args:
         a: A, `[n, n]`.
         b: B, `[n, n]`.
-        climber: Where to start.
-        stage: How far to climb; what counts as a gain is 1e-6, near distance 0 a hundredth of
+        climbers: Where to start, with a leading axis.
+        idle: Which of them stay where they are.
+        now: How far to climb; what counts as a gain is 1e-6, near distance 0 a hundredth of
             what is left.
+        solvers: What finds X from the model and the damping.
 
     Returns:
-        Where it ended, never further away.
+        Where they ended, never further away.
     """
-    # C + X C has singular values (1 + x^2)^(1/2), and every eigenvalue of X comes twice
-    largest = (1 + stage.longest**2 / 2) ** 0.5
 
-    def step(at: Climber) -> Climber:
+    def step(at: Climber, stalled: Array) -> tuple[Climber, Array]:
         gradient, hessian_times = local_model(a, at.turned)
-        skew = solve_damped(hessian_times, gradient, at.damping, stage.iterations)
-        skew = skew * jnp.minimum(1.0, stage.longest / jnp.linalg.norm(skew))
-        tried = begin(a, b, retracted(at.rotation + skew @ at.rotation, largest=largest))
-        better = tried.closeness > at.closeness
+        solve = [partial(each, hessian_times) for each in solvers]
+        skew = jax.lax.switch(now.solver, solve, gradient, at.damping)
+        skew = skew * jnp.minimum(1.0, now.longest / jnp.linalg.norm(skew))
+        tried = begin(a, b, retracted(at.rotation + skew @ at.rotation, now.cubics))
+        going = stalled < now.patience
+        better = going & (tried.closeness > at.closeness)
         little = jnp.minimum(1e-6, -at.closeness / 100)
-        stalled = jnp.where(tried.closeness > at.closeness + little, 0, at.stalled + 1)
+        gained = going & (tried.closeness > at.closeness + little)
         damping = jnp.clip(jnp.where(better, at.damping / 3, at.damping * 4), 1e-7, 1e4)
-        now = jax.tree.map(partial(jnp.where, better), tried, at)
-        return now._replace(damping=damping, stalled=stalled)
+        then = jax.tree.map(partial(jnp.where, better), tried, at)
+        return then._replace(damping=damping), jnp.where(gained, 0, stalled + 1)
 
-    patience = stage.patience
-    if patience is None:
-        return jax.lax.fori_loop(0, stage.steps, lambda _, at: step(at), climber)
+    def unfinished(state: tuple[Climber, Array, Array]) -> Array:
+        _, stalled, steps = state
+        return jnp.any(stalled < now.patience) & (steps < now.steps)
 
-    def unfinished(state: tuple[Climber, Array]) -> Array:
-        return (state[0].stalled < patience) & (state[1] < stage.steps)
+    def all_step(state: tuple[Climber, Array, Array]) -> tuple[Climber, Array, Array]:
+        at, stalled, steps = state
+        return *jax.vmap(step)(at, stalled), steps + 1
 
-    begun = (climber._replace(stalled=jnp.asarray(0)), jnp.asarray(0))
-    return jax.lax.while_loop(unfinished, lambda state: (step(state[0]), state[1] + 1), begun)[0]
+    begun = (climbers, jnp.where(idle, now.patience, 0), jnp.asarray(0))
+    return jax.lax.while_loop(unfinished, all_step, begun)[0]
 
 
 def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:
@@ -125,7 +229,7 @@ def skew_part(m: Array) -> Array:
 
 
 def solve_damped(
-    hessian_times: Callable[[Array], Array], gradient: Array, damping: Array, iterations: int
+    hessian_times: Callable[[Array], Array], gradient: Array, damping: Array, *, iterations: int
 ) -> Array:
     """X with (damping - H) X = G by conjugate gradients, cut short at negative curvature."""
 

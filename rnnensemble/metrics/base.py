@@ -1,6 +1,7 @@
 """What a metric is: prepare once a network, compare once a pair."""
 
 import abc
+import math
 from typing import Any, ClassVar
 
 from rnnensemble.axes import Key
@@ -28,6 +29,16 @@ class Metric(abc.ABC):
     def needs(self) -> tuple[str, ...]:
         """What `prepare` makes use of; of several arrays it takes a dictionary by these names."""
         return (self.data,)
+
+    @property
+    def host_cores(self) -> float:
+        """How many of the host's cores compare pairs as fast as one accelerator.
+
+        Where the host has more of them, pairs are compared there: a search of many short loops,
+        whose lengths depend on the data, leaves an accelerator waiting, since each step is a few
+        launches and the host must hear whether another one follows.
+        """
+        return math.inf
 
     @abc.abstractmethod
     def check(self, shape: Any) -> None:

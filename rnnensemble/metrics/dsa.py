@@ -194,16 +194,18 @@ class DSA(Metric):
 
 
 def eigenvalues(matrix: Array) -> Array:
-    """Eigenvalues of a real matrix as `[n, 2]`, real and imaginary parts; on the host if need be.
+    """Eigenvalues of a real matrix as `[n, 2]`, real and imaginary parts.
 
-    Only CPUs have a nonsymmetric eigendecomposition in JAX.
+    On the device where JAX has a nonsymmetric eigendecomposition for it, otherwise (on TPUs) by
+    calling the host.
     """
 
     def on_host(matrix: Array) -> Array:
         shape = jax.ShapeDtypeStruct((*matrix.shape[:-1], 2), matrix.dtype)
         return jax.pure_callback(_host_eigenvalues, shape, matrix, vmap_method="broadcast_all")
 
-    return jax.lax.platform_dependent(matrix, cpu=factorization.eigenvalues, default=on_host)
+    on_device = dict.fromkeys(factorization.with_eigenvalues(), factorization.eigenvalues)
+    return jax.lax.platform_dependent(matrix, **on_device, default=on_host)
 
 
 def _host_eigenvalues(matrix: np.ndarray) -> np.ndarray:

@@ -44,16 +44,18 @@ def cubics(low: float, high: float) -> list[tuple[float, float]]:
     return found
 
 
-def retracted(m: Array, *, largest: float) -> Array:
-    """The orthogonal matrix nearest to M, for singular values within [1, largest].
+def retracted(m: Array, coefficients: Array) -> Array:
+    """The orthogonal matrix nearest to M, whose singular values lie within what cubics reduce.
 
     Args:
         m: M, `[n, n]`.
-        largest: The largest singular value that it may have.
+        coefficients: What `cubics` returned for the interval of its singular values, `[steps, 2]`.
     """
-    for a, b in cubics(1.0, largest):
-        m = a * m - b * m @ (m.T @ m)
-    return m
+
+    def step(x: Array, cubic: Array) -> tuple[Array, None]:
+        return cubic[0] * x - cubic[1] * x @ (x.T @ x), None
+
+    return jax.lax.scan(step, m, coefficients)[0]
 
 
 def polar_factor(m: Array, *, least: float = 1e-4) -> Array:

@@ -1,6 +1,7 @@
 """Permutation-invariant Frobenius distance of weights."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -23,6 +24,8 @@ from rnnensemble.metrics.matching import (
     random_starts,
 )
 
+HOST_CORES = 8
+"""So many cores are as fast as a GPU, by an estimate (docs/metrics/pif.md)."""
 REACH = 1e-4
 """Starts whose distance ends within this of the least, relative to it, have reached it."""
 
@@ -105,6 +108,9 @@ class PIF(Metric):
         soft_steps: Frank-Wolfe steps with softened vertices.
         steps: Frank-Wolfe steps with exact vertices at most.
         tolerance: They stop when P moves by less, in Frobenius norm over sqrt(N).
+        place: Where pairs are matched on a machine with accelerators: `host` for its CPU cores,
+            `device` for the accelerators; None for the host if it has at least 8 cores for each
+            of them, by our estimate (docs/metrics/pif.md). Decides nothing but the time.
     """
 
     name: ClassVar[str] = "pif"
@@ -117,6 +123,7 @@ class PIF(Metric):
     soft_steps: int = 30
     steps: int = 30
     tolerance: float = 0.03
+    place: Literal["host", "device"] | None = None
 
     def __post_init__(self) -> None:
         if self.parameters not in ("recurrent", "all"):
@@ -127,6 +134,8 @@ class PIF(Metric):
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
+        if self.place not in ("host", "device", None):
+            raise ValueError(f"`place` must be 'host', 'device' or None; got {self.place!r}.")
 
     def count(self, units: int) -> int:
         """Number of starts for so many units: as many as cost what 2 do at 78, at most 48."""
@@ -135,6 +144,10 @@ class PIF(Metric):
     @property
     def needs(self) -> tuple[str, ...]:
         return tuple(AXES) if self.parameters == "all" else ("weights",)
+
+    @property
+    def host_cores(self) -> float:
+        return {"host": 0, "device": math.inf, None: HOST_CORES}[self.place]
 
     def check(self, shape: Any) -> None:
         if self.parameters == "all":
