@@ -1,0 +1,94 @@
+"""What this machine can do with all devices busy: matrix products and memory traffic."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from rnnensemble import mapping
+from rnnensemble.benchmarking.rows import Row, Step
+from rnnensemble.networks.cell import PRODUCTS
+
+NUMBERS = 32 * 1024**2
+"""Numbers that a device reads and writes: far more than a cache holds."""
+REPEATS = 20
+CALLS = 10
+EXPECTED_SECONDS = 4.0
+SIDES = {"cpu": 1024}
+"""Rows of the matrices that are multiplied, by platform; more elsewhere, to fill the chip."""
+
+
+class Ceilings(NamedTuple):
+    """What no training can exceed, of all devices together.
+
+    Attributes:
+        flops: Floating-point operations a second, of large float32 matrix products.
+        traffic: Bytes a second that large arrays are read and written at.
+    """
+
+    flops: float
+    traffic: float
+
+
+def side_for(mesh: Mesh) -> int:
+    """Rows of matrices that keep a device busy."""
+    return SIDES.get(mesh.devices.flat[0].platform, 8192)
+
+
+def product_rate(mesh: Mesh, precision: str = "float32", side: int | None = None) -> float:
+    """Operations a second of large matrix products on all devices."""
+    side = side or side_for(mesh)
+    matrices = jax.random.normal(jax.random.key(0), (mesh.size, side, side))
+    product = _spread(lambda x, _: PRODUCTS[precision](x, x), mesh)
+    return 2 * side**3 * mesh.size / _fastest(product, matrices)
+
+
+def traffic_rate(mesh: Mesh, numbers: int = NUMBERS) -> float:
+    """Bytes a second read and written on all devices."""
+
+    def pass_over(rows: jax.Array, _: tuple) -> jax.Array:
+        return jax.lax.fori_loop(0, REPEATS, lambda _, rows: -rows, rows)
+
+    rows = jnp.ones((mesh.size, numbers))
+    return 2 * rows.nbytes * REPEATS / _fastest(_spread(pass_over, mesh), rows)
+
+
+def ceiling_steps(mesh: Mesh, found: dict[str, float], side: int | None = None) -> list[Step]:
+    """Rows of kind `ceiling`, which also write what they find into `found`, by field."""
+
+    def measure(name: str, rate: Callable[[], float]) -> dict[str, Any]:
+        found[name] = rate()
+        return {"speed": found[name]}
+
+    def products() -> dict[str, Any]:
+        return measure("flops", lambda: product_rate(mesh, side=side))
+
+    def memory() -> dict[str, Any]:
+        return measure("traffic", lambda: traffic_rate(mesh))
+
+    return [
+        Step(
+            Row(kind="ceiling", name="matrix products", precision="float32"),
+            lambda: EXPECTED_SECONDS,
+            products,
+        ),
+        Step(Row(kind="ceiling", name="memory"), lambda: EXPECTED_SECONDS, memory),
+    ]
+
+
+def _spread(function: Callable, mesh: Mesh) -> Callable:
+    return jax.jit(lambda x: mapping.map_items(function, x, mesh=mesh, tile=1))
+
+
+def _fastest(function: Callable, *args: jax.Array) -> float:
+    """Seconds of the fastest call."""
+    jax.block_until_ready(function(*args))
+    times = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        jax.block_until_ready(function(*args))
+        times.append(time.perf_counter() - started)
+    return min(times)
