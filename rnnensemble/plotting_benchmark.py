@@ -1,7 +1,10 @@
 """The figure of a benchmark: speed against the number of networks, beside PyTorch and the limit."""
 
+import itertools
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from rnnensemble.benchmarking.result import Benchmark
@@ -35,15 +38,27 @@ def benchmark_figure(found: Benchmark) -> Figure:
             right.plot(x, shares, "o-", ms=4, lw=1.4, color=color)
         styles |= _draw_rivals(left, found, shape, color)
     _finish(left, right, sorted({row.size or 0 for row in trained}))
-    for style in sorted(styles):
-        left.plot([], [], color="0.4", lw=1, ls=style, label=f"PyTorch, {RIVALS[style]}")
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
+    _draw_legend(figure, left, sorted(styles))
     machine = found.machine
     figure.suptitle(
         f"{machine['devices']} x {machine['device']}, jax {machine['jax']}, T = {trained[0].steps}",
         fontsize=10,
     )
     return figure
+
+
+def _draw_legend(figure: Figure, axes: Axes, styles: list[str]) -> None:
+    """Shapes in the first row, forms of PyTorch in the second."""
+    shapes, names = axes.get_legend_handles_labels()
+    forms = [Line2D([], [], color="0.4", lw=1, ls=style) for style in styles]
+    told = [f"PyTorch, {RIVALS[style]}" for style in styles]
+    rows = list(zip(shapes, names, strict=True)), list(zip(forms, told, strict=True))
+    paired = [each for pair in itertools.zip_longest(*rows) for each in pair if each is not None]
+    lines, texts = zip(*paired, strict=True)
+    columns = max(map(len, rows))
+    figure.legend(
+        lines, texts, loc="outside lower center", ncols=columns, fontsize=8, frameon=False
+    )
 
 
 def _shapes(rows: list[Row]) -> list[tuple[int | None, int | None]]:

@@ -17,6 +17,7 @@ NUMBERS = 32 * 1024**2
 REPEATS = 20
 CALLS = 10
 EXPECTED_SECONDS = 4.0
+PRODUCTS_NAME, TRAFFIC_NAME = "matrix products", "memory traffic"
 SIDES = {"cpu": 1024}
 """Rows of the matrices that are multiplied, by platform; more elsewhere, to fill the chip."""
 
@@ -56,27 +57,30 @@ def traffic_rate(mesh: Mesh, numbers: int = NUMBERS) -> float:
     return 2 * rows.nbytes * REPEATS / _fastest(_spread(pass_over, mesh), rows)
 
 
-def ceiling_steps(mesh: Mesh, found: dict[str, float], side: int | None = None) -> list[Step]:
-    """Rows of kind `ceiling`, which also write what they find into `found`, by field."""
+def product_step(
+    mesh: Mesh, found: dict[str, float], precision: str = "float32", side: int | None = None
+) -> Step:
+    """A row of kind `ceiling`: matrix products; those in float32 go into `found`, as `flops`."""
 
-    def measure(name: str, rate: Callable[[], float]) -> dict[str, Any]:
-        found[name] = rate()
-        return {"speed": found[name]}
+    def measure() -> dict[str, Any]:
+        rate = product_rate(mesh, precision, side)
+        if precision == "float32":
+            found["flops"] = rate
+        return {"speed": rate}
 
-    def products() -> dict[str, Any]:
-        return measure("flops", lambda: product_rate(mesh, side=side))
+    row = Row(kind="ceiling", name=PRODUCTS_NAME, precision=precision)
+    return Step(row, lambda: EXPECTED_SECONDS, measure)
 
-    def memory() -> dict[str, Any]:
-        return measure("traffic", lambda: traffic_rate(mesh))
 
-    return [
-        Step(
-            Row(kind="ceiling", name="matrix products", precision="float32"),
-            lambda: EXPECTED_SECONDS,
-            products,
-        ),
-        Step(Row(kind="ceiling", name="memory"), lambda: EXPECTED_SECONDS, memory),
-    ]
+def traffic_step(mesh: Mesh, found: dict[str, float], numbers: int = NUMBERS) -> Step:
+    """A row of kind `ceiling`: memory traffic, which goes into `found`, as `traffic`."""
+
+    def measure() -> dict[str, Any]:
+        found["traffic"] = traffic_rate(mesh, numbers)
+        return {"speed": found["traffic"]}
+
+    row = Row(kind="ceiling", name=TRAFFIC_NAME)
+    return Step(row, lambda: EXPECTED_SECONDS, measure)
 
 
 def _spread(function: Callable, mesh: Mesh) -> Callable:

@@ -7,7 +7,7 @@ from jax.sharding import Mesh
 
 from rnnensemble.benchmarking import exactness
 from rnnensemble.benchmarking.arguments import Asked
-from rnnensemble.benchmarking.ceilings import Ceilings, ceiling_steps
+from rnnensemble.benchmarking.ceilings import Ceilings, product_step, traffic_step
 from rnnensemble.benchmarking.exactness import check_step
 from rnnensemble.benchmarking.pairs import pairs_step
 from rnnensemble.benchmarking.rivals import torch_step
@@ -35,7 +35,7 @@ def plan(asked: Asked, clock: Clock) -> list[Step]:
         return training_step(case, mesh, clock, ceilings=known, epoch_seconds=EPOCH_SECONDS)
 
     steps = _check_steps(asked) if asked.check else []
-    steps += ceiling_steps(mesh, found)
+    steps += [product_step(mesh, found), traffic_step(mesh, found)]
     steps += [train(shape, first) for shape in asked.shapes]
     steps += [pairs_step(metric, mesh, clock) for metric in ("dsa", "pif")]
     steps += _torch_steps(asked, clock, known) if asked.torch else []

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+from rnnensemble.benchmarking.ceilings import TRAFFIC_NAME
 from rnnensemble.benchmarking.rows import Row
 
 
@@ -48,6 +49,7 @@ COLUMNS = (
 def cells(row: Row) -> tuple[str, ...]:
     """A row as text, a cell for each column."""
     name = f"{row.name} pairs" if row.kind == "pairs" else row.name
+    name += "" if row.precision in (None, "float32") else f", {row.precision}"
     numbers = (row.width, row.batch, row.steps, row.size, row.tile)
     shown = tuple("" if number is None else f"{number:,}" for number in numbers)
     if row.problem:
@@ -65,7 +67,7 @@ def _speed(row: Row) -> str:
     if row.speed is None:
         return ""
     if row.kind == "ceiling":
-        unit = "GB" if row.name == "memory" else "GFLOP"
+        unit = "GB" if row.name == TRAFFIC_NAME else "GFLOP"
         return f"{row.speed / 1e9:,.0f} {unit}"
     unit = "pairs" if row.kind == "pairs" else "net-steps"
     return f"{row.speed:,.0f} {unit}" if row.speed >= 10 else f"{row.speed:.2g} {unit}"

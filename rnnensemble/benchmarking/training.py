@@ -193,7 +193,7 @@ def training_step(
 
     row = Row(
         kind="training",
-        name=_name_of(case),
+        name="train_population, fused kernel" if case.fused else "train_population",
         width=case.width,
         batch=case.batch,
         steps=case.n_steps,
@@ -203,9 +203,3 @@ def training_step(
     )
     known = (lambda: expected) if expected else lambda: expected_seconds(now(), mesh, ceilings())
     return Step(row, known, measure, prepare)
-
-
-def _name_of(case: Case) -> str:
-    """How tables call it."""
-    precision = "" if case.precision == "float32" else f", {case.precision}"
-    return f"train_population{', fused kernel' if case.fused else ''}{precision}"
