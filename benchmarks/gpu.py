@@ -50,7 +50,9 @@ from rnnensemble.benchmarking.training import Case, flops, training_step
 THREADS = 12
 COMPILE_SHARE = 0.35
 """Of a command's time, at most, that is spent waiting for programs."""
-CACHE = Path(tempfile.gettempdir()) / "rnnensemble-gpu-programs"
+CACHE = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
+    tempfile.gettempdir(), "rnnensemble-gpu-programs"
+)
 """Kept between commands, so that a second one on a machine finds what the first has compiled."""
 
 
@@ -240,7 +242,7 @@ def run(command: str, scale: Scale, folder: Path, seconds: float) -> dict:
         print(f"{clock.spent():6.1f} s  {shown}  {row.details or ''}", flush=True)
 
     first, timed = getattr(Plan(scale, mesh, clock), command)()
-    with cache_in(str(CACHE)):
+    with cache_in(CACHE):
         waiting = _compiling(timed, result["compile_failed"], COMPILE_SHARE * seconds)
         run_steps(first, clock=clock, report=report)
         waiting()

@@ -34,6 +34,7 @@ class BenchmarkOptions:
         platform: `cpu`, `gpu` or `tpu` to insist on it, None for what JAX finds.
         seconds: Most that it may take; rows that would not end in time are left out.
         check: Compare scan and GPU kernel with float64 first.
+        pairs: Compare networks by DSA and PIF.
         torch: Time PyTorch beside it, where it is installed.
         runs: Folder that holds the folder of results.
         name: Name of the folder of results; the first free number is added to it.
@@ -49,6 +50,7 @@ class BenchmarkOptions:
     platform: str | None = None
     seconds: float = SECONDS
     check: bool = False
+    pairs: bool = True
     torch: bool = True
     runs: Path = Path("runs")
     name: str = "benchmark"

@@ -36,6 +36,7 @@ def benchmark(
     platform: str | None = None,
     seconds: float = SECONDS,
     check: bool = False,
+    pairs: bool = True,
     torch: bool = True,
     report: Callable[[Row], None] | None = None,
 ) -> Benchmark:
@@ -57,6 +58,7 @@ def benchmark(
         seconds: Most that all rows may take; rows that would not end in time are left out.
         check: Whether to compare scan and GPU kernel with float64 first; on a CPU the kernel runs
             in Pallas's interpreter.
+        pairs: Whether to compare networks by DSA and PIF.
         torch: Whether to time PyTorch beside it, where it is installed.
         report: Called with every row as it comes.
 
@@ -67,16 +69,16 @@ def benchmark(
         ValueError: If an argument is out of range, or not even the first row fits into `seconds`.
 
     Example:
-        >>> found = benchmark(width=8, batch=4, steps=5, sizes=2, torch=False, seconds=60)
+        >>> found = benchmark(width=8, batch=4, steps=5, sizes=2, pairs=False, torch=False)
         >>> [row.kind for row in found.rows]
-        ['ceiling', 'ceiling', 'training', 'pairs', 'pairs']
+        ['ceiling', 'ceiling', 'training']
     """
     shapes = shapes_of(width, batch, steps)
     require_platform(platform)
     mesh = runtime.network_mesh(devices)
     counts = counts_of(sizes, mesh)
     require_tile(tile, counts, mesh)
-    asked = Asked(shapes, counts, tile, mesh, check, torch)
+    asked = Asked(shapes, counts, tile, mesh, check, pairs, torch)
     clock = Clock(seconds)
     planned = plan(asked, clock)
     least = min(step.expected() for step in planned)

@@ -37,7 +37,7 @@ def plan(asked: Asked, clock: Clock) -> list[Step]:
     steps = _check_steps(asked) if asked.check else []
     steps += [product_step(mesh, found), traffic_step(mesh, found)]
     steps += [train(shape, first) for shape in asked.shapes]
-    steps += [pairs_step(metric, mesh, clock) for metric in ("dsa", "pif")]
+    steps += [pairs_step(metric, mesh, clock) for metric in ("dsa", "pif") if asked.pairs]
     steps += _torch_steps(asked, clock, known) if asked.torch else []
     return steps + [train(shape, size) for size in others for shape in asked.shapes[::-1]]
 
