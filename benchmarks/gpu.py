@@ -8,16 +8,17 @@
 `measure` trains 1,024 networks to their threshold, times what else there is, precisions, distances
 and ceilings, and runs as many conditions of the study's preset `paper` as the time holds. Both
 compile in threads first, write FOLDER/check.json or FOLDER/measure.json after every row, start no
-row that would not end in time, and end with status 1 if something is wrong. `report` turns
-the files into benchmarks/results/gpu.json and docs/performance.md. Needs jax, flax, optax, orbax,
-scipy, threadpoolctl and NumPy; PyTorch for its rows. `--tiny` tests all of it on a CPU in less than
-two minutes.
+row that would not end in time, go on after a row that fails or kills the process, and end with
+status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and
+a part of docs/performance.md. Needs jax, flax, optax, orbax, scipy, threadpoolctl and NumPy; PyTorch
+for its rows. `--tiny` tests all of it on a CPU in less than two minutes.
 """
 
 import argparse
 import dataclasses
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -33,6 +34,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import gpu_report
 import gpu_steps
 import machine
+from gpu_scale import FULL, TINY, Scale
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
@@ -48,97 +50,16 @@ from rnnensemble.benchmarking.rows import Clock, Row, Step, run_steps
 from rnnensemble.benchmarking.training import Case, flops, training_step
 
 THREADS = 12
+ATTEMPTS, LEAST_SECONDS = 5, 20.0
+"""How often a command starts a process, and the seconds that one needs at least."""
+POISON, POISONED = ("CUDA_ERROR", "illegal memory access", "unspecified launch failure"), 77
+"""Errors after which a process can no longer use the card, and the status that it ends with."""
 COMPILE_SHARE = 0.35
 """Of a command's time, at most, that is spent waiting for programs."""
 CACHE = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
     tempfile.gettempdir(), "rnnensemble-gpu-programs"
 )
 """Kept between commands, so that a second one on a machine finds what the first has compiled."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scale:
-    """How large everything is.
-
-    Attributes:
-        n_steps: Steps of a trial T.
-        epoch_steps: Training steps of an epoch that is timed.
-        kernel: Method of the fused kernel in checks.
-        checked: Widths that are compared with float64.
-        tiles: Widths, batches and the tiles of the scan to time, in order; then one fused row.
-        shapes: Widths, batches and networks of precisions and rivals, the most telling first.
-        trained: Networks that are trained to their threshold, at the first of the shapes.
-        side: Of the matrices of the ceilings, None for the device's default.
-        numbers: That the memory traffic is measured with.
-        pairs: Networks that are compared at most, and the seconds of a timed comparison.
-        sweep: File, preset and factors of the conditions, the most telling first.
-        overhead: Seconds of a row beside what it times.
-        flops: Operations a second that training reaches at least.
-    """
-
-    n_steps: int
-    epoch_steps: int
-    kernel: str
-    checked: tuple[int, ...]
-    tiles: tuple[tuple[int, int, tuple[int, ...], int], ...]
-    shapes: tuple[tuple[int, int, int], ...]
-    trained: int
-    side: int | None
-    numbers: int
-    pairs: tuple[int, float]
-    sweep: tuple[str, str | None, tuple[str, ...]]
-    overhead: float
-    flops: float
-
-
-FULL = Scale(
-    n_steps=100,
-    epoch_steps=16,
-    kernel="fused",
-    checked=(32, 128),
-    tiles=(
-        (64, 64, (64, 512, 2048), 512),
-        (128, 256, (64, 512), 512),
-        (32, 32, (64, 512, 2048), 512),
-    ),
-    shapes=((64, 64, 1024), (128, 256, 256), (32, 32, 4096)),
-    trained=1024,
-    side=None,
-    numbers=2**28,
-    pairs=(512, 4.0),
-    sweep=(
-        "experiments/study/sweep.toml",
-        "paper",
-        (
-            "gamma:flipflop",
-            "channels:flipflop",
-            "width:flipflop=32,64,256,512",
-            "gamma:sine",
-            "l1",
-            "nuclear_norm",
-            "channels",
-            "gamma",
-            "width",
-        ),
-    ),
-    overhead=8.0,
-    flops=5e12,
-)
-TINY = Scale(
-    n_steps=10,
-    epoch_steps=2,
-    kernel="interpreted",
-    checked=(16,),
-    tiles=((16, 16, (1, 2), 2),),
-    shapes=((16, 16, 4),),
-    trained=4,
-    side=64,
-    numbers=2**16,
-    pairs=(8, 0.2),
-    sweep=("experiments/tiny/sweep.toml", None, ("rate",)),
-    overhead=2.0,
-    flops=1e9,
-)
 
 
 class Plan:
@@ -220,35 +141,58 @@ class Plan:
         )
 
 
-def run(command: str, scale: Scale, folder: Path, seconds: float) -> dict:
-    """Runs the rows of `check` or `measure`, and writes what there is after each."""
-    clock, rows = Clock(seconds), []
-    folder.mkdir(parents=True, exist_ok=True)
+def run(
+    command: str, scale: Scale, folder: Path, seconds: float, *, again: bool, died: bool
+) -> dict:
+    """Runs the rows of `check` or `measure`, and writes what there is after each.
+
+    Args:
+        command: `check` or `measure`.
+        scale: How large everything is.
+        folder: Where the rows are written.
+        seconds: The time that is left.
+        again: Whether to go on after the rows that are there, without compiling ahead: if such a
+            process dies, it died of the row that it had not written yet.
+        died: Whether one did; that row is recorded and left out.
+    """
+    clock, file = Clock(seconds), folder / f"{command}.json"
     mesh = runtime.network_mesh()
-    result = {
+    result = json.loads(file.read_text()) if again and file.exists() else _blank(command, scale)
+    rows = result["rows"]
+
+    def report(row: Row) -> None:
+        rows.append(row.as_dict())
+        file.write_text(json.dumps(result, indent=1) + "\n")
+        shown = " | ".join(cell for cell in cells(row) if cell)
+        print(f"{clock.spent():6.1f} s  {shown}  {row.details or ''}", flush=True)
+        if any(word in row.problem for word in POISON):
+            os._exit(POISONED)
+
+    first, timed = getattr(Plan(scale, mesh, clock), command)()
+    if died:
+        row = (first + timed)[len(rows)].row
+        report(dataclasses.replace(row, problem="failed: the process died of this row"))
+    done = len(rows)
+    with cache_in(CACHE):
+        ahead = [] if again else timed
+        waiting = _compiling(ahead, result["compile_failed"], COMPILE_SHARE * seconds)
+        run_steps(first[done:], clock=clock, report=report)
+        waiting()
+        print(f"{clock.spent():6.1f} s  compiled", flush=True)
+        run_steps(timed[max(0, done - len(first)) :], clock=clock, report=report)
+    return result
+
+
+def _blank(command: str, scale: Scale) -> dict:
+    """What a command writes, without rows."""
+    return {
         "command": command,
         "machine": machine.describe(),
         "date": time.strftime("%Y-%m-%d"),
         "tiny": scale is TINY,
         "compile_failed": [],
-        "rows": rows,
+        "rows": [],
     }
-
-    def report(row: Row) -> None:
-        rows.append(row.as_dict())
-        text = json.dumps({**result, "seconds": round(clock.spent(), 1)}, indent=1)
-        (folder / f"{command}.json").write_text(text + "\n")
-        shown = " | ".join(cell for cell in cells(row) if cell)
-        print(f"{clock.spent():6.1f} s  {shown}  {row.details or ''}", flush=True)
-
-    first, timed = getattr(Plan(scale, mesh, clock), command)()
-    with cache_in(CACHE):
-        waiting = _compiling(timed, result["compile_failed"], COMPILE_SHARE * seconds)
-        run_steps(first, clock=clock, report=report)
-        waiting()
-        print(f"{clock.spent():6.1f} s  compiled", flush=True)
-        run_steps(timed, clock=clock, report=report)
-    return result
 
 
 def _compiling(steps: list[Step], failed: list[str], seconds: float) -> Callable[[], None]:
@@ -264,6 +208,23 @@ def _compiling(steps: list[Step], failed: list[str], seconds: float) -> Callable
     return thread.join
 
 
+def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
+    """Runs a command in a process of its own, again where that died, and says how it ended."""
+    clock = Clock(seconds)
+    folder.mkdir(parents=True, exist_ok=True)
+    status, how = 1, "first"
+    for _ in range(ATTEMPTS):
+        flags = ["--seconds", str(clock.left()), "--process", how, *(["--tiny"] if tiny else [])]
+        status = subprocess.call([sys.executable, __file__, command, str(folder), *flags])
+        if status >= 0 and status != POISONED:
+            break
+        print(f"{clock.spent():6.1f} s  a process ended with status {status}", flush=True)
+        how = "died" if status < 0 and how != "first" else "again"
+        if clock.left() < LEAST_SECONDS:
+            break
+    return abs(status)
+
+
 def main() -> None:
     """Runs a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -271,18 +232,21 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--process", choices=("first", "again", "died"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.command == "report":
         print(gpu_report.write(options.folder))
         return
-    rnne.use_all_cores()
+    folder = options.folder[0]
     seconds = options.seconds or {"check": 220.0, "measure": 380.0}[options.command]
+    if options.process is None:
+        sys.exit(supervise(options.command, folder, seconds, options.tiny))
+    rnne.use_all_cores()
     scale = TINY if options.tiny else FULL
-    result = run(options.command, scale, options.folder[0], seconds)
+    again, died = options.process != "first", options.process == "died"
+    result = run(options.command, scale, folder, seconds, again=again, died=died)
     print(gpu_report.summary(result), flush=True)
-    wrong = gpu_report.wrong(result)
-    sys.stderr.flush()
-    os._exit(1 if wrong else 0)  # threads that still compile must not hold the machine
+    os._exit(1 if gpu_report.wrong(result) else 0)  # threads that still compile must not hold it
 
 
 if __name__ == "__main__":

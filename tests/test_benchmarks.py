@@ -104,21 +104,17 @@ MISSING_THERE = ("tyro", "docstring_parser", "typeguard", "tomli_w")
 
 def gpu_script(command, folder, cache):
     """Runs a command of the GPU plan as on a machine without some packages."""
+    stubs = cache / "stubs"
+    stubs.mkdir(parents=True, exist_ok=True)
+    for name in MISSING_THERE:
+        (stubs / f"{name}.py").write_text("raise ModuleNotFoundError(__name__)\n")
+    cached = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     script = ROOT / "benchmarks" / "gpu.py"
-    arguments = [str(script), command, str(folder), "--tiny"]
-    code = (
-        "import runpy, sys\n"
-        f"sys.modules.update(dict.fromkeys({MISSING_THERE}))\n"
-        f"sys.argv = {arguments}\n"
-        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-    )
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    environment |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, str(script), command, str(folder), "--tiny"],
         capture_output=True,
         text=True,
-        env=environment,
+        env={**os.environ, **cached, "PYTHONPATH": str(stubs)},
         timeout=600,
         check=False,
     )
@@ -154,6 +150,15 @@ def test_gpu_plan_runs_without_the_packages_missing_there(tmp_path):
     assert "scan against float64" in gpu_report.section(checked)
     with pytest.raises(SystemExit, match="is tiny, not of a GPU; nothing was written"):
         gpu_report.write([folder])
+
+
+def test_gpu_plan_goes_on_where_its_process_died(tmp_path, monkeypatch):
+    import gpu
+
+    ends, calls = iter([-11, -11, gpu.POISONED, 0]), []
+    monkeypatch.setattr("subprocess.call", lambda command: calls.append(command[-1]) or next(ends))
+    assert gpu.supervise("check", tmp_path, 60.0, False) == 0
+    assert calls == ["first", "again", "died", "again"]
 
 
 def test_page_says_what_a_gpu_has_measured(tmp_path, monkeypatch):
