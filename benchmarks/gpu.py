@@ -9,9 +9,9 @@
 and ceilings, and runs as many conditions of the study's preset `paper` as the time holds. Both
 compile in threads first, write FOLDER/check.json or FOLDER/measure.json after every row, start no
 row that would not end in time, go on after a row that fails or kills the process, and end with
-status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and
-a part of docs/performance.md. Needs jax, flax, optax, orbax, scipy, threadpoolctl and NumPy; PyTorch
-for its rows. `--tiny` tests all of it on a CPU in less than two minutes.
+status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and a part
+of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl, NumPy, and PyTorch for its rows.
+`--tiny` tests all of it on a CPU in less than two minutes.
 """
 
 import argparse

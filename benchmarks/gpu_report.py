@@ -6,6 +6,7 @@ from pathlib import Path
 from documents import replace_part, table
 
 from rnnensemble.benchmarking.ceilings import PRODUCTS_NAME, TRAFFIC_NAME, Ceilings
+from rnnensemble.benchmarking.rows import LEFT_OUT
 from rnnensemble.benchmarking.training import shares
 
 ROOT = Path(__file__).parent.parent
@@ -190,6 +191,6 @@ def wrong(result: dict) -> list[str]:
 def summary(result: dict) -> str:
     """What a reader of the command's last lines must know."""
     failed = wrong(result)
-    left_out = sum(row.get("problem", "").startswith("left out") for row in result["rows"])
+    left_out = sum(row.get("problem", "").startswith(LEFT_OUT) for row in result["rows"])
     lines = [f"{len(result['rows'])} rows, {left_out} left out for time, {len(failed)} wrong"]
     return "\n".join([*lines, *failed])

@@ -81,11 +81,15 @@ def run(arguments: list[str]) -> Benchmark:
             if len(rows) == 1:
                 folders.make_folder(folder)
             write(folder, Benchmark(runtime.describe(), tuple(rows), sum(r.seconds for r in rows)))
-            reporter.line(line_of(row))
+            if not row.left_out:
+                reporter.line(line_of(row))
 
         found = benchmark(**asked, report=report)
         write(folder, found)
         reporter.table(f"benchmark of {machine_line(found)}", *found.table())
+        left_out = sum(row.left_out for row in found.rows)
+        if left_out:
+            reporter.line(f"{left_out} rows were left out for want of time; --seconds allows more")
         with contextlib.suppress(ValueError):  # no row has a speed to draw
             folders.replace_figures(folder, {"benchmark": benchmark_figure(found)})
         reporter.line(f"{found.seconds:.0f} s; {folder}/benchmark.json, {folder}/figures")

@@ -38,8 +38,10 @@ def plan(asked: Asked, clock: Clock) -> list[Step]:
     steps += [product_step(mesh, found), traffic_step(mesh, found)]
     steps += [train(shape, first) for shape in asked.shapes]
     steps += [pairs_step(metric, mesh, clock) for metric in ("dsa", "pif") if asked.pairs]
-    steps += _torch_steps(asked, clock, known) if asked.torch else []
-    return steps + [train(shape, size) for size in others for shape in asked.shapes[::-1]]
+    best, *rest = _torch_steps(asked, clock, known) if asked.torch else [[]]
+    steps += best
+    steps += [train(shape, size) for size in others for shape in asked.shapes[::-1]]
+    return steps + [step for each in rest for step in each]
 
 
 def _fitting(tile: int | None, size: int, mesh: Mesh) -> int | None:
@@ -59,13 +61,13 @@ def _check_steps(asked: Asked) -> list[Step]:
     return [check_step(case, CHECK_SECONDS.get(platform, 15.0)) for case in cases]
 
 
-def _torch_steps(asked: Asked, clock: Clock, known: Callable[[], Ceilings | None]) -> list[Step]:
-    """PyTorch at all shapes: its loop, and on a CPU one process on each core."""
+def _torch_steps(
+    asked: Asked, clock: Clock, known: Callable[[], Ceilings | None]
+) -> list[list[Step]]:
+    """PyTorch at all shapes, the fastest form first: on a CPU one process on each core."""
     gpu = asked.mesh.devices.flat[0].platform == "gpu"
     device = "cuda" if gpu else "cpu"
-    forms = ("loop",) if gpu else ("processes", "loop")
     return [
-        torch_step(form, shape, clock, device=device, ceilings=known)
-        for form in forms
-        for shape in asked.shapes
+        [torch_step(form, shape, clock, device=device, ceilings=known) for shape in asked.shapes]
+        for form in (("loop",) if gpu else ("processes", "loop"))
     ]

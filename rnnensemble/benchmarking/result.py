@@ -22,8 +22,8 @@ class Benchmark:
     seconds: float
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Column names and cells, a line for each row."""
-        return COLUMNS, [cells(row) for row in self.rows]
+        """Column names and cells, a line for each row that was not left out."""
+        return COLUMNS, [cells(row) for row in self.rows if not row.left_out]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as a tree of plain values, for JSON."""

@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+LEFT_OUT = "left out"
+"""How the problem of a row begins for which there was no time."""
 LONGEST_PROBLEM = 300
 """Letters of an error's message that a row keeps."""
 
@@ -55,6 +57,11 @@ class Row:
     def as_dict(self) -> dict[str, Any]:
         """The row without what does not apply to it."""
         return {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, "", {})}
+
+    @property
+    def left_out(self) -> bool:
+        """Whether there was no time for it."""
+        return self.problem.startswith(LEFT_OUT)
 
 
 class OutOfTimeError(Exception):
@@ -135,7 +142,7 @@ def _measured(step: Step, expected: float, clock: Clock) -> Row:
     """The row of a step, or why there is none."""
     left = clock.left()
     if expected > left:
-        problem = f"left out: takes about {expected:.0f} s, {max(left, 0):.0f} s were left"
+        problem = f"{LEFT_OUT}: takes about {expected:.0f} s, {max(left, 0):.0f} s were left"
         return dataclasses.replace(step.row, problem=problem)
     try:
         return dataclasses.replace(step.row, **step.measure())
