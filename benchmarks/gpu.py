@@ -10,7 +10,7 @@ and ceilings, and runs as many conditions of the study's preset `paper` as the t
 compile in threads first, write FOLDER/check.json or FOLDER/measure.json after every row, start no
 row that would not end in time, go on after a row that fails or kills the process, and end with
 status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and a part
-of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl, NumPy, and PyTorch for its rows.
+of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl, NumPy; PyTorch for its rows.
 `--tiny` tests all of it on a CPU in less than two minutes.
 """
 
@@ -54,6 +54,8 @@ ATTEMPTS, LEAST_SECONDS = 5, 20.0
 """How often a command starts a process, and the seconds that one needs at least."""
 POISON, POISONED = ("CUDA_ERROR", "illegal memory access", "unspecified launch failure"), 77
 """Errors after which a process can no longer use the card, and the status that it ends with."""
+AHEAD = 3
+"""Groups of conditions whose programs are compiled ahead; the others come too seldom."""
 COMPILE_SHARE = 0.35
 """Of a command's time, at most, that is spent waiting for programs."""
 CACHE = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
@@ -136,9 +138,10 @@ class Plan:
         """Rows of conditions, one for each group that trains as one population."""
         file, preset, factors = sweep
         text = (ROOT / file).read_text()
-        return gpu_steps.condition_steps(
+        steps = gpu_steps.condition_steps(
             text, preset, factors, self.mesh, self.clock, expected=expected
         )
+        return steps[:AHEAD] + [step._replace(prepare=None) for step in steps[AHEAD:]]
 
 
 def run(

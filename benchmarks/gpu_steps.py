@@ -91,8 +91,9 @@ def threshold_step(
         return {"speed": trained / seconds, "tile": tile(), "details": found}
 
     def prepare() -> None:
-        tiles = dict.fromkeys(max(1, tile() // half) for half in (1, 2, 4))
-        for each in tiles:  # the tile halves as networks finish
+        least = runtime.least_tile(mesh, batch * width)
+        for each in dict.fromkeys(max(min(least, tile()), tile() // half) for half in (1, 2, 4)):
+            # the tile halves as networks finish
             compile_epoch(settings, mesh, each)
 
     row = Row(
@@ -172,8 +173,7 @@ def _condition_step(
     seconds = expected or _expected(sweep, group, mesh)
 
     def prepare() -> None:
-        tile = min(fleet.default_tile(whole, mesh), math.ceil(size / mesh.size))
-        compile_epoch(whole, mesh, tile)
+        compile_epoch(whole, mesh)
 
     measure = partial(_measure_group, sweep, group, mesh, clock)
     return Step(row, lambda: seconds, measure, prepare)

@@ -14,8 +14,11 @@ from rnnensemble.axes import Key
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import shape_of, stack_padded
 
-PAIRS_PER_CALL = 256
-"""Pairs that one device compares before the host hears of it."""
+PAIRS = 256, 1024
+"""The least and the most pairs that an accelerator compares at once by default: searches handle
+many small arrays, whose launches fewer pairs do not hide."""
+TILES_PER_CALL = 256
+"""Tiles of one pair that a device compares before the host hears of it; of larger ones, fewer."""
 NETWORKS_PER_CALL = 64
 """Networks that are prepared before their features go back to the host."""
 SHARED_BYTES = 4 * 2**20
@@ -99,7 +102,8 @@ def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
 @partial(jax.jit, static_argnames=("how", "mesh"))
 def _prepare(data: Any, *, how: Preparation, mesh: Any) -> Any:
     """The features of networks of one shape."""
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
+    numbers = sum(x.size / len(x) for x in jax.tree.leaves(data))
+    tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)
     return mapping.map_items(lambda one, _: how.prepare(one), data, mesh=mesh, tile=tile)
 
 
@@ -115,8 +119,7 @@ def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None
     Raises:
         ValueError: If the tile asked for, or a single pair, would not fit; says what would.
     """
-    if tile is not None and tile < 1:
-        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    runtime.require_tile(tile)
     budget = runtime.memory_bytes(mesh) / 2 if memory is None else memory
     leaves = jax.tree.leaves(features)
     count = len(leaves[0])
@@ -132,7 +135,7 @@ def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None
             f"`tile` of {tile} pairs takes {_shown((1 + WORKSPACE * tile) * pair)}, more than the "
             f"{_shown(budget)} of `memory`; a tile of {most} fits."
         )
-    tile = tile or min(runtime.default_tile(mesh), most)
+    tile = tile or min(runtime.default_tile(mesh, pair / 4, within=PAIRS), most)
     filled = max(1 << (count - 1).bit_length(), int(SHARED_BYTES / (pair / 2)))
     return Where(mesh, tile, min(filled, int(budget / pair - WORKSPACE * tile)))
 
@@ -181,7 +184,7 @@ def compare_pairs(
 
     places = np.add(numbers, [0, offset])
     saved, sides = time.monotonic(), {}
-    most = PAIRS_PER_CALL * where.mesh.size * where.tile
+    most = where.mesh.size * where.tile * max(4, TILES_PER_CALL // where.tile)
     try:
         for rows, blocks in _calls(places, ~done, where.block, most):
             sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}

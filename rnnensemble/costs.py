@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import mapping, runtime
+from rnnensemble import fleet, mapping, runtime
 from rnnensemble.axes import Array
 from rnnensemble.conditions import Condition
 
@@ -23,7 +23,6 @@ SHARES = {"training": 0.8, "rates": 0.8, "kernel": 1.0, "dynamics": 0.05, "weigh
 32 to 128 units, T = 50): rough, and not measured on a GPU."""
 COMPILE_SECONDS = {"cpu": 15.0}
 """Seconds that the programs of one shape compile, training and measuring together; 40 elsewhere."""
-LARGEST_TILE = 64
 
 
 class Cost(NamedTuple):
@@ -96,36 +95,32 @@ def group_bytes(conditions: Sequence[Condition], mesh: Mesh, tile: int) -> float
 
 
 def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> int:
-    """Networks of a group that a device trains at once.
+    """Networks of a group that a device trains at once, before anything is compiled.
 
     Args:
         conditions: The group's.
         mesh: Devices.
-        tile: What the user asks for, None for the most up to 64 that fit (1 on a CPU).
+        tile: What the user asks for, None for `fleet.default_tile` or the most that fit.
 
     Returns:
-        The tile.
+        The tile; training asks the compiler once more (`fleet.fitted`).
 
     Raises:
         ValueError: If the devices are too small for it; says which tile fits.
     """
-    if tile is not None and tile < 1:
-        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    runtime.require_tile(tile)
     memory = runtime.memory_bytes(mesh)
-    fitting = [t for t in range(1, LARGEST_TILE + 1) if group_bytes(conditions, mesh, t) <= memory]
-    needed = group_bytes(conditions, mesh, tile or 1)
+    fixed = group_bytes(conditions, mesh, 0)
+    each = group_bytes(conditions, mesh, 1) - fixed
+    most, needed = int((memory - fixed) // each), fixed + (tile or 1) * each
     if needed > memory:
-        largest = max(fitting, default=0)
-        advice = f"a tile of {largest} fits" if largest else "not even a tile of 1 fits"
+        advice = f"a tile of {most} fits" if most >= 1 else "not even a tile of 1 fits"
         raise ValueError(
             f"`tile` of {tile or 1} networks needs {needed / 1e9:.3g} GB for "
             f"{conditions[0].network.width} units on {conditions[0].task.name}, a device has "
             f"{memory / 1e9:.3g} GB; {advice}: lower `batch`, or give more devices."
         )
-    if tile is not None:
-        return tile
-    item = group_bytes(conditions, mesh, 1) - group_bytes(conditions, mesh, 0)
-    return min(runtime.default_tile(mesh, int(item)), max(fitting))
+    return tile or min(fleet.default_tile(conditions[0], mesh), most)
 
 
 class Speed:

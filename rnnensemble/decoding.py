@@ -191,9 +191,14 @@ def _decode(rates, target, ridge, *, folds, categories, mesh):  # noqa: ANN001, 
     def one(rates: Array, shared: tuple) -> Array:
         target, ridge = shared
         at_step = partial(score, ridge=ridge, folds=folds, categories=categories)
-        return jax.lax.map(lambda x: at_step(*x), (jnp.swapaxes(rates, 0, 1), target))
+        by_step = jnp.swapaxes(rates, 0, 1), target
+        return jax.lax.map(lambda x: at_step(*x), by_step, batch_size=None if batch == 1 else batch)
 
-    return mapping.map_items(one, rates, (target, ridge), mesh=mesh, tile=1)
+    _, trials, steps, units = rates.shape
+    work = max(trials, units) * units
+    batch = runtime.default_tile(mesh, work)  # of steps
+    tile = runtime.default_tile(mesh, min(batch, steps) * work)  # of networks
+    return mapping.map_items(one, rates, (target, ridge), mesh=mesh, tile=tile)
 
 
 def _folds(x: Array, folds: int) -> list[tuple[Array, Array]]:

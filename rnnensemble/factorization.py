@@ -29,7 +29,8 @@ def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
 @_one_by_one_on_cpu
 def qr(rows: Array) -> tuple[Array, Array]:
     """Q `[M, n]` and R `[n, N]` of rows `[M, N]`, n the lesser of both."""
-    return tuple(jnp.linalg.qr(rows))
+    q, r = jnp.linalg.qr(rows)
+    return q, r
 
 
 @_one_by_one_on_cpu

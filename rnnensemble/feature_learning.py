@@ -102,8 +102,7 @@ def measure_feature_learning(
     Source: Huang et al. (arXiv 2410.03972, section 3.2).
     """
     analysis = analysis or FeatureAnalysis()
-    if tile is not None and tile < 1:
-        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    runtime.require_tile(tile)
     require_converged(population)
     task, networks = population.task, np.flatnonzero(population.converged)
     network = shared(population.network)
@@ -122,7 +121,7 @@ def measure_feature_learning(
         stride=analysis.step_stride,
         block=block,
         mesh=mesh,
-        tile=tile or runtime.default_tile(mesh, analysis.memory),
+        tile=tile or runtime.default_tile(mesh, block * network.width, item_bytes=analysis.memory),
     )
     change, relative = weight_changes(*map(network.effective_weights, (before, after)))
     return FeatureLearning(

@@ -183,9 +183,8 @@ def _visited(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN202
         states = jax.lax.scan(advance, start, jnp.swapaxes(inputs, 0, 1))[1]
         return states[step, trial]
 
-    return mapping.map_items(
-        one, params, (inputs, picked), mesh=mesh, tile=runtime.default_tile(mesh)
-    )
+    tile = runtime.default_tile(mesh, inputs.shape[0] * network.width)
+    return mapping.map_items(one, params, (inputs, picked), mesh=mesh, tile=tile)
 
 
 def search_from(
@@ -260,7 +259,9 @@ ORBITS, RECORDED = 16, 120
 @partial(jax.jit, static_argnames=("network", "mesh", "settle", "tolerance", "slow", "most"))
 def _search(inputs, params, states, *, network, mesh, settle, **how):  # noqa: ANN001, ANN003, ANN202
     """Where searches and orbits of all networks end: `Rest` with axes K and S, `[K, L, 16, N]`."""
-    batch = runtime.default_tile(mesh)
+    units, starts = network.width, states.shape[1]
+    batch = runtime.default_tile(mesh, units**2)  # of starts
+    tile = runtime.default_tile(mesh, min(batch, starts) * units**2)  # of networks
 
     def one(item: tuple, inputs: Any) -> tuple[Rest, Any]:
         params, states = item
@@ -275,7 +276,7 @@ def _search(inputs, params, states, *, network, mesh, settle, **how):  # noqa: A
         found = jax.lax.map(find, states, batch_size=None if batch == 1 else batch)
         return found, orbits
 
-    return mapping.map_items(one, (params, states), inputs, mesh=mesh, tile=1)
+    return mapping.map_items(one, (params, states), inputs, mesh=mesh, tile=tile)
 
 
 def _sort_out(network: Network, inputs: np.ndarray, search: FixedPointSearch, of: tuple) -> Any:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from rnnensemble import mapping, runtime
 from rnnensemble.axes import Key
 from rnnensemble.learning.deflation import References
-from rnnensemble.learning.recipe import Settings, hyperparameters, shared, shared_deflation
+from rnnensemble.learning.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
 from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold
 from rnnensemble.learning.trainer import (
     EpochReport,
@@ -51,6 +51,7 @@ class Fleet:
         members: What sets them apart.
         mesh: Devices; each holds as many slots as the others.
         tile: Slots that a device trains at once.
+        least: Smallest tile that is worth another program as networks finish.
         occupant: The network in each slot, `[S]`; K and above are padding, which never trains.
         state: Their states on the devices, slot by slot.
         references: Earlier solutions that they keep away from, if they do.
@@ -60,6 +61,7 @@ class Fleet:
     members: Members
     mesh: Mesh
     tile: int
+    least: int
     occupant: np.ndarray
     state: TrainState
     references: References | None = None
@@ -105,16 +107,18 @@ def launch(
         initial = _initialize(placed.keys, placed.hyper, mesh=mesh, **_static(settings))
     else:
         initial = _placed(state, occupant, mesh)
-    return Fleet(settings, members, mesh, tile, occupant, initial, references)
+    least = runtime.least_tile(mesh, _work(settings))
+    return Fleet(settings, members, mesh, tile, least, occupant, initial, references)
 
 
-def default_tile(settings: Settings, mesh: Mesh) -> int:
-    """Networks that a device trains at once: see `runtime.default_tile`.
+def default_tile(settings: Recipe, mesh: Mesh) -> int:
+    """Networks that a device trains at once: see `runtime.default_tile`; `fitted` may halve it."""
+    return runtime.default_tile(mesh, _work(settings))
 
-    A step holds about three arrays `[T, B, N]` for each network of a tile.
-    """
-    each = _trial_bytes(settings.task, settings.network.width)
-    return runtime.default_tile(mesh, item_bytes=3 * settings.training.batch * each)
+
+def _work(settings: Recipe) -> int:
+    """Numbers in the states of a batch at one step, B N."""
+    return settings.training.batch * settings.network.width
 
 
 @functools.cache
@@ -138,22 +142,66 @@ def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
     Consumes the fleet: its state is donated to the devices.
     """
     fleet = compacted(fleet, active)
+    arrays, static = _arguments(fleet, active)
+    state, report = _epoch(*arrays, **static)
+    return dataclasses.replace(fleet, state=state), fleet.by_network(report)
+
+
+def _arguments(fleet: Fleet, active: np.ndarray) -> tuple[tuple, dict[str, Any]]:
+    """What `_epoch` takes: arrays slot by slot, and what its program is compiled for."""
     settings, mesh, occupant = fleet.settings, fleet.mesh, fleet.occupant
     members = _placed(fleet.members, occupant, mesh)
-    state, report = _epoch(
-        members.keys,
-        fleet.state,
-        members.hyper,
-        _placed(active, occupant, mesh) & (occupant < settings.size),
-        fleet.references,
-        training=shared(settings.training),
-        deflation=shared_deflation(settings.deflation),
-        mesh=mesh,
-        tile=fleet.tile,
-        slices=_slices(settings, mesh),
-        **_static(settings),
-    )
-    return dataclasses.replace(fleet, state=state), fleet.by_network(report)
+    busy = _placed(active, occupant, mesh) & (occupant < settings.size)
+    arrays = (members.keys, fleet.state, members.hyper, busy, fleet.references)
+    static = {
+        "training": shared(settings.training),
+        "deflation": shared_deflation(settings.deflation),
+        "mesh": mesh,
+        "tile": fleet.tile,
+        "slices": _slices(settings, mesh),
+    }
+    return arrays, static | _static(settings)
+
+
+def fitted(fleet: Fleet, active: np.ndarray, *, asked: bool) -> Fleet:
+    """The fleet in tiles whose program fits into a device's memory, by the compiler's own figure.
+
+    It costs nothing where the tile fits: the program compiled here is the one that trains.
+
+    Args:
+        fleet: Networks in their slots.
+        active: Which of them will train, `[K]`.
+        asked: Whether the tile is a wish of the user, which is not halved.
+
+    Raises:
+        ValueError: If the tile asked for does not fit, or not even a single network; says what
+            does.
+    """
+    fleet = now = compacted(fleet, active)
+    room = runtime.memory_bytes(fleet.mesh)
+    first = needed = _epoch_bytes(fleet, active)
+    while needed > room and now.tile > 1:
+        now = _dealt(now, active, now.tile // 2)
+        needed = _epoch_bytes(now, active)
+    if needed > room or (asked and now.tile < fleet.tile):
+        fits = needed <= room
+        raise ValueError(
+            f"`tile` of {fleet.tile} networks needs {first / 1e9:.3g} GB, a device has "
+            f"{room / 1e9:.3g} GB; "
+            + (f"a tile of {now.tile} fits." if fits else "not even a tile of 1 fits: ")
+            + ("" if fits else "lower `batch` or `width`, or give more devices.")
+        )
+    return now
+
+
+def _epoch_bytes(fleet: Fleet, active: np.ndarray) -> int:
+    """Memory of an epoch's program on each device, by its compiler."""
+    arrays, static = _arguments(fleet, active)
+    found = _epoch.lower(*arrays, **static).compile().memory_analysis()
+    if found is None:  # a platform that does not say
+        return 0
+    whole = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
+    return whole + found.temp_size_in_bytes
 
 
 def _static(settings: Settings) -> dict[str, Any]:
@@ -188,15 +236,21 @@ def slots_trained(fleet: Fleet, active: np.ndarray) -> int:
 def compacted(fleet: Fleet, active: np.ndarray) -> Fleet:
     """Deals the active networks evenly to the devices, in tiles no larger than they fill.
 
-    The tile halves whenever half of it would do; each half is one more compiled program.
+    The tile halves whenever half of it would do, down to where a smaller one takes no less time;
+    each half is one more compiled program.
     """
-    devices, tile, size = fleet.mesh.size, fleet.tile, len(active)
-    share = math.ceil(active.sum() / devices)
-    while tile > 1 and share <= math.ceil(tile / 2):
+    tile, share = fleet.tile, math.ceil(active.sum() / fleet.mesh.size)
+    while tile > fleet.least and share <= math.ceil(tile / 2):
         tile = math.ceil(tile / 2)
     busiest = _busy(fleet, active, fleet.tile).sum(axis=1).max()
     if tile == fleet.tile and busiest <= math.ceil(share / tile):
         return fleet
+    return _dealt(fleet, active, tile)
+
+
+def _dealt(fleet: Fleet, active: np.ndarray, tile: int) -> Fleet:
+    """The fleet in tiles of another size, active networks first and evenly over the devices."""
+    devices, size = fleet.mesh.size, len(active)
     slots = devices * tile * math.ceil(size / (devices * tile))
     padding = np.arange(size, slots)
     ordered = np.concatenate([np.flatnonzero(active), np.flatnonzero(~active), padding])
@@ -213,7 +267,7 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
     def one(item: tuple[Key, Hyperparameters], _: tuple) -> TrainState:
         return init_state(*item, task=task, network=network)
 
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
+    tile = runtime.default_tile(mesh, network.width**2)
     return mapping.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
 
 

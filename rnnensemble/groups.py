@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from rnnensemble import runtime
-from rnnensemble.fleet import Fleet, advance, default_tile, launch, members_of
+from rnnensemble.fleet import Fleet, advance, default_tile, fitted, launch, members_of
 from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Settings, group_key, require_trainable
 from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
@@ -70,8 +70,8 @@ def train_population(
         seed: Seed of the population.
         devices: How many local devices to use, None for all of them (on a CPU call
             `runtime.use_all_cores()` first).
-        tile: Networks that a device trains at once; None for 1 on a CPU and at most 64
-            elsewhere, as memory allows.
+        tile: Networks that a device trains at once; None for 1 on a CPU, elsewhere for as many
+            as keep it busy and fit into its memory (`runtime.default_tile`).
         resume: An unfinished population with the same settings, to go on from.
         progress: Called after every epoch.
         checkpoint: Called with the unfinished population every `checkpoint_seconds`.
@@ -81,7 +81,8 @@ def train_population(
         The population, converged or not.
 
     Raises:
-        ValueError: If an argument is out of range, or `resume` has other settings.
+        ValueError: If an argument is out of range, `resume` has other settings, or the tile does
+            not fit into the memory of a device (says the one that does).
         TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
     """
     (population,) = train_populations(
@@ -134,16 +135,15 @@ def train_populations(
     _require_group(recipes)
     if (references is None) != (recipes[0].deflation is None):
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
-    if tile is not None and tile < 1:
-        raise ValueError(f"`tile` must be at least 1; got {tile}.")
+    runtime.require_tile(tile)
     before = _resumable(recipes, resume)
     going = [k for k, each in enumerate(before) if each is None or each.state is not None]
     if not going:
         return [each for each in before if each is not None]
     mesh = runtime.network_mesh(devices)
-    tile = tile or default_tile(recipes[0], mesh)
     starting = [recipes[k] for k in going], [before[k] for k in going]
-    run = _start(*starting, references, mesh, tile)
+    run = _start(*starting, references, mesh, tile or default_tile(recipes[0], mesh))
+    run = run._replace(fleet=fitted(run.fleet, run.active, asked=tile is not None))
 
     def populations() -> list[Population]:
         now = dict(zip(going, _populations(run), strict=True))

@@ -131,7 +131,8 @@ def measure_intrinsic_dimension(
     mesh = runtime.network_mesh(devices)
     n_trials, most = len(tried) * size, tried[-1]
     member, which = np.divmod(np.arange(n_trials), len(tried))  # spreads dimensions over devices
-    slots = -(-n_trials // mesh.size) * mesh.size  # padding repeats the last and never trains
+    rows = mesh.size * _tile(settings, mesh, most)
+    slots = -(-n_trials // rows) * rows  # padding repeats the last and never trains
     index = np.minimum(np.arange(slots), n_trials - 1)
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), member[index])
     hyper = jax.tree.map(lambda x: x[member[index]], hyperparameters(settings))
@@ -165,6 +166,14 @@ def require_dimensions(dimensions: Sequence[int]) -> tuple[int, ...]:
     return tried
 
 
+def _tile(settings: Settings, mesh: Any, most: int) -> int:
+    """Slots that a device trains at once; each holds the directions of its subspace, `[P, D]`."""
+    units, task = settings.network.width, settings.task
+    parameters = units * (units + task.n_inputs + task.n_outputs + 2)
+    work = settings.training.batch * units
+    return runtime.default_tile(mesh, work, item_bytes=3 * 4 * parameters * most)
+
+
 def _train(
     state: SubspaceState,
     fixed: tuple[Key, Hyperparameters, np.ndarray],
@@ -175,7 +184,8 @@ def _train(
 ) -> tuple[SubspaceState, int]:
     """Epochs until every slot has stopped, and the number of trained parameters."""
     task, network, training, *_ = settings
-    shared = {"task": task, "network": network, "training": training, "mesh": mesh}
+    tile = _tile(settings, mesh, state.position.shape[1])
+    shared = {"task": task, "network": network, "training": training, "mesh": mesh, "tile": tile}
     origins = _origins(*fixed[:2], task=task, network=network, mesh=mesh)
     real = np.arange(len(fixed[2])) < n_trials
     for epoch in range(1, training.max_epochs + 1):
@@ -214,12 +224,12 @@ def _origins(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
         trained = jax.tree.map(lambda g: jnp.full(g.shape, jnp.any(g != 0) * 1.0), gradient)
         return ravel_pytree(params)[0], ravel_pytree(trained)[0]
 
-    tile = runtime.default_tile(mesh)
+    tile = runtime.default_tile(mesh, network.width**2)
     return mapping.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("task", "network", "training", "mesh"))
-def _epoch(state, fixed, active, *, task, network, training, mesh):  # noqa: ANN001, ANN202
+@partial(jax.jit, static_argnames=("task", "network", "training", "mesh", "tile"))
+def _epoch(state, fixed, active, *, task, network, training, mesh, tile):  # noqa: ANN001, ANN202
     """One epoch of all active slots."""
     shape = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
     example = jax.eval_shape(lambda: shape(jax.random.key(0), gain=jnp.ones(())))
@@ -246,4 +256,4 @@ def _epoch(state, fixed, active, *, task, network, training, mesh):  # noqa: ANN
             training=training,
         )
 
-    return mapping.map_active(one, (state, blank), fixed, active=active, mesh=mesh, tile=1)
+    return mapping.map_active(one, (state, blank), fixed, active=active, mesh=mesh, tile=tile)

@@ -77,9 +77,15 @@ def evaluation_key(seed: int, draw: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
 
 
+def _tile(mesh: Any, network: Any, trials: int, steps: int) -> int:
+    """Networks that a device drives with trials at once; about three arrays `[T, B, N]` each."""
+    numbers = trials * network.width
+    return runtime.default_tile(mesh, numbers, item_bytes=3 * 4 * numbers * steps)
+
+
 def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
     """The MSE of every network on the same fresh trials, `[M]`."""
-    tile = subject.tile or runtime.default_tile(subject.mesh)
+    tile = subject.tile or _tile(subject.mesh, subject.network, trials, task.n_steps)
     options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
     return np.asarray(_losses(key, subject.params, tile=tile, **options))
 
@@ -106,7 +112,7 @@ def _prepared(key, params, *, task, batch, network, how, mesh):  # noqa: ANN001,
         return how.prepare(network.respond(params, inputs)[0])
 
     inputs = task.sample(key, batch).inputs
-    tile = runtime.default_tile(mesh)  # of 1 on a CPU, where batched LAPACK calls can deadlock
+    tile = _tile(mesh, network, *inputs.shape[:2])
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
@@ -129,7 +135,7 @@ def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[st
 
 @partial(jax.jit, static_argnames=("network", "mesh"))
 def _responses(inputs, params, *, network, mesh):  # noqa: ANN001, ANN202
-    tile = runtime.default_tile(mesh)
+    tile = _tile(mesh, network, *inputs.shape[:2])
     return mapping.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)
 
 

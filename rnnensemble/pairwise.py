@@ -119,8 +119,8 @@ def compare_networks(
         settings: Settings of the metric named, where they differ from its defaults.
         seed: Seed of the searches' random starts; pair (i, j) draws from it, i and j alone.
         devices: How many local devices to use, None for all.
-        tile: Pairs that a device compares at once; None for 1 on a CPU and at most 64 elsewhere,
-            as memory allows.
+        tile: Pairs that a device compares at once; None for 1 on a CPU, elsewhere for 256 and
+            more, as memory allows.
         memory: Bytes that each device may use, None for half of what it has.
         checkpoint: Keeps unfinished results and gives them back at the next call.
         progress: Called with the pairs done and the pairs in all.

@@ -19,6 +19,9 @@ AXIS = "net"
 SPREAD, WHOLE = PartitionSpec(AXIS), PartitionSpec()
 """How arrays lie on a mesh: spread along their leading axis, or whole on every device."""
 
+WORK, LEAST_WORK = 2**22, 2**20
+"""Numbers that a GPU or TPU handles at a time by default, and below which no tile halves."""
+
 
 def use_all_cores() -> None:
     """Makes every CPU core a JAX device; call it before JAX touches a device.
@@ -72,27 +75,57 @@ def network_mesh(devices: int | None = None) -> Mesh:
     return jax.make_mesh((count,), (AXIS,), devices=local[:count], axis_types=(AxisType.Auto,))
 
 
-def default_tile(mesh: Mesh, item_bytes: int = 0) -> int:
-    """Items that a device handles at once.
+def default_tile(
+    mesh: Mesh,
+    work: float,
+    *,
+    item_bytes: float = 0.0,
+    within: tuple[float, float] = (1, math.inf),
+) -> int:
+    """Items that a device handles at once: the one rule for networks, pairs and states.
 
-    On a CPU one, whose arrays stay in its cache (docs/performance.md measures others); elsewhere
-    64, or as many as fit into half of the device's memory.
+    On a CPU one, whose arrays stay in its cache (docs/performance.md measures others). Elsewhere
+    every operation of a program costs its launch, about 5 microseconds, however little it does:
+    the smallest power of two with tile * work >= 2^22, at which small networks reach half of what
+    an H100 could do (an estimate, docs/performance.md), halved until it fits into half of the
+    device's memory.
 
     Args:
         mesh: Devices, as `network_mesh` makes it.
+        work: Numbers that one item's operations handle at a time: B N for a network on B trials.
         item_bytes: Memory that one item takes, where it matters.
+        within: The least (as memory allows) and the most, for items whose work is not all there is
+            to say.
 
     Returns:
         A power of two.
     """
-    device = mesh.devices.flat[0]
-    if device.platform == "cpu":
+    if mesh.devices.flat[0].platform == "cpu":
         return 1
-    memory = memory_bytes(mesh)
-    tile = 64
-    while tile > 1 and tile * item_bytes > memory / 2:
+    tile = _power_of_two(min(max(WORK / work, within[0]), within[1]))
+    while tile > 1 and tile * item_bytes > memory_bytes(mesh) / 2:
         tile //= 2
     return tile
+
+
+def least_tile(mesh: Mesh, work: float) -> int:
+    """Where a tile stops halving as its items finish: below, an operation takes no less time."""
+    if mesh.devices.flat[0].platform == "cpu":
+        return 1
+    return _power_of_two(LEAST_WORK / work)
+
+
+def _power_of_two(least: float) -> int:
+    """The smallest power of two that is at least this."""
+    return 1 << max(0, math.ceil(math.log2(least)))
+
+
+def require_tile(tile: int | None) -> None:
+    """Raises ValueError unless this can be a tile; None stands for the default."""
+    if tile is None:
+        return
+    if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
+        raise ValueError(f"`tile` must be at least 1, a whole number; got {tile!r}.")
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def run_sweep(file: Path, options: SweepOptions) -> None:
     sweep_folder.open_folder(folder, whole, text, update=options.update)
     with Reporter(quiet=options.quiet) as reporter:
         budget = Budget(sweep, [c for group in groups for c in group.conditions])
-        work = _Work(folder, sweep, tiles, options, mesh, reporter, budget)
+        work = _Work(folder, sweep, options, mesh, reporter, budget)
         _run_groups(work, groups)
 
 
@@ -105,7 +105,6 @@ class _Work(NamedTuple):
 
     folder: Path
     sweep: Sweep
-    tiles: dict[str, int]
     options: SweepOptions
     mesh: Mesh
     reporter: Reporter
@@ -157,13 +156,13 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
         work.reporter.section(
             f"{title}, {group.name}: {len(unfinished)} conditions, {networks} networks"
         )
-        populations = _trained(work, group, unfinished)
+        populations = _trained(work, unfinished)
         for condition, population in zip(unfinished, populations, strict=True):
             _measure(work, condition, population)
             sweep_folder.write_summary(work.folder)
 
 
-def _trained(work: _Work, group: Group, wanted: list[Condition]) -> list[Population]:
+def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
     """The populations of conditions, trained from where they are."""
     stored = [
         None if work.stage(c) == sweep_folder.MISSING else storage.load_run(work.path(c))
@@ -182,7 +181,7 @@ def _trained(work: _Work, group: Group, wanted: list[Condition]) -> list[Populat
         populations = train_populations(
             [recipe_of(condition) for condition in wanted],
             devices=options.devices,
-            tile=work.tiles[group.name],
+            tile=options.tile,
             resume=[run.population if run else None for run in stored],
             progress=work.reporter.training,
             checkpoint=save,

@@ -23,6 +23,7 @@ def test_documents_show_the_results():
     import coverage_tables
     import dsa_settings
     import intrinsic_dimension
+    import launches_report
     import precision
     import report
 
@@ -30,6 +31,8 @@ def test_documents_show_the_results():
     for name, result in json.loads((RESULTS / "throughput.json").read_text()).items():
         assert report.section(name, result) in performance
     assert precision.report(json.loads((RESULTS / "precision.json").read_text())) in performance
+    counted = json.loads((RESULTS / "launches.json").read_text())
+    assert launches_report.report(counted) in performance
     trained = json.loads((RESULTS / "convergence.json").read_text())
     simulated = json.loads((RESULTS / "coverage.json").read_text())
     assert coverage_tables.report(simulated) in (ROOT / "docs" / "statistics.md").read_text()
@@ -41,6 +44,108 @@ def test_documents_show_the_results():
     assert complexity.table(measured) in page
     settings = json.loads((RESULTS / "dsa_settings.json").read_text())
     assert dsa_settings.document(settings) in (ROOT / "docs" / "metrics" / "dsa.md").read_text()
+
+
+PROGRAM = """HloModule jit_epoch, is_scheduled=true
+
+FileNames
+1 "/elsewhere/rnnensemble/learning/trainer.py"
+2 "/elsewhere/rnnensemble/tasks/flipflop.py"
+3 "/elsewhere/site-packages/optax/transform.py"
+
+FunctionNames
+1 "train_epoch.<locals>.step"
+2 "FlipFlop.clean_trials"
+3 "update_fn"
+
+FileLocations
+1 {file_name_id=1 function_name_id=1 line=5 end_line=5 column=1 end_column=2}
+2 {file_name_id=2 function_name_id=2 line=6 end_line=6 column=1 end_column=2}
+3 {file_name_id=3 function_name_id=3 line=7 end_line=7 column=1 end_column=2}
+
+StackFrames
+1 {file_location_id=1 parent_frame_id=1}
+2 {file_location_id=2 parent_frame_id=2}
+3 {file_location_id=3 parent_frame_id=2}
+
+%fused_add (p: f32[4]) -> f32[4] {
+  %p = f32[4]{0} parameter(0)
+  ROOT %add.1 = f32[4]{0} add(%p, %p), metadata={stack_frame_id=2}
+}
+
+%inner (a: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %a = (s32[], f32[4]{0}) parameter(0)
+  %get-tuple-element.1 = f32[4]{0} get-tuple-element(%a), index=1
+  %fusion.1 = f32[4]{0} fusion(%get-tuple-element.1), kind=kLoop, calls=%fused_add
+  %fusion-start.2 = ((f32[4]{0}), f32[4]{0}, u32[]) fusion-start(%fusion.1), calls=%fused_add
+  %fusion-done.2 = f32[4]{0} fusion-done(%fusion-start.2)
+  ROOT %tuple.1 = (s32[], f32[4]{0}) tuple(%a, %fusion-done.2)
+}
+
+%short (b: f32[4]) -> f32[4] {
+  ROOT %b = f32[4]{0} parameter(0)
+}
+
+%long (c: f32[4]) -> f32[4] {
+  %c = f32[4]{0} parameter(0)
+  ROOT %copy.1 = f32[4]{0} copy(%c)
+}
+
+%step (d: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %d = (s32[], f32[4]{0}) parameter(0)
+  %product = (f32[4,4]{1,0}, s8[64]{0}) custom-call(%d), custom_call_target="__cublas$gemm", \
+metadata={op_name="jit(epoch)/dot_general" stack_frame_id=3}
+  %cond.1 = f32[4]{0} conditional(%d), branch_computations={%short, %long}
+  %while.1 = (s32[], f32[4]{0}) while(%d), condition=%is_less, body=%inner, \
+backend_config={"known_trip_count":{"n":"10"}}
+  ROOT %tuple.2 = (s32[], f32[4]{0}) tuple(%d, %cond.1)
+}
+
+ENTRY %main (e: (s32[], f32[4])) -> (s32[], f32[4]) {
+  %e = (s32[], f32[4]{0}) parameter(0)
+  %call.1 = f32[4]{0} call(%e), to_apply=%long
+  %while.3 = (s32[], f32[4]{0}) while(%e), condition=%is_near, body=%inner
+  ROOT %while.2 = (s32[], f32[4]{0}) while(%e), condition=%is_less, body=%step, \
+backend_config={"known_trip_count":{"n":"7"}}
+}
+""".replace("\\\n", "")
+
+
+def test_launches_are_counted(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks" / "workers"))
+    import kernels
+
+    step = kernels.kernels(PROGRAM, loop=7)
+    assert [(kernel.operation, kernel.times) for kernel in step] == [
+        ("__cublas$gemm", 1),
+        ("copy", 1),
+        ("fusion", 10),
+        ("fusion-start", 10),
+    ]
+    assert kernels.launches(step) == 22
+    assert kernels.launches(kernels.kernels(PROGRAM)) == 1 + 2 + 7 * 22
+    assert kernels.open_loops(PROGRAM) == 1
+    assert [kernel.part for kernel in step] == ["trainer", "other", "tasks", "tasks"]
+    assert step[0].lines == ("learning/trainer.py:5 step",)
+    assert step[2].lines == ("tasks/flipflop.py:6 clean_trials",)
+    assert step[0].shape == "f32[4,4]"
+    with pytest.raises(ValueError, match="one loop of 8 steps; found 0"):
+        kernels.kernels(PROGRAM, loop=8)
+
+
+def test_limits_of_launches():
+    import launches
+    import launches_report
+
+    row = launches.ROWS["scan"]
+    assert (row.tile, row._replace(width=128, batch=256).tile) == (1024, 128)
+    assert row._replace(width=32, batch=32).tile == 4096
+    found = {**row._asdict(), "tile": row.tile, "inputs": 3, "outputs": 3, "launches": 500}
+    speeds = launches_report.limits(found)
+    assert speeds["launches"] == pytest.approx(1024 / 2.5e-3)
+    assert speeds["arithmetic"] == pytest.approx(67e12 / 169_574_400)
+    assert speeds["memory"] == pytest.approx(3.35e12 / 9_830_400)
+    assert launches_report.verdict(found) == "600, yes"
 
 
 def test_intervals_and_tests_keep_what_they_claim():

@@ -1,5 +1,6 @@
 """A network is the same network whatever its neighbours, tiling and devices."""
 
+import dataclasses
 import os
 import signal
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.fleet import compacted, launch, slots_trained
+from rnnensemble.fleet import advance, compacted, default_tile, fitted, launch, slots_trained
 from rnnensemble.learning import trainer
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.recipe import Settings
@@ -220,15 +221,70 @@ def test_tiles_halve_as_networks_finish(size, tile, devices, left, slots):
     assert found == slots
 
 
-def test_default_tile_fits_into_memory():
-    def mesh_of(**device):
-        return SimpleNamespace(devices=np.array([SimpleNamespace(**device)]))
+def mesh_of(**device):
+    return SimpleNamespace(devices=np.array([SimpleNamespace(**device)]), size=1)
 
-    gpu = mesh_of(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
-    assert runtime.default_tile(gpu) == 64
-    assert runtime.default_tile(gpu, item_bytes=60) == 8
-    assert runtime.default_tile(gpu, item_bytes=6000) == 1
-    assert runtime.default_tile(mesh_of(platform="cpu")) == 1
+
+GPU = mesh_of(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
+
+
+@pytest.mark.parametrize(
+    ("batch", "width", "tile", "least"),
+    [(64, 64, 1024, 256), (256, 128, 128, 32), (32, 32, 4096, 1024), (60, 64, 2048, 512)],
+)
+def test_default_tile_is_enough_work(batch, width, tile, least):
+    settings = Settings(TASK, VanillaRNN(width=width), Training(batch=batch), 8, 0)
+    assert default_tile(settings, GPU) == tile
+    assert runtime.least_tile(GPU, batch * width) == least
+    assert default_tile(settings, mesh_of(platform="cpu")) == 1
+    assert runtime.least_tile(mesh_of(platform="cpu"), 1) == 1
+
+
+def test_default_tile_fits_into_memory():
+    assert runtime.default_tile(GPU, 2**16) == 64
+    assert runtime.default_tile(GPU, 2**16, item_bytes=60) == 8
+    assert runtime.default_tile(GPU, 2**16, item_bytes=6000) == 1
+    assert runtime.default_tile(GPU, 2**30, within=(256, 1024)) == 256
+    assert runtime.default_tile(GPU, 1, within=(256, 1024)) == 1024
+
+
+def test_tiles_halve_no_further_than_pays():
+    settings, mesh = Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(1)
+    now = dataclasses.replace(launch(settings, mesh, 16), least=8)
+    assert compacted(now, np.arange(40) < 1).tile == 8
+
+
+def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
+    settings, mesh = Settings(TASK, NETWORK, SHORT, 8, 0), runtime.network_mesh(1)
+    now, active = launch(settings, mesh, 8), np.ones(8, bool)
+    room = fleet._epoch_bytes(launch(settings, mesh, 2), active)
+    monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: room)
+    fitting = fitted(now, active, asked=False)
+    assert fitting.tile == 2
+    for x, y in zip(
+        jax.tree.leaves(now.by_network(now.state)),
+        jax.tree.leaves(fitting.by_network(fitting.state)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(x, y)
+    with pytest.raises(ValueError, match=r"`tile` of 8 networks needs .* a tile of 2 fits"):
+        train_population(TASK, network=NETWORK, training=SHORT, size=8, devices=1, tile=8)
+    monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: 1000)
+    with pytest.raises(ValueError, match="not even a tile of 1 fits: lower `batch` or `width`"):
+        train_population(TASK, network=NETWORK, training=SHORT, size=8, devices=1)
+
+
+def test_asking_for_memory_compiles_nothing_twice():
+    settings, mesh = Settings(TASK, NETWORK, SHORT, 3, 0), runtime.network_mesh(1)
+    active = np.ones(3, bool)
+    now = fitted(launch(settings, mesh, 1), active, asked=False)
+    before = fleet._epoch._cache_size()
+    compiled = []
+    listener = lambda event, seconds, **_: compiled.append(event)
+    jax.monitoring.register_event_duration_secs_listener(listener)
+    advance(now, active)
+    assert fleet._epoch._cache_size() == before + 1
+    assert not [event for event in compiled if "backend_compile" in event]
 
 
 def test_judge_follows_patience_and_plateau():

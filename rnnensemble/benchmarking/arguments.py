@@ -79,12 +79,9 @@ def counts_of(sizes: int | Sequence[int] | None, mesh: Mesh) -> tuple[int, ...]:
 
 def require_tile(tile: int | None, counts: tuple[int, ...], mesh: Mesh) -> None:
     """Raises ValueError if no number of networks fills the tile."""
-    if tile is None:
-        return
-    if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
-        raise ValueError(f"`tile` must be a whole number of at least 1; got {tile!r}.")
+    runtime.require_tile(tile)
     most = math.ceil(max(counts) / mesh.size)
-    if tile > most:
+    if tile is not None and tile > most:
         raise ValueError(
             f"`tile` of {tile} networks is never full: {max(counts)} networks, the most of "
             f"`sizes`, are {most} on each of {mesh.size} devices."

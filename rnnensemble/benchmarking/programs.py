@@ -12,7 +12,7 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
-from rnnensemble import fleet
+from rnnensemble import fleet, runtime
 from rnnensemble.learning.recipe import Settings
 
 TRACING = threading.Lock()
@@ -20,55 +20,39 @@ TRACING = threading.Lock()
 
 
 class Program(NamedTuple):
-    """What the compiler says of a program.
+    """The program of an epoch.
 
     Attributes:
         seconds: What compiling took; little if the program was in the cache.
-        memory_bytes: Arguments, results and temporary arrays on each device.
+        memory_bytes: Arguments, results and temporary arrays on each device, by the compiler; None
+            where it does not say.
+        tile: Networks that a device trains at once; fewer than asked for where memory is short.
     """
 
     seconds: float
     memory_bytes: int | None
+    tile: int
 
 
-class _StoppedError(Exception):
-    """Carries the program that was about to run."""
-
-
-def compile_epoch(settings: Settings, mesh: Mesh, tile: int) -> Program:
+def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Program:
     """Compiles the program of an epoch as `train_population` will run it.
 
     Args:
         settings: What is trained.
         mesh: Devices.
-        tile: Networks that a device trains at once.
+        tile: Networks that a device trains at once, None for the default.
     """
+    active = np.ones(settings.size, bool)
     with TRACING:
-        lowered = _lowered_epoch(settings, mesh, tile)
+        launched = fleet.launch(settings, mesh, tile or fleet.default_tile(settings, mesh))
+        arrays, static = fleet._arguments(fleet.compacted(launched, active), active)
+        lowered = fleet._epoch.lower(*arrays, **static)
     started = time.perf_counter()
-    compiled = lowered.compile()
-    return Program(time.perf_counter() - started, memory_of(compiled))
-
-
-def _lowered_epoch(settings: Settings, mesh: Mesh, tile: int) -> Any:
-    """The program that `fleet.advance` is about to run, whatever its arguments."""
-    program: Any = fleet._epoch
-    mine = threading.get_ident()
-
-    def stop(*args: Any, **options: Any) -> Any:
-        if threading.get_ident() != mine:  # another thread trains in the meantime
-            return program(*args, **options)
-        raise _StoppedError(program.lower(*args, **options))
-
-    launched = fleet.launch(settings, mesh, tile)
-    fleet._epoch = stop  # type: ignore[assignment]
-    try:
-        fleet.advance(launched, np.ones(settings.size, bool))
-    except _StoppedError as seen:
-        return seen.args[0]
-    finally:
-        fleet._epoch = program
-    raise RuntimeError("no epoch was run")
+    needed = memory_of(lowered.compile())
+    seconds = time.perf_counter() - started
+    if tile is None and needed is not None and needed > runtime.memory_bytes(mesh):
+        launched = fleet.fitted(launched, active, asked=False)
+    return Program(seconds, needed, launched.tile)
 
 
 def memory_of(compiled: Any) -> int | None:

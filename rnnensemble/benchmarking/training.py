@@ -176,7 +176,7 @@ def training_step(
 
     def prepare() -> None:
         chosen = now()
-        compiled.append((chosen, compile_epoch(chosen.settings, mesh, tile_of(case, mesh))))
+        compiled.append((chosen, compile_epoch(chosen.settings, mesh, case.tile)))
 
     def measure() -> dict[str, Any]:
         if not compiled:
@@ -185,7 +185,7 @@ def training_step(
         speed = net_steps_per_second(chosen, mesh, clock)
         return {
             "speed": speed,
-            "tile": tile_of(case, mesh),
+            "tile": program.tile,
             "compile_seconds": program.seconds,
             "memory_bytes": program.memory_bytes,
             **shares((case.width, case.batch, case.n_steps), speed, ceilings()),

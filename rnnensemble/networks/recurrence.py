@@ -33,6 +33,9 @@ from rnnensemble.networks.cell import (
     thin_product,
 )
 
+UNROLL = 10
+"""Steps in a turn of the loops over time where launches count; a CPU gains nothing by it."""
+
 
 class Scheme(NamedTuple):
     """How the recurrence is computed; static.
@@ -67,14 +70,18 @@ def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array
 
 def _by_method(scheme: Scheme, params: VanillaParams, batch: int, scan: Any, kernel: Any) -> Any:
     """The scan or the kernel, whichever the scheme asks for and the shapes and device allow."""
-    if scheme.method == "scan" or not fused.fits(params, batch):
-        return scan
-    if scheme.method == "interpreted":
+    if scheme.method == "interpreted" and fused.fits(params, batch):
         return partial(kernel, interpret=True)
-    return partial(jax.lax.platform_dependent, cuda=kernel, default=scan)
+    unrolled = partial(scan, unroll=UNROLL)
+    ways = {"cpu": scan, "default": unrolled}
+    if scheme.method == "fused" and fused.fits(params, batch):
+        ways["cuda"] = kernel
+    return partial(jax.lax.platform_dependent, **ways)
 
 
-def _scan_states(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
+def _scan_states(
+    scheme: Scheme, params: VanillaParams, inputs: Array, *, unroll: int = 1
+) -> tuple[Array, Array]:
     """The states h_0 ... h_{T-1}, `[T, B, N]`, and h_T, `[B, N]`."""
     phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
     recurrent, thin = params.recurrent_weights.T, params.input_weights.T
@@ -86,7 +93,7 @@ def _scan_states(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[
         return (potential, phi(potential)), state
 
     start = jnp.broadcast_to(params.initial_state, (inputs.shape[1], len(recurrent)))
-    (_, last), states = jax.lax.scan(step, (start, start), inputs)
+    (_, last), states = jax.lax.scan(step, (start, start), inputs, unroll=unroll)
     return states, last
 
 
@@ -124,7 +131,12 @@ def _is_primal(x: Any) -> bool:
 
 
 def _scan_drives_bar(
-    scheme: Scheme, params: VanillaParams, states: Array, last: Array, *outside: Array
+    scheme: Scheme,
+    params: VanillaParams,
+    states: Array,
+    last: Array,
+    *outside: Array,
+    unroll: int = 1,
 ) -> Array:
     """d_1 ... d_T, the gradients of the drives W h_{t-1} + W_x x_t + b, `[T, B, N]`.
 
@@ -145,7 +157,7 @@ def _scan_drives_bar(
 
     at_last = scheme.tau * slope(last) * pull(tuple(x[-1] for x in outside))
     before = tuple(_earlier(x) for x in outside)
-    return jax.lax.scan(step, at_last, (states, before), reverse=True)[1]
+    return jax.lax.scan(step, at_last, (states, before), reverse=True, unroll=unroll)[1]
 
 
 def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array]:
@@ -155,13 +167,12 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
     steps, batch = states.shape[:2]
     if isinstance(outputs_bar, SymbolicZero):
         outputs_bar = jnp.zeros((steps, batch, len(params.readout_weights)))
-    adjoint = partial(_scan_drives_bar, scheme)
+    scan, kernel = partial(_scan_drives_bar, scheme), partial(fused.drives_bar, scheme)
     if isinstance(rates_bar, SymbolicZero):
-        kernel = partial(fused.drives_bar, scheme)
-        adjoint = _by_method(scheme, params, batch, adjoint, kernel)
-        drives_bar = adjoint(params, states, last, outputs_bar)
-    else:
-        drives_bar = adjoint(params, states, last, outputs_bar, rates_bar)
+        outside, way = (outputs_bar,), scheme
+    else:  # the kernel has no place for a gradient of rates
+        outside, way = (outputs_bar, rates_bar), scheme._replace(method="scan")
+    drives_bar = _by_method(way, params, batch, scan, kernel)(params, states, last, *outside)
 
     def over_all(left: Array, right: Array, precision: str = "float32") -> Array:
         left, right = (x.reshape(steps * batch, -1) for x in (left, right))

@@ -68,10 +68,27 @@ class FlipFlop(Task):
 
 
 def last_nonzero(pulses: Array) -> Array:
-    """The last non-zero value up to each step, `[B, T, C]` to `[B, T, C]`."""
+    """The last pulse up to each step, 0 before the first: `[B, T, C]` of -1, 0 and 1 to the same.
+
+    A loop over time takes half to a tenth as long as a running maximum on a CPU, and 100 times as
+    many launches on a GPU (benchmarks/launches.py).
+    """
+    return jax.lax.platform_dependent(pulses, cpu=_held, default=_latest)
+
+
+def _held(pulses: Array) -> Array:
+    """Step by step."""
 
     def step(held: Array, now: Array) -> tuple[Array, Array]:
         held = jnp.where(now == 0, held, now)
         return held, held
 
     return jnp.swapaxes(jax.lax.scan(step, pulses[:, 0], jnp.swapaxes(pulses, 0, 1))[1], 0, 1)
+
+
+def _latest(pulses: Array) -> Array:
+    """All steps at once: of numbers that code step and sign, the greatest so far is the latest."""
+    step = jax.lax.broadcasted_iota(jnp.int32, pulses.shape, 1)
+    code = jnp.where(pulses == 0, -1, 2 * step + (pulses > 0))
+    latest = jax.lax.cummax(code, axis=1)
+    return jnp.where(latest < 0, 0.0, 2.0 * (latest & 1) - 1)

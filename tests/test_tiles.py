@@ -1,0 +1,44 @@
+"""Whatever a device takes at once, and however many there are, the results are the same.
+
+tests/tiles.py runs every public function in a process of its own, as on a GPU: 64 networks, pairs
+or states at once and no limit of a cache. No other test reaches these branches on a CPU.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests import tiles
+
+WAYS = {"one by one": (1, 0), "tiles": (1, 64), "tiles on 8 devices": (8, 64)}
+LOOSER = {"train 5 lorenz96": 1e-3, "intrinsic dimension": 1e-3}
+"""Chaos, and Adam's first steps along directions of next to no gradient, enlarge rounding."""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What all cases returned, by way."""
+    folder = tmp_path_factory.mktemp("tiles")
+    results = {}
+    for way, (devices, tile) in WAYS.items():
+        file = folder / f"{way}.npz"
+        command = [sys.executable, tiles.__file__, str(file), str(devices), str(tile)]
+        subprocess.run(command, check=True, timeout=900, env=os.environ, cwd=Path.cwd())
+        results[way] = dict(np.load(file))
+    return results
+
+
+@pytest.mark.parametrize("way", ["tiles", "tiles on 8 devices"])
+@pytest.mark.parametrize("case", tiles.CASES)
+def test_tiles_and_devices_do_not_matter(found, case, way):
+    names = [name for name in found["one by one"] if name.startswith(f"{case}: ")]
+    assert names
+    for name in names:
+        expected, got = found["one by one"][name], found[way][name]
+        tolerance = LOOSER.get(case, 1e-4)
+        scale = np.nanmax(np.abs(expected), initial=1e-6)
+        np.testing.assert_allclose(got, expected, tolerance, tolerance * scale, err_msg=name)

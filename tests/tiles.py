@@ -1,0 +1,228 @@
+"""Every public function once, small: what tests/test_tiles.py compares between tiles and devices.
+
+    python tests/tiles.py FILE DEVICES TILE
+
+Writes what all cases returned to FILE. With a tile every program takes so many networks, pairs or
+states at once and whole batches, as on a GPU; a tile of 0 leaves a CPU's ways.
+"""
+
+import dataclasses
+import functools
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+import rnnensemble as rnne
+from rnnensemble import runtime
+from rnnensemble.battery import BatteryAnalysis, measure_battery
+from rnnensemble.decoding import Decoder, measure_decodability
+from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points
+from rnnensemble.metrics import Metric, registered
+from rnnensemble.solutions import SolutionAnalysis
+from rnnensemble.topology import measure_topology
+
+SMALL_DSA = rnne.DSA(rank=3, starts=6, early_steps=4, late_steps=4)
+SMALL_GRID = rnne.DSAGrid(ranks=(2, 3), delays=(1, 2))
+SMALL_PIF = rnne.PIF(starts=3, soft_steps=5, steps=5)
+ONE_EPOCH = rnne.Training(batch=32, epoch_steps=4, max_epochs=2, threshold=100.0, patience=2)
+SEARCH = FixedPointSearch(starts=8, trials=8, steps=20, settle=20)
+TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=12)
+NETWORK = rnne.VanillaRNN(width=9)
+
+
+def trained(task: rnne.Task = TASK, network: Any = NETWORK, **options: Any) -> rnne.Population:
+    """Networks after two epochs, which count as converged; alike in every process."""
+    options = {"training": ONE_EPOCH, "size": 3} | options
+    return rnne.train_population(task, network=network, **options)
+
+
+@functools.cache
+def alike(seed: int = 0) -> rnne.Population:
+    """The same networks to the last bit, whatever the tile and devices of this process."""
+    return trained(devices=1, tile=1, seed=seed)
+
+
+def weights_of(population: rnne.Population) -> dict[str, np.ndarray]:
+    """What training led to."""
+    found = population.network.effective(population.params)._asdict()
+    return {**found, "loss": population.history.loss, "initial": population.initial_params[1]}
+
+
+METRICS = {
+    **{name: metric() for name, metric in registered().items()},
+    "dsa": SMALL_DSA,
+    "dsa by eigenvalues": dataclasses.replace(SMALL_DSA, score="wasserstein"),
+    "input_dsa": registered()["input_dsa"](rank=3),  # type: ignore[call-arg]
+    "pif": SMALL_PIF,
+    "pif of all parameters, signed": dataclasses.replace(SMALL_PIF, parameters="all", signed=True),
+}
+SHAPES = {
+    "activity": (6, 20, 9),
+    "inputs": (6, 20, 2),
+    "outputs": (6, 20, 2),
+    "mask": (6, 20),
+    "weights": (9, 9),
+    "recurrent_weights": (9, 9),
+    "input_weights": (9, 2),
+    "bias": (9,),
+    "readout_weights": (2, 9),
+    "initial_state": (9,),
+}
+
+
+def data_of(metric: Metric) -> Any:
+    """Random data of four networks for a metric."""
+    rng = np.random.default_rng(0)
+    data = {need: rng.normal(size=(4, *SHAPES[need])).astype(np.float32) for need in metric.needs}
+    if "mask" in data:
+        data["mask"] = np.ones_like(data["mask"])
+    return data if len(data) > 1 else next(iter(data.values()))
+
+
+def compared(metric: Metric) -> Callable[[], Any]:
+    """All pairs by a metric."""
+    return lambda: rnne.distance_matrix(metric, data_of(metric))
+
+
+def deflated() -> Any:
+    """Networks kept away from two others."""
+    training = dataclasses.replace(ONE_EPOCH, max_epochs=1)
+    return weights_of(rnne.deflate(TASK, [alike()], network=NETWORK, training=training, size=2))
+
+
+def degeneracy() -> Any:
+    """All levels."""
+    analysis = rnne.Analysis(
+        dsa=SMALL_DSA,
+        grid=SMALL_GRID,
+        pif=SMALL_PIF,
+        dynamics_trials=8,
+        behavior_trials=16,
+        output_trials=4,
+    )
+    found = rnne.measure_degeneracy(alike(), analysis=analysis)
+    levels = {name: getattr(found, name).matrix for name in ("dynamics", "weights")}
+    nulls = {f"{name}_null": getattr(found, name).null for name in levels}
+    return {**levels, **nulls, "losses": found.behavior.losses, "grid": found.grid.matrices}
+
+
+def fixed_points() -> Any:
+    """How many of what kind, and their distances."""
+    points = find_fixed_points(alike(), search=SEARCH)
+    return [each.counts() for each in points], measure_topology(alike(), search=SEARCH).matrix
+
+
+def feature_learning() -> Any:
+    """How far weights, kernels and rates moved."""
+    found = rnne.measure_feature_learning(
+        alike(), analysis=rnne.FeatureAnalysis(trials=4, step_stride=4)
+    )
+    return found.weight_change, found.kernel_alignment, found.representation_alignment
+
+
+def decodability() -> Any:
+    """Of categories."""
+    return measure_decodability(alike(), decoder=Decoder(folds=2), trials=32).scores
+
+
+def complexity() -> Any:
+    """How hard the task is."""
+    found = rnne.measure_complexity(TASK, trials=128, steps=2)
+    return found._asdict()
+
+
+def intrinsic_dimension() -> Any:
+    """Losses in subspaces."""
+    found = rnne.measure_intrinsic_dimension(
+        TASK, network=NETWORK, training=ONE_EPOCH, dimensions=(2, 8), size=2
+    )
+    return found.loss
+
+
+def battery() -> Any:
+    """Two groups side by side."""
+    groups = {"standard": alike(), "other": alike(seed=1)}
+    solutions = SolutionAnalysis(trials=8, dynamics_trials=8, behavior_trials=16, dsa=SMALL_DSA)
+    decoder = Decoder(folds=2)
+    analysis = BatteryAnalysis(
+        solutions=solutions, search=SEARCH, decoder=decoder, decoder_trials=16
+    )
+    found = measure_battery(groups, analysis=analysis)
+    decoded = {name: each.scores for name, each in found.decodability.items()}
+    return found.solutions.predictivity, found.solutions.dynamics, decoded
+
+
+def populations() -> Any:
+    """Pairs across two populations."""
+    other = alike(seed=1)
+    return rnne.compare_populations("cka", alike(), other, trials=8)
+
+
+def predictions() -> Any:
+    """Errors of linear predictions under every setting."""
+    activity = data_of(SMALL_DSA)
+    return rnne.prediction_errors(activity, grid=SMALL_GRID, dsa=SMALL_DSA)
+
+
+TASKS = [
+    TASK,
+    rnne.tasks.DelayedDiscrimination(n_steps=30, delay=(2, 4)),
+    rnne.tasks.Sine(n_steps=12),
+    rnne.tasks.PathIntegration(n_steps=12),
+    rnne.tasks.PathIntegration(n_steps=12, dimensions=3, input_noise=0.1),
+    rnne.tasks.Lorenz96(n_steps=4, burn_in=0.1),
+    rnne.tasks.ContextIntegration(n_steps=40),
+    rnne.tasks.MemoryPro(n_steps=40),
+]
+NETWORKS = {
+    "orthogonal": rnne.VanillaRNN(width=9, initialization="orthogonal", activation="relu"),
+    "learned start": rnne.VanillaRNN(width=9, train_initial_state=True, gain=(0.5, 1.0, 1.5)),
+    "tf32": rnne.VanillaRNN(width=9, precision="tf32"),
+    "kernel": rnne.VanillaRNN(width=16, fused=True),
+    "mup": rnne.MuPRNN(width=9, gamma=(0.5, 1.0, 2.0)),
+}
+PENALIZED = dataclasses.replace(ONE_EPOCH, nuclear_norm=1e-3, l1=1e-4)
+
+CASES: dict[str, Callable[[], Any]] = {
+    **{f"train {i} {task.name}": lambda task=task: weights_of(trained(task))
+       for i, task in enumerate(TASKS)},
+    **{f"train {name}": lambda network=network: weights_of(trained(network=network))
+       for name, network in NETWORKS.items()},
+    "train with penalties": lambda: weights_of(trained(training=PENALIZED)),
+    **{f"distance {name}": compared(metric) for name, metric in METRICS.items()},
+    "deflate": deflated,
+    "degeneracy": degeneracy,
+    "feature learning": feature_learning,
+    "fixed points": fixed_points,
+    "decodability": decodability,
+    "complexity": complexity,
+    "intrinsic dimension": intrinsic_dimension,
+    "battery": battery,
+    "populations": populations,
+    "predictions": predictions,
+}  # fmt: skip
+
+
+def main(file: str, devices: str, tile: str) -> None:
+    """Runs all cases and writes their arrays, by case and place in what it returned."""
+    jax.config.update("jax_num_cpu_devices", int(devices))
+    runtime.use_compilation_cache()
+    if int(tile):
+        runtime.default_tile = lambda *_, **__: int(tile)  # type: ignore[assignment]
+        runtime.cache_bytes = lambda _: math.inf
+    found = {}
+    for name, run in CASES.items():
+        started = time.perf_counter()
+        for place, leaf in jax.tree_util.tree_leaves_with_path(run()):
+            found[f"{name}: {jax.tree_util.keystr(place)}"] = np.asarray(leaf)
+        print(f"{time.perf_counter() - started:6.1f} s {name}", flush=True)
+    np.savez(file, **found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
