@@ -14,6 +14,7 @@ from rnnensemble.benchmarking.measure import BATCHES, SECONDS, STEPS, WIDTHS
 from rnnensemble.benchmarking.result import cells
 from rnnensemble.console import Reporter
 from rnnensemble.flags import parse
+from rnnensemble.folders import write_text
 from rnnensemble.plotting_benchmark import benchmark_figure
 
 NAMES = {"gpu": "cuda"}
@@ -101,7 +102,7 @@ def run(arguments: list[str]) -> Benchmark:
 def write(folder: Path, found: Benchmark) -> None:
     """Writes what has been found so far."""
     text = json.dumps(found.as_dict(), indent=1)
-    folders.write_text(folder / "benchmark.json", text + "\n")
+    write_text(folder / "benchmark.json", text + "\n")
 
 
 def line_of(row: Row) -> str:
