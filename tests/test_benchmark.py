@@ -11,7 +11,9 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import cli, runtime
 from rnnensemble.benchmarking import exactness, programs, rivals, training
+from rnnensemble.benchmarking.arguments import Asked
 from rnnensemble.benchmarking.ceilings import Ceilings
+from rnnensemble.benchmarking.plan import plan
 from rnnensemble.benchmarking.result import Benchmark, cells
 from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step, run_steps
 from rnnensemble.plotting_benchmark import benchmark_figure
@@ -136,6 +138,10 @@ def test_pytorch_missing_or_failing_is_told(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (row,) = run_steps([rivals.torch_step("loop", (8, 4, 5), Clock(9))], clock=Clock(9))
     assert row.problem == "PyTorch is not installed"
+    mesh = runtime.network_mesh(1)
+    asked = Asked(((8, 4, 5), (4, 4, 5)), (2,), None, mesh, check=False, pairs=False, torch=True)
+    rows = run_steps(plan(asked, Clock(60.0)), clock=Clock(0.5))
+    assert [row.problem for row in rows if row.kind == "rival"] == ["PyTorch is not installed"]
 
 
 def test_pytorch_runs_in_both_forms():
@@ -151,6 +157,20 @@ def test_pytorch_runs_in_both_forms():
 def test_figure_without_rows_says_so():
     with pytest.raises(ValueError, match="`found` must hold a row of training"):
         benchmark_figure(Benchmark({}, (), 0.0))
+
+
+def test_table_stands_in_the_order_of_kind_and_shape():
+    rows = [
+        Row(kind="pairs", name="DSA", speed=3.0),
+        Row(kind="training", name="t", width=32, batch=32, size=4, speed=123456.0),
+        Row(kind="training", name="t", width=64, batch=64, size=4, problem="left out: it"),
+        Row(kind="training", name="t", width=64, batch=64, size=1, speed=0.5),
+        Row(kind="ceiling", name="matrix products", precision="tf32", speed=2e12),
+    ]
+    columns, lines = Benchmark({}, tuple(rows), 0.0).table()
+    assert [line[0] for line in lines] == ["matrix products, tf32", "t", "t", "DSA pairs"]
+    speeds = [line[columns.index("a second")] for line in lines]
+    assert speeds == ["2,000 GFLOP", "0.5 net-steps", "123,456 net-steps", "3 pairs"]
 
 
 def test_cells_name_the_problem():

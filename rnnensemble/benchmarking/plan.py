@@ -10,8 +10,8 @@ from rnnensemble.benchmarking.arguments import Asked
 from rnnensemble.benchmarking.ceilings import Ceilings, product_step, traffic_step
 from rnnensemble.benchmarking.exactness import check_step
 from rnnensemble.benchmarking.pairs import pairs_step
-from rnnensemble.benchmarking.rivals import torch_step
-from rnnensemble.benchmarking.rows import Clock, Step
+from rnnensemble.benchmarking.rivals import MISSING, is_installed, torch_step
+from rnnensemble.benchmarking.rows import Clock, Row, Step
 from rnnensemble.benchmarking.training import Case, training_step
 from rnnensemble.networks import fused
 
@@ -67,6 +67,8 @@ def _torch_steps(
     """PyTorch at all shapes, the fastest form first: on a CPU one process on each core."""
     gpu = asked.mesh.devices.flat[0].platform == "gpu"
     device = "cuda" if gpu else "cpu"
+    if not is_installed():
+        return [[Step(Row(kind="rival", name="PyTorch", problem=MISSING), lambda: 0.0, dict)]]
     return [
         [torch_step(form, shape, clock, device=device, ceilings=known) for shape in asked.shapes]
         for form in (("loop",) if gpu else ("processes", "loop"))

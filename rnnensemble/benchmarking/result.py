@@ -22,8 +22,9 @@ class Benchmark:
     seconds: float
 
     def table(self) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        """Column names and cells, a line for each row that was not left out."""
-        return COLUMNS, [cells(row) for row in self.rows if not row.left_out]
+        """Column names and cells, a line for each row that was not left out, by kind and shape."""
+        shown = sorted((row for row in self.rows if not row.left_out), key=_place)
+        return COLUMNS, [cells(row) for row in shown]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as a tree of plain values, for JSON."""
@@ -44,6 +45,18 @@ COLUMNS = (
     "compile s",
     "memory",
 )
+
+
+KINDS = ("check", "ceiling", "training", "rival", "pairs")
+"""In the order of the table."""
+
+
+def _place(row: Row) -> tuple[int, int, int, int]:
+    """Where a row stands in the table; rows that compare equal stay in their order."""
+    kind = KINDS.index(row.kind) if row.kind in KINDS else len(KINDS)
+    if row.kind != "training":
+        return kind, 0, 0, 0
+    return kind, -(row.width or 0), -(row.batch or 0), row.size or 0
 
 
 def cells(row: Row) -> tuple[str, ...]:

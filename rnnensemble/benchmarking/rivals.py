@@ -31,6 +31,14 @@ NAMES = {
 }
 
 
+MISSING = "PyTorch is not installed"
+
+
+def is_installed() -> bool:
+    """Whether this interpreter has PyTorch; it is not loaded."""
+    return importlib.util.find_spec("torch") is not None
+
+
 def torch_step(
     form: str,
     shape: tuple[int, int, int],
@@ -63,8 +71,8 @@ def torch_step(
         return int(np.clip(0.4 / step_seconds(), 2, 200))
 
     def measure() -> dict[str, Any]:
-        if importlib.util.find_spec("torch") is None:
-            return {"problem": "PyTorch is not installed"}
+        if not is_installed():
+            return {"problem": MISSING}
         how = ("processes",) if form == "processes" else (device, precision)
         arguments = (*shape, NETWORKS, epoch_steps(), *how)
         most = MOST_TIMES * (START_SECONDS + NETWORKS * epoch_steps() * step_seconds())
@@ -79,7 +87,7 @@ def torch_step(
         steps=n_steps,
         precision=precision,
     )
-    if importlib.util.find_spec("torch") is None:
+    if not is_installed():
         return Step(row, lambda: 0.0, measure)
     known = START_SECONDS + NETWORKS * 0.4
     return Step(row, lambda: expected or known + 10 * step_seconds(), measure)
