@@ -1,7 +1,6 @@
 """Programs compiled ahead of what is timed, in threads, into JAX's cache on disk."""
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -14,9 +13,6 @@ from jax.sharding import Mesh
 
 from rnnensemble import fleet, runtime
 from rnnensemble.learning.recipe import Settings
-
-TRACING = threading.Lock()
-"""Held while a program is traced: compiling is what runs in parallel."""
 
 
 class Program(NamedTuple):
@@ -43,10 +39,9 @@ def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Pr
         tile: Networks that a device trains at once, None for the default.
     """
     active = np.ones(settings.size, bool)
-    with TRACING:
-        launched = fleet.launch(settings, mesh, tile or fleet.default_tile(settings, mesh))
-        arrays, static = fleet._arguments(fleet.compacted(launched, active), active)
-        lowered = fleet._epoch.lower(*arrays, **static)
+    launched = fleet.launch(settings, mesh, tile or fleet.default_tile(settings, mesh))
+    arrays, static = fleet._arguments(fleet.compacted(launched, active), active)
+    lowered = fleet._epoch.lower(*arrays, **static)
     started = time.perf_counter()
     needed = memory_of(lowered.compile())
     seconds = time.perf_counter() - started

@@ -1,7 +1,6 @@
 """What a researcher would use instead: PyTorch, in a process of its own."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -101,14 +100,12 @@ def run_script(arguments: tuple, seconds: float) -> float:
         RuntimeError: If it fails.
     """
     command = [sys.executable, "-P", str(SCRIPT), *map(str, arguments)]
-    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     try:
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
             timeout=max(seconds, 1.0),
-            env=environment,
             check=False,
         )
     except subprocess.TimeoutExpired:
