@@ -215,6 +215,7 @@ def train_epoch(
         for name in PENALTIES
         if np.any(np.not_equal(getattr(training, name), 0))  # static: others' programs have none
     }
+    pays = bool(strengths) or references is not None
 
     how = {"strength": hyper.strength, "ridge": hyper.ridge}
 
@@ -242,13 +243,14 @@ def train_epoch(
         finite = finite & jnp.isfinite(loss + norm + jnp.linalg.norm(new_vector))
         keep = partial(jnp.where, finite)
         new = jax.tree.map(keep, (new_vector, new_adam), (vector, adam))
-        return (*new, finite), (loss, norm, paid, predicted)
+        return (*new, finite), jnp.stack([loss, norm, *((paid, predicted) if pays else ())])
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
     carry = (vector, state.adam, jnp.array(True))
     (vector, adam, finite), means = jax.lax.scan(step, carry, keys)
-    loss, norm, paid, predicted = map(jnp.mean, means)
+    loss, norm, *rest = jnp.mean(means, axis=0)
+    paid, predicted = rest if pays else (jnp.zeros(()),) * 2
     params = as_params(vector)
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
     apart = references is None or predicted <= hyper.target

@@ -28,44 +28,39 @@ def fits(params: VanillaParams, batch: int) -> bool:
     return len(params.bias) in WIDTHS and thin and batch % 16 == 0
 
 
-def states(
-    scheme: Any, params: VanillaParams, inputs: Array, *, interpret: bool = False
-) -> tuple[Array, Array]:
-    """The states h_0 ... h_{T-1}, `[T, B, N]`, and h_T, `[B, N]`, for inputs `[T, B, I]`."""
+def states(scheme: Any, params: VanillaParams, inputs: Array, *, interpret: bool = False) -> Array:
+    """The states h_0 ... h_T, `[T + 1, B, N]`, for inputs `[T, B, I]`."""
     steps, batch, _ = inputs.shape
     width = len(params.bias)
     fixed = (
-        params.recurrent_weights.T,
-        params.input_weights.T,
+        params.recurrent_weights,
+        params.input_weights,
         params.bias,
         params.initial_state,
     )
-    shapes = [(steps, batch, width), (batch, width)]
-    return _over_trials(scheme, _states_kernel, (inputs,), fixed, shapes, interpret)
+    shape = (steps + 1, batch, width)
+    return _over_trials(scheme, _states_kernel, (inputs,), fixed, shape, interpret)
 
 
 def drives_bar(
     scheme: Any,
     params: VanillaParams,
     states: Array,
-    last: Array,
     outputs_bar: Array,
     *,
     interpret: bool = False,
 ) -> Array:
-    """The gradients d_1 ... d_T of the drives, `[T, B, N]`, from those of the outputs."""
-    fixed = (params.recurrent_weights, params.readout_weights)
-    per_trial = (states, last, outputs_bar)
-    shapes = [states.shape]
-    return _over_trials(scheme, _drives_bar_kernel, per_trial, fixed, shapes, interpret)[0]
+    """The gradients d_1 ... d_T of the drives, then 0, `[T + 1, B, N]`, from those of outputs."""
+    fixed, per_trial = (params.recurrent_weights, params.readout_weights), (states, outputs_bar)
+    return _over_trials(scheme, _drives_bar_kernel, per_trial, fixed, states.shape, interpret)
 
 
 def _states_kernel(scheme: Any, *refs: Any) -> None:
-    inputs, weights, thin, bias, start, states, last = refs
+    inputs, weights, thin, bias, start, states = refs
     phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
     steps, batch, n_inputs = inputs.shape
-    matrix, offset = weights[...], bias[...]
-    columns = [thin[i] for i in range(n_inputs)]
+    matrix, offset = weights[...].T, bias[...]
+    columns = [thin[:, i] for i in range(n_inputs)]
 
     def step(t: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         before, state = now
@@ -75,11 +70,11 @@ def _states_kernel(scheme: Any, *refs: Any) -> None:
         return potential, phi(potential)
 
     first = jnp.broadcast_to(start[...][None], (batch, len(offset)))
-    last[...] = jax.lax.fori_loop(0, steps, step, (first, first))[1]
+    states[steps] = jax.lax.fori_loop(0, steps, step, (first, first))[1]
 
 
 def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
-    states, last, outputs_bar, weights, readout, drives_bar = refs
+    states, outputs_bar, weights, readout, drives_bar = refs
     slope, product = SLOPES[scheme.activation], PRODUCTS[scheme.precision]
     steps, _, n_outputs = outputs_bar.shape
     matrix = weights[...]
@@ -95,7 +90,8 @@ def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
         pulled = slope(states[t]) * (product(drive_bar, matrix) + pull(t - 1))
         return leaky(scheme.tau, drive_bar, pulled)
 
-    at_last = scheme.tau * slope(last[...]) * pull(steps - 1)
+    at_last = scheme.tau * slope(states[steps]) * pull(steps - 1)
+    drives_bar[steps] = jnp.zeros_like(at_last)
     drives_bar[0] = jax.lax.fori_loop(0, steps - 1, step, at_last)
 
 
@@ -111,14 +107,17 @@ def _over_trials(
     kernel: Any,
     per_trial: tuple[Array, ...],
     fixed: tuple[Array, ...],
-    shapes: list[tuple[int, ...]],
+    shape: tuple[int, ...],
     interpret: bool,
-) -> Any:
-    """Runs a kernel on blocks of trials, the last axis but one; all blocks share `fixed`."""
+) -> Array:
+    """Runs a kernel on blocks of trials, the last axis but one; all blocks share `fixed`.
+
+    Returns an array `[.., B, N]` of this shape.
+    """
     from jax.experimental import pallas as pl  # kept out of `import rnnensemble`
     from jax.experimental.pallas import triton
 
-    batch, width = shapes[0][1:]
+    _, batch, width = shape
     block, warps = _blocks(scheme.precision, width, batch)
 
     def trials(shape: tuple[int, ...]) -> Any:
@@ -132,8 +131,8 @@ def _over_trials(
         partial(kernel, scheme),
         grid=(batch // block,),
         in_specs=[trials(x.shape) for x in per_trial] + [whole(x.shape) for x in fixed],
-        out_specs=[trials(shape) for shape in shapes],
-        out_shape=[jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes],
+        out_specs=trials(shape),
+        out_shape=jax.ShapeDtypeStruct(shape, jnp.float32),
         compiler_params=triton.CompilerParams(num_warps=warps, num_stages=1),
         interpret=interpret,
     )(*per_trial, *fixed)

@@ -68,15 +68,21 @@ def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array
     return _respond(scheme, params, inputs)
 
 
-def _by_method(scheme: Scheme, params: VanillaParams, batch: int, scan: Any, kernel: Any) -> Any:
-    """The scan or the kernel, whichever the scheme asks for and the shapes and device allow."""
-    if scheme.method == "interpreted" and fused.fits(params, batch):
+def _by_kernel(scheme: Scheme, params: VanillaParams, batch: int) -> bool:
+    """Whether a GPU would run the kernel: if the scheme asks for it and the shapes allow it."""
+    return scheme.method != "scan" and fused.fits(params, batch)
+
+
+def _by_platform(scheme: Scheme, kernel: Any, scan: Any) -> Any:
+    """The kernel on NVIDIA GPUs, the scan elsewhere."""
+    if scheme.method == "interpreted":
         return partial(kernel, interpret=True)
-    unrolled = partial(scan, unroll=UNROLL)
-    ways = {"cpu": scan, "default": unrolled}
-    if scheme.method == "fused" and fused.fits(params, batch):
-        ways["cuda"] = kernel
-    return partial(jax.lax.platform_dependent, **ways)
+    return partial(jax.lax.platform_dependent, cuda=kernel, default=scan)
+
+
+def _looped(scan: Any) -> Any:
+    """A scan, several steps in a turn but on a CPU."""
+    return partial(jax.lax.platform_dependent, cpu=scan, default=partial(scan, unroll=UNROLL))
 
 
 def _scan_states(
@@ -99,12 +105,19 @@ def _scan_states(
 
 def _rollout(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[tuple, tuple]:
     """Rates and outputs, and what the backward pass keeps."""
-    scan, kernel = partial(_scan_states, scheme), partial(fused.states, scheme)
-    states, last = _by_method(scheme, params, inputs.shape[1], scan, kernel)(params, inputs)
-    readout = params.readout_weights.T
-    outputs = _later(exact_product(states, readout), exact_product(last, readout))
-    results = _later(states, last), outputs
-    return results, (params, inputs, states, last)
+    readout, scan = params.readout_weights.T, _looped(partial(_scan_states, scheme))
+    if not _by_kernel(scheme, params, inputs.shape[1]):
+        states, last = scan(params, inputs)
+        outputs = _later(exact_product(states, readout), exact_product(last, readout))
+        return (_later(states, last), outputs), (params, inputs, states, last)
+
+    def joined(params: VanillaParams, inputs: Array) -> Array:
+        states, last = scan(params, inputs)
+        return jnp.concatenate([states, last[None]])
+
+    states = _by_platform(scheme, partial(fused.states, scheme), joined)(params, inputs)
+    outputs = exact_product(states, readout)[1:]
+    return (states[1:], outputs), (params, inputs, states, None)
 
 
 def _run(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
@@ -164,35 +177,69 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
     """All gradients from those of the drives, each weight matrix by one product."""
     params, inputs, states, last = kept
     rates_bar, outputs_bar = cotangents
-    steps, batch = states.shape[:2]
+    steps, batch = inputs.shape[:2]
     if isinstance(outputs_bar, SymbolicZero):
         outputs_bar = jnp.zeros((steps, batch, len(params.readout_weights)))
-    scan, kernel = partial(_scan_drives_bar, scheme), partial(fused.drives_bar, scheme)
-    if isinstance(rates_bar, SymbolicZero):
-        outside, way = (outputs_bar,), scheme
-    else:  # the kernel has no place for a gradient of rates
-        outside, way = (outputs_bar, rates_bar), scheme._replace(method="scan")
-    drives_bar = _by_method(way, params, batch, scan, kernel)(params, states, last, *outside)
+    outside = (outputs_bar,) if isinstance(rates_bar, SymbolicZero) else (outputs_bar, rates_bar)
+    adjoint = _looped(partial(_scan_drives_bar, scheme))
+    with_one = jnp.concatenate([inputs, jnp.ones((steps, batch, 1))], axis=-1)
+    if last is not None:
+        drives_bar = adjoint(params, states, last, *outside)
+        into_bar = _over_all(with_one, drives_bar).T
+        gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, _earlier(outputs_bar))
+        rest = exact_product(outputs_bar[-1].T, last)
+        gradient = gradient._replace(readout_weights=gradient.readout_weights + rest)
+        return gradient, exact_product(drives_bar, params.input_weights)
 
-    def over_all(left: Array, right: Array, precision: str = "float32") -> Array:
-        left, right = (x.reshape(steps * batch, -1) for x in (left, right))
-        return PRODUCTS[precision](left.T, right)
+    def joined(params: VanillaParams, states: Array, *outside: Array) -> Array:
+        drives_bar = adjoint(params, states[:-1], states[-1], *outside)
+        return jnp.concatenate([drives_bar, jnp.zeros_like(drives_bar[:1])])
 
+    if len(outside) == 1:  # the kernel has no place for a gradient of rates
+        joined = _by_platform(scheme, partial(fused.drives_bar, scheme), joined)
+    drives_bar = joined(params, states, *outside)
+    before, after = ((1, 0), (0, 0), (0, 0)), ((0, 1), (0, 0), (0, 0))
+    into_bar = _over_all(drives_bar, jnp.pad(with_one, after))  # on a GPU no transpose follows
+    rows = jnp.pad(outputs_bar, before)
+    gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, rows)
+    return gradient, exact_product(drives_bar, params.input_weights)[:-1]
+
+
+def _weights_bar(
+    scheme: Scheme,
+    params: VanillaParams,
+    drives_bar: Array,
+    states: Array,
+    into_bar: Array,
+    outputs_bar: Array,
+) -> VanillaParams:
+    """The gradients of all weights, from arrays whose row t belongs to h_t.
+
+    Args:
+        scheme: Leak and precision.
+        params: The weights.
+        drives_bar: d_{t+1}, the gradient of the drive that h_t takes part in, `[.., B, N]`.
+        states: h_t, `[.., B, N]`.
+        into_bar: The gradient of the weights of inputs, and of the bias, `[N, I + 1]`.
+        outputs_bar: dL/dy_t, `[.., B, O]`.
+    """
     first_bar = jnp.sum(drives_bar[0], axis=0)
     start_bar = exact_product(first_bar, params.recurrent_weights)
     if scheme.tau != 1:
         start_bar += (1 / scheme.tau - 1) * first_bar
-    with_one = jnp.concatenate([inputs, jnp.ones((steps, batch, 1))], axis=-1)
-    drive_weights_bar = over_all(with_one, drives_bar)
-    gradient = VanillaParams(
-        input_weights=drive_weights_bar[:-1].T,
-        recurrent_weights=over_all(drives_bar, states, scheme.precision),
-        bias=drive_weights_bar[-1],
-        readout_weights=over_all(_earlier(outputs_bar), states)
-        + exact_product(outputs_bar[-1].T, last),
+    return VanillaParams(
+        input_weights=into_bar[:, :-1],
+        recurrent_weights=_over_all(drives_bar, states, scheme.precision),
+        bias=into_bar[:, -1],
+        readout_weights=_over_all(outputs_bar, states),
         initial_state=start_bar,
     )
-    return gradient, exact_product(drives_bar, params.input_weights)
+
+
+def _over_all(left: Array, right: Array, precision: str = "float32") -> Array:
+    """left^T right over all steps and trials, `[.., B, m]` and `[.., B, n]` to `[m, n]`."""
+    left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
+    return PRODUCTS[precision](left.T, right)
 
 
 _respond: Any = jax.custom_vjp(_run, nondiff_argnums=(0,))

@@ -75,10 +75,10 @@ class PathIntegration(Task):
         start_key, path_key = jax.random.split(key)
         shape = (batch, self.n_channels, self.dimensions)
         start = draws.uniform(start_key, shape, minval=-self.box, maxval=self.box)
-        free = start[:, None] + jnp.cumsum(self.free_moves(path_key, batch), axis=1)
+        free = start[:, None] + running_sum(self.free_moves(path_key, batch))
         positions = mirrored(jnp.concatenate([start[:, None], free], axis=1), self.box)
         angles, speed = polar(jnp.diff(positions, axis=1))  # exact also where a wall mirrors
-        is_first = (jnp.arange(self.n_steps) == 0)[None, :, None, None]
+        is_first = (np.arange(self.n_steps) == 0).astype(np.float32)[None, :, None, None]
         cue = is_first * start[:, None] / self.box
         inputs = jnp.concatenate([angles, speed / self.mean_speed, cue], axis=-1)
         flat = (batch, self.n_steps, -1)
@@ -92,13 +92,39 @@ class PathIntegration(Task):
         n_angles = self.dimensions - 1
         first = draws.uniform(angle_key, (batch, 1, *shape[2:], n_angles), maxval=2 * jnp.pi)
         turns = self.turn * draws.normal(turn_key, (*shape, n_angles))
-        angle = first + jnp.cumsum(turns, axis=1)
+        angle = first + running_sum(turns)
         azimuth, elevation = angle[..., 0], angle[..., 1:].sum(axis=-1)  # elevation 0 in 2-D
         heading = [jnp.cos(elevation) * jnp.cos(azimuth), jnp.cos(elevation) * jnp.sin(azimuth)]
         if self.dimensions == 3:
             heading.append(jnp.sin(elevation))
         spread = draws.uniform(speed_key, (*shape, 1), maxval=2.0)
         return self.mean_speed * spread * jnp.stack(heading, axis=-1)
+
+
+def running_sum(steps: Array) -> Array:
+    """Sums over time, `[B, T, ...]` to the same: on GPUs and TPUs as one triangular product."""
+
+    def product(steps: Array) -> Array:
+        triangle = np.tril(np.ones((steps.shape[1],) * 2, np.float32))
+        flat = steps.reshape(*steps.shape[:2], -1)
+        return jnp.matmul(triangle, flat, precision="highest").reshape(steps.shape)
+
+    return jax.lax.platform_dependent(
+        steps, cpu=lambda steps: jnp.cumsum(steps, axis=1), default=product
+    )
+
+
+def lengths(moves: Array) -> Array:
+    """Euclidean lengths, `[..., 1]`; a GPU needs no kernel of their own for sums of few terms."""
+
+    def by_terms(moves: Array) -> Array:
+        squares = moves**2
+        return jnp.sqrt(sum(squares[..., i, None] for i in range(moves.shape[-1])))
+
+    def by_norm(moves: Array) -> Array:
+        return jnp.linalg.norm(moves, axis=-1, keepdims=True)
+
+    return jax.lax.platform_dependent(moves, cpu=by_norm, default=by_terms)
 
 
 def mirrored(position: Array, box: float) -> Array:
@@ -109,11 +135,11 @@ def mirrored(position: Array, box: float) -> Array:
 def polar(moves: Array) -> tuple[Array, Array]:
     """Cosine and sine of each angle, `[..., 2 (D - 1)]`, and length `[..., 1]` of moves."""
     tiny = 1e-6  # a walker that stands still has angle 0
-    speed = jnp.linalg.norm(moves, axis=-1, keepdims=True)
-    level = jnp.linalg.norm(moves[..., :2], axis=-1, keepdims=True)
-    azimuth = jnp.where(level > tiny, moves[..., :2] / jnp.maximum(level, tiny), jnp.eye(2)[0])
+    forward = np.array([1.0, 0.0], np.float32)
+    level, speed = lengths(moves[..., :2]), lengths(moves)
+    azimuth = jnp.where(level > tiny, moves[..., :2] / jnp.maximum(level, tiny), forward)
     if moves.shape[-1] == 2:
         return azimuth, speed
     climb = jnp.concatenate([level, moves[..., 2:]], axis=-1)
-    elevation = jnp.where(speed > tiny, climb / jnp.maximum(speed, tiny), jnp.eye(2)[0])
+    elevation = jnp.where(speed > tiny, climb / jnp.maximum(speed, tiny), forward)
     return jnp.concatenate([azimuth, elevation], axis=-1), speed
