@@ -1,246 +1,256 @@
-"""Everything that a GPU decides, in one run of at most 8 minutes on a bare accelerator machine.
+"""What a GPU decides, in two commands that fit into a quarter of an hour on a bare machine.
 
-    python benchmarks/gpu.py FOLDER [--seconds 450] [--tiny]
+    python benchmarks/gpu.py check FOLDER [--seconds 220] [--tiny]
+    python benchmarks/gpu.py measure FOLDER [--seconds 380] [--tiny]
+    python benchmarks/gpu.py report FOLDER ...
 
-Checks the recurrence against float64 first, then times it against what else there is, and last
-trains 1,024 flip-flop networks to their threshold. Needs jax, flax, optax and numpy; PyTorch for
-its rows. Writes FOLDER/gpu.json after every part, and ends with status 1 if a check failed.
-`--tiny` is for testing this script: small shapes, the kernel in Pallas's interpreter on a CPU.
+`check` compares scan and kernel with float64 and times the tiles that decide the default one.
+`measure` trains 1,024 networks to their threshold, times what else there is, precisions, distances
+and ceilings, and runs as many conditions of the study's preset `paper` as the time holds. Both
+compile in threads first, write FOLDER/check.json or FOLDER/measure.json after every row, start no
+row that would not end in time, go on after a row that fails or kills the process, and end with
+status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and a part
+of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl, NumPy; PyTorch for its rows.
+`--tiny` tests all of it on a CPU in less than two minutes.
 """
 
 import argparse
+import dataclasses
 import json
+import os
+import subprocess
 import sys
+import tempfile
+import threading
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks" / "workers")]
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "benchmarks" / "workers")]
+# PyTorch and JAX share the card: JAX takes what it needs, and never all
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.85")
 
-import ceilings
-import jax
+import gpu_report
+import gpu_steps
 import machine
-import numpy as np
-import plain_vmap
-import waste
+from gpu_scale import FULL, TINY, Scale
+from jax.sharding import Mesh
 
 import rnnensemble as rnne
-from rnnensemble.networks import recurrence
-from rnnensemble.networks.cell import PRODUCTS
+from rnnensemble import runtime
+from rnnensemble.benchmarking.ceilings import product_step, traffic_step
+from rnnensemble.benchmarking.exactness import Case as Exact
+from rnnensemble.benchmarking.exactness import check_step
+from rnnensemble.benchmarking.pairs import pairs_step
+from rnnensemble.benchmarking.programs import cache_in, compile_all
+from rnnensemble.benchmarking.result import cells
+from rnnensemble.benchmarking.rivals import torch_step
+from rnnensemble.benchmarking.rows import Clock, Row, Step, run_steps
+from rnnensemble.benchmarking.training import Case, flops, training_step
 
-ERRORS = {"float32": 2e-5, "tf32": 3e-3, "bfloat16": 3e-2}
-"""Largest relative error of states, outputs and gradients against float64, by precision."""
-
-
-class Plan(NamedTuple):
-    """What is run: shapes by width, batch and networks; T steps; a product's side."""
-
-    shapes: tuple[tuple[int, int, int], ...]
-    n_steps: int
-    epoch_steps: int
-    sizes: tuple[int, ...]
-    trained: int
-    side: int
-    kernel: str
-
-
-FULL = Plan(
-    ((128, 256, 512), (64, 64, 1024), (32, 32, 1024)),
-    100,
-    16,
-    (1, 4, 16, 64, 256, 1024, 4096),
-    1024,
-    8192,
-    "fused",
+THREADS = 12
+ATTEMPTS, LEAST_SECONDS = 5, 20.0
+"""How often a command starts a process, and the seconds that one needs at least."""
+POISON, POISONED = ("CUDA_ERROR", "illegal memory access", "unspecified launch failure"), 77
+"""Errors after which a process can no longer use the card, and the status that it ends with."""
+AHEAD = 3
+"""Groups of conditions whose programs are compiled ahead; the others come too seldom."""
+COMPILE_SHARE = 0.35
+"""Of a command's time, at most, that is spent waiting for programs."""
+CACHE = os.environ.get("JAX_COMPILATION_CACHE_DIR") or os.path.join(
+    tempfile.gettempdir(), "rnnensemble-gpu-programs"
 )
-TINY = Plan(((16, 16, 4),), 10, 2, (1, 4), 4, 64, "interpreted")
+"""Kept between commands, so that a second one on a machine finds what the first has compiled."""
 
 
-def reference(params: recurrence.VanillaParams, inputs: np.ndarray, probe: np.ndarray) -> list:
-    """States, outputs and the recurrent weights' gradient of sum(probe * y), float64, tanh."""
-    into, recurrent, bias, readout, start = (np.asarray(x, np.float64) for x in params)
-    states = [np.broadcast_to(start, (inputs.shape[1], len(bias)))]
-    for now in inputs:
-        states.append(np.tanh(states[-1] @ recurrent.T + now @ into.T + bias))
-    gradient, state_bar = np.zeros_like(recurrent), 0.0
-    for t in reversed(range(len(inputs))):
-        drive_bar = (1 - states[t + 1] ** 2) * (state_bar + probe[t] @ readout)
-        gradient += drive_bar.T @ states[t]
-        state_bar = drive_bar @ recurrent
-    rates = np.stack(states[1:])
-    return [rates, rates @ readout.T, gradient]
+class Plan:
+    """The rows of both commands."""
+
+    def __init__(self, scale: Scale, mesh: Mesh, clock: Clock) -> None:
+        self.scale, self.mesh, self.clock = scale, mesh, clock
+
+    def train(self, width: int, batch: int, size: int, **how: object) -> Step:
+        """A row of training: `tile`, `precision` and `fused` as in `Case`."""
+        scale = self.scale
+        case = Case(width, batch, scale.n_steps, size, epoch_steps=scale.epoch_steps, **how)  # pyright: ignore[reportArgumentType]
+        least = 0.012  # of a step, for the launches of its kernels
+        step = max(least, size * flops(width, batch, scale.n_steps) / scale.flops)
+        expected = scale.overhead + 4 * scale.epoch_steps * step
+        return training_step(case, self.mesh, self.clock, expected=expected)
+
+    def check(self) -> tuple[list[Step], list[Step]]:
+        """What `check` does while programs compile, and what it does afterwards."""
+        scale = self.scale
+        first = [gpu_steps.environment_step(), *self.conditions(TINY.sweep, expected=30.0)[:1]]
+        cases = [
+            Exact(width, method, precision, scale.n_steps)
+            for width in scale.checked
+            for method in ("scan", scale.kernel)
+            for precision in ("float32", "tf32")
+        ]
+        timed = [check_step(case, scale.overhead / 2) for case in cases]
+        for width, batch, tiles, fused in scale.tiles:
+            timed += [self.train(width, batch, tile, tile=tile) for tile in tiles]
+            timed.append(self.train(width, batch, fused, tile=fused, fused=True))
+        return first, timed
+
+    def measure(self) -> tuple[list[Step], list[Step]]:
+        """The same of `measure`."""
+        scale, mesh, clock, found = self.scale, self.mesh, self.clock, {}
+        threshold = gpu_steps.threshold_step(
+            scale.shapes[0], scale.n_steps, scale.trained, mesh, clock, expected=8 * scale.overhead
+        )
+        steps = [threshold, self.torch(scale.shapes[0], "float32"), self.vmap(scale.shapes[0])]
+        for shape in scale.shapes:
+            steps.append(self.train(*shape))
+            steps += [self.train(*shape, precision=name) for name in ("tf32", "bfloat16")]
+        steps += [self.torch(shape, "float32") for shape in scale.shapes[1:]]
+        most, seconds = scale.pairs
+        steps += [
+            pairs_step(metric, mesh, clock, most=most, seconds=seconds) for metric in ("dsa", "pif")
+        ]
+        steps += [
+            product_step(mesh, found, precision, scale.side)
+            for precision in ("float32", "tf32", "bfloat16")
+        ]
+        steps += [traffic_step(mesh, found, scale.numbers), self.torch(scale.shapes[0], "tf32")]
+        return [gpu_steps.environment_step()], steps + self.conditions(scale.sweep)
+
+    def torch(self, shape: tuple[int, int, int], precision: str) -> Step:
+        """A row of PyTorch's loop, on the same device."""
+        gpu = self.mesh.devices.flat[0].platform == "gpu"
+        sizes = (*shape[:2], self.scale.n_steps)
+        device = "cuda" if gpu else "cpu"
+        expected = 20.0 if gpu else 6.0
+        return torch_step(
+            "loop", sizes, self.clock, device=device, precision=precision, expected=expected
+        )
+
+    def vmap(self, shape: tuple[int, int, int]) -> Step:
+        """A row of what a JAX user writes first."""
+        expected = 3 * self.scale.overhead
+        return gpu_steps.vmap_step(shape, self.scale.n_steps, self.scale.epoch_steps, expected)
+
+    def conditions(
+        self, sweep: tuple[str, str | None, tuple[str, ...]], expected: float | None = None
+    ) -> list[Step]:
+        """Rows of conditions, one for each group that trains as one population."""
+        file, preset, factors = sweep
+        text = (ROOT / file).read_text()
+        steps = gpu_steps.condition_steps(
+            text, preset, factors, self.mesh, self.clock, expected=expected
+        )
+        return steps[:AHEAD] + [step._replace(prepare=None) for step in steps[AHEAD:]]
 
 
-def correctness(plan: Plan) -> Iterator[dict]:
-    """Relative errors of scan and kernel against float64, for every width and precision."""
-    widths = (16,) if plan is TINY else (16, 32, 64, 128)
-    for width in widths:
-        network = rnne.VanillaRNN(width=width)
-        key = jax.random.key(width)
-        params = network.init(key, n_inputs=3, n_outputs=3, gain=jax.numpy.float32(1.5))
-        inputs = jax.random.normal(jax.random.fold_in(key, 1), (plan.n_steps, 64, 3))
-        probe = jax.random.normal(jax.random.fold_in(key, 2), inputs.shape)
-        exact = reference(params, np.asarray(inputs), np.asarray(probe))
-        for method in ("scan", plan.kernel):
-            for precision in PRODUCTS:
-                scheme = recurrence.Scheme("tanh", precision, method)
-                found = _with_gradient(scheme, params, inputs, probe)
-                errors = [
-                    float(np.linalg.norm(f - e) / np.linalg.norm(e))
-                    for f, e in zip(found, exact, strict=True)
-                ]
-                yield {
-                    "width": width,
-                    "method": method,
-                    "precision": precision,
-                    "errors": errors,
-                    "ok": bool(np.max(errors) < ERRORS[precision]),  # False for NaN
-                }
+def run(
+    command: str, scale: Scale, folder: Path, seconds: float, *, again: bool, died: bool
+) -> dict:
+    """Runs the rows of `check` or `measure`, and writes what there is after each.
+
+    Args:
+        command: `check` or `measure`.
+        scale: How large everything is.
+        folder: Where the rows are written.
+        seconds: The time that is left.
+        again: Whether to go on after the rows that are there, without compiling ahead: if such a
+            process dies, it died of the row that it had not written yet.
+        died: Whether one did; that row is recorded and left out.
+    """
+    clock, file = Clock(seconds), folder / f"{command}.json"
+    mesh = runtime.network_mesh()
+    result = json.loads(file.read_text()) if again and file.exists() else _blank(command, scale)
+    rows = result["rows"]
+
+    def report(row: Row) -> None:
+        rows.append(row.as_dict())
+        file.write_text(json.dumps(result, indent=1) + "\n")
+        shown = " | ".join(cell for cell in cells(row) if cell)
+        print(f"{clock.spent():6.1f} s  {shown}  {row.details or ''}", flush=True)
+        if any(word in row.problem for word in POISON):
+            os._exit(POISONED)
+
+    first, timed = getattr(Plan(scale, mesh, clock), command)()
+    if died:
+        row = (first + timed)[len(rows)].row
+        report(dataclasses.replace(row, problem="failed: the process died of this row"))
+    done = len(rows)
+    with cache_in(CACHE):
+        ahead = [] if again else timed
+        waiting = _compiling(ahead, result["compile_failed"], COMPILE_SHARE * seconds)
+        run_steps(first[done:], clock=clock, report=report)
+        waiting()
+        print(f"{clock.spent():6.1f} s  compiled", flush=True)
+        run_steps(timed[max(0, done - len(first)) :], clock=clock, report=report)
+    return result
 
 
-@partial(jax.jit, static_argnames="scheme")
-def _with_gradient(scheme, params, inputs, probe):  # noqa: ANN001, ANN202
-    def loss(params: recurrence.VanillaParams) -> tuple:
-        rates, outputs = recurrence.respond(scheme, params, inputs)
-        return jax.numpy.sum(probe * outputs), (rates, outputs)
-
-    gradient, (rates, outputs) = jax.grad(loss, has_aux=True)(params)
-    return rates, outputs, gradient.recurrent_weights
-
-
-def limits(plan: Plan) -> Iterator[dict]:
-    """Matrix products in every precision, and memory traffic."""
-    for precision in PRODUCTS:
-        yield {"precision": precision, **ceilings.measure(precision, plan.side)}
+def _blank(command: str, scale: Scale) -> dict:
+    """What a command writes, without rows."""
+    return {
+        "command": command,
+        "machine": machine.describe(),
+        "date": time.strftime("%Y-%m-%d"),
+        "tiny": scale is TINY,
+        "compile_failed": [],
+        "rows": [],
+    }
 
 
-def speed(plan: Plan, size: int, tile: int | None, batch: int, network: rnne.VanillaRNN) -> float:
-    """Net-steps a second of `train_population`."""
-    speeds: list[float] = []
-    training = rnne.Training(
-        batch=batch, epoch_steps=plan.epoch_steps, max_epochs=4, threshold=1e-12, patience=1
-    )
-    rnne.train_population(
-        rnne.tasks.FlipFlop(n_bits=3, n_steps=plan.n_steps),
-        network=network,
-        training=training,
-        size=size,
-        tile=tile,
-        progress=lambda progress: speeds.append(progress.net_steps_per_second),
-    )
-    return float(np.median(speeds[1:]))
+def _compiling(steps: list[Step], failed: list[str], seconds: float) -> Callable[[], None]:
+    """Starts to compile the programs of all rows; returns what waits until they are ready."""
+    prepare = [step.prepare for step in steps if step.prepare is not None]
+    threads = min(THREADS, os.cpu_count() or 1)
+
+    def compile_them() -> None:
+        failed.extend(compile_all(prepare, threads=threads, seconds=seconds))
+
+    thread = threading.Thread(target=compile_them, daemon=True)
+    thread.start()
+    return thread.join
 
 
-def methods(plan: Plan) -> Iterator[dict]:
-    """Scan and kernel in every precision, all networks in one tile."""
-    for width, batch, size in plan.shapes:
-        for fused in (False, True):
-            for precision in PRODUCTS:
-                network = rnne.VanillaRNN(width=width, precision=precision, fused=fused)
-                found = speed(plan, size, size, batch, network)
-                row = {"N": width, "B": batch, "K": size, "fused": fused, "precision": precision}
-                yield {**row, "speed": found}
-
-
-def tiles(plan: Plan) -> Iterator[dict]:
-    """Networks at a time."""
-    for width, batch, size in plan.shapes:
-        for tile in (size // 32, size // 8, size // 2):
-            if tile:
-                found = speed(plan, size, tile, batch, rnne.VanillaRNN(width=width))
-                yield {"N": width, "B": batch, "K": size, "tile": tile, "speed": found}
-
-
-def sizes(plan: Plan) -> Iterator[dict]:
-    """Throughput against K, at the second shape, the default tile."""
-    width, batch, _ = plan.shapes[min(1, len(plan.shapes) - 1)]
-    for size in plan.sizes:
-        found = speed(plan, size, None, batch, rnne.VanillaRNN(width=width))
-        yield {"N": width, "B": batch, "K": size, "speed": found}
-
-
-def rivals(plan: Plan) -> Iterator[dict]:
-    """What a researcher would use instead, in float32 and in tf32 (the libraries' default)."""
-    for width, batch, size in plan.shapes:
-        for precision, name in (("highest", "float32"), ("high", "tf32")):
-            shape = {"N": width, "B": batch, "precision": name}
-            with jax.default_matmul_precision(precision):
-                found = plain_vmap.measure(width, batch, plan.n_steps, size, plan.epoch_steps)
-            yield {**shape, "rival": "plain_vmap", "K": size, "speed": found}
-            yield from ({**shape, **row} for row in torch_rivals(plan, width, batch, size, name))
-
-
-def torch_rivals(plan: Plan, width: int, batch: int, size: int, name: str) -> Iterator[dict]:
-    """PyTorch's loop over networks (cuDNN) and its vectorized ensemble."""
-    try:
-        import pytorch_loop
-        import pytorch_vmap
-        import torch
-    except ImportError:
-        yield {"rival": "pytorch", "skipped": "PyTorch is not installed"}
-        return
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    torch.backends.cudnn.allow_tf32 = name == "tf32"
-    torch.set_float32_matmul_precision("high" if name == "tf32" else "highest")
-    shape, steps = (width, batch, plan.n_steps), plan.epoch_steps
-    found = pytorch_loop.measure(*shape, 5, 4 * steps, device)
-    yield {"rival": "pytorch_loop", "K": 5, "speed": found}
-    some = min(size, 128)
-    found = pytorch_vmap.measure(*shape, some, max(1, steps // 4), device)
-    yield {"rival": "pytorch_vmap", "K": some, "speed": found}
-
-
-def training(plan: Plan) -> Iterator[dict]:
-    """A whole training to the threshold, in the default tile and layout."""
-    yield waste.measure(plan.trained)
-
-
-PARTS: tuple[Callable[[Plan], Iterator[dict]], ...] = (
-    correctness,
-    limits,
-    methods,
-    training,
-    rivals,
-    sizes,
-    tiles,
-)
-"""In the order of what must not be missing when time runs out."""
+def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
+    """Runs a command in a process of its own, again where that died, and says how it ended."""
+    clock = Clock(seconds)
+    folder.mkdir(parents=True, exist_ok=True)
+    status, how = 1, "first"
+    for _ in range(ATTEMPTS):
+        flags = ["--seconds", str(clock.left()), "--process", how, *(["--tiny"] if tiny else [])]
+        status = subprocess.call([sys.executable, __file__, command, str(folder), *flags])
+        if status >= 0 and status != POISONED:
+            break
+        print(f"{clock.spent():6.1f} s  a process ended with status {status}", flush=True)
+        how = "died" if status < 0 and how != "first" else "again"
+        if clock.left() < LEAST_SECONDS:
+            break
+    return abs(status)
 
 
 def main() -> None:
-    """Runs the parts, each as far as the time reaches."""
+    """Runs a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seconds", type=float, default=450.0)
+    parser.add_argument("command", choices=("check", "measure", "report"))
+    parser.add_argument("folder", type=Path, nargs="+")
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--tiny", action="store_true")
+    parser.add_argument("--process", choices=("first", "again", "died"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    plan = TINY if options.tiny else FULL
-    started = time.perf_counter()
+    if options.command == "report":
+        print(gpu_report.write(options.folder))
+        return
+    folder = options.folder[0]
+    seconds = options.seconds or {"check": 220.0, "measure": 380.0}[options.command]
+    if options.process is None:
+        sys.exit(supervise(options.command, folder, seconds, options.tiny))
     rnne.use_all_cores()
-    results: dict = {"machine": machine.describe(), "plan": plan._asdict(), "failed": []}
-    options.folder.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
-        rows = results[part.__name__] = []
-        try:
-            for row in part(plan):
-                rows.append({**row, "at": round(time.perf_counter() - started, 1)})
-                print(part.__name__, rows[-1], flush=True)
-                if not row.get("ok", True):
-                    results["failed"].append(f"{part.__name__}: {row}")
-                if time.perf_counter() - started > options.seconds:
-                    results["failed"].append(f"{part.__name__}: out of time")
-                    break
-        except Exception:  # one part's failure must not cost the others' numbers
-            results["failed"].append(f"{part.__name__}: {traceback.format_exc(limit=-3)}")
-        (options.folder / "gpu.json").write_text(json.dumps(results, indent=1) + "\n")
-        if time.perf_counter() - started > options.seconds:
-            break
-    print("\n".join(results["failed"]) or "all parts ran, all checks passed")
-    sys.exit(1 if results["failed"] else 0)
+    scale = TINY if options.tiny else FULL
+    again, died = options.process != "first", options.process == "died"
+    result = run(options.command, scale, folder, seconds, again=again, died=died)
+    print(gpu_report.summary(result), flush=True)
+    os._exit(1 if gpu_report.wrong(result) else 0)  # threads that still compile must not hold it
 
 
 if __name__ == "__main__":

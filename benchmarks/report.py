@@ -5,11 +5,16 @@ from documents import replace_part, table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from throughput import RIVALS, ROOT, flops, traffic
+from throughput import RIVALS, ROOT
 
+from rnnensemble.benchmarking import training
+from rnnensemble.benchmarking.ceilings import Ceilings
+from rnnensemble.benchmarking.training import flops
 from rnnensemble.plotting import COLORS
 
 DOCS = ROOT / "docs"
+STEPS = 100
+"""Steps of a trial T in the comparison."""
 TARGETS = {
     (128, 256): {"plain_vmap": 2.5, "pytorch_loop": 3.5},
     (64, 64): {"plain_vmap": 3.5, "pytorch_loop": 12.0},
@@ -19,6 +24,7 @@ OTHERWISE = {"whole": ", whole batches", "together": ", one device of all cores"
 NAMES = {
     "ours": "`train_population`",
     "plain_vmap": "`jit(vmap(step))`",
+    "pytorch_processes": "PyTorch `nn.RNN`, a process on each core",
     "pytorch_loop": "PyTorch `nn.RNN`, one after another",
     "pytorch_vmap": "PyTorch `torch.func` ensemble",
 }
@@ -42,10 +48,10 @@ def bandwidth(result: dict) -> float:
 
 def shares(result: dict, row: dict) -> tuple[float, float]:
     """Of the matrix-product peak, and of the roofline."""
-    width, batch = row["width"], row["batch"]
-    reached = np.median(row["ours"]) * flops(width, batch)
-    roof = min(peak(result), flops(width, batch) / traffic(width, batch) * bandwidth(result))
-    return float(reached / peak(result)), float(reached / roof)
+    shape = row["width"], row["batch"], STEPS
+    ceilings = Ceilings(peak(result), bandwidth(result))
+    found = training.shares(shape, float(np.median(row["ours"])), ceilings)
+    return found["of_peak"], found["of_roofline"]
 
 
 def scaling(result: dict) -> dict[int, list[float]]:
@@ -83,13 +89,14 @@ def targets(result: dict) -> list[tuple[str, str, str]]:
 
 
 def comparison_table(result: dict) -> str:
-    """Net-steps a second of all alternatives."""
+    """Net-steps a second of all alternatives that were measured."""
     rows = []
+    names = [n for n in ("ours", *RIVALS) if any(n in row for row in result["comparison"])]
     for row in result["comparison"]:
-        cells = [f"{np.median(row[n]):.0f}" if n in row else "" for n in ("ours", *RIVALS)]
+        cells = [f"{np.median(row[n]):.0f}" if n in row else "" for n in names]
         of_peak, of_roof = shares(result, row)
         rows.append([row["width"], row["batch"], *cells, f"{of_peak:.0%}", f"{of_roof:.0%}"])
-    head = ["N", "B", *(NAMES[n] for n in ("ours", *RIVALS)), "of peak", "of roofline"]
+    head = ["N", "B", *(NAMES[n] for n in names), "of peak", "of roofline"]
     return table(head, rows)
 
 
@@ -159,11 +166,12 @@ def figure(results: dict) -> Figure:
     axes = drawn.subplots(2, 2)
     latest = list(results.values())[-1]
     rows = latest["comparison"]
-    for index, name in enumerate(n for n in ("ours", *RIVALS) if n in rows[0]):
+    names = [n for n in ("ours", *RIVALS) if n in rows[0]]
+    for index, name in enumerate(names):
         heights = [np.median(row[name]) for row in rows]
-        x = np.arange(len(rows)) + 0.2 * index - 0.3
+        x = np.arange(len(rows)) + 0.8 * ((index + 0.5) / len(names) - 0.5)
         label = NAMES[name].replace("`", "")
-        axes[0, 0].bar(x, heights, width=0.2, color=COLORS[index], label=label)
+        axes[0, 0].bar(x, heights, width=0.8 / len(names), color=COLORS[index], label=label)
     axes[0, 0].set_xticks(range(len(rows)), [f"N={r['width']}\nB={r['batch']}" for r in rows])
     axes[0, 0].set(yscale="log", ylabel="net-steps per second", ylim=(None, 60_000))
     axes[0, 0].legend(fontsize=6.5, frameon=False, loc="upper left")

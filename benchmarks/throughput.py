@@ -4,9 +4,10 @@
     python benchmarks/throughput.py --only PART ...     measure parts again
     python benchmarks/throughput.py --report            write the report from the last results
 
-Every number comes from a process of its own (benchmarks/workers/), alternatives in turn, medians
-of rounds and of the ratios within them. Results: benchmarks/results/throughput.json, by jax
-version. Report: docs/performance.md between its markers, and docs/figures/performance.svg.
+Every number comes from a process of its own (benchmarks/workers/, or the package's torch_loop.py),
+alternatives in turn, medians of rounds and of the ratios within them. Results:
+benchmarks/results/throughput.json, by jax version. Report: docs/performance.md between its markers,
+and docs/figures/performance.svg.
 `--torch` names an interpreter that has PyTorch, if this one has not.
 """
 
@@ -24,18 +25,24 @@ from pathlib import Path
 
 import numpy as np
 
+from rnnensemble.benchmarking.training import flops
+
 ROOT = Path(__file__).parent.parent
 WORKERS = ROOT / "benchmarks" / "workers"
+PACKAGE = ROOT / "rnnensemble" / "benchmarking"
 RESULTS = ROOT / "benchmarks" / "results" / "throughput.json"
 ROUNDS = 3
 SHAPES = [(128, 256, 4, 4), (64, 64, 8, 24), (32, 32, 16, 64)]
 """Width N, batch B, networks K and steps an epoch of the comparison; T = 100."""
-RIVALS = ("plain_vmap", "pytorch_loop", "pytorch_vmap")
+RIVALS = ("plain_vmap", "pytorch_processes", "pytorch_loop", "pytorch_vmap")
+SCRIPTS = dict.fromkeys(("pytorch_processes", "pytorch_loop"), PACKAGE / "torch_loop.py")
+"""Workers that the package holds."""
 
 
 def worker(name: str, *arguments: object, python: str = sys.executable) -> tuple[str, int]:
     """What a worker printed, and the most resident memory that it took, in bytes."""
-    command = [python, str(WORKERS / f"{name}.py"), *map(str, arguments)]
+    script = SCRIPTS.get(name, WORKERS / f"{name}.py")
+    command = [python, str(script), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         printed = process.stdout.read()
@@ -52,16 +59,6 @@ def speed(*arguments: object, name: str = "ours", python: str = sys.executable) 
     return float(worker(name, *arguments, python=python)[0])
 
 
-def flops(width: int, batch: int, n_steps: int = 100, thin: int = 3) -> int:
-    """Operations of a net-step: three products N x N, two N x I and three N x O for each h_t."""
-    return 2 * batch * n_steps * (3 * width**2 + 5 * width * thin)
-
-
-def traffic(width: int, batch: int, n_steps: int = 100) -> int:
-    """Bytes of a net-step: states and drives' gradients written once and read twice, float32."""
-    return 6 * 4 * n_steps * batch * width
-
-
 def comparison(torch: str | None) -> list[dict]:
     """Ours and what else there is, in turn."""
     rows = []
@@ -72,7 +69,9 @@ def comparison(torch: str | None) -> list[dict]:
             for name in RIVALS:
                 python = sys.executable if name == "plain_vmap" else torch
                 if python:
-                    found = speed(width, batch, 100, size, epoch_steps, name=name, python=python)
+                    shape = (width, batch, 100, size, epoch_steps)
+                    how = ("processes",) if name == "pytorch_processes" else ()
+                    found = speed(*shape, *how, name=name, python=python)
                     row.setdefault(name, []).append(found)
         rows.append(row)
     return rows

@@ -1,6 +1,7 @@
 """Train populations of RNNs and measure how far their solutions lie apart."""
 
 from rnnensemble import metrics, networks, runtime, tasks
+from rnnensemble.benchmarking import Benchmark, benchmark
 from rnnensemble.complexity import Complexity, measure_complexity
 from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
 from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
@@ -31,6 +32,7 @@ __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "Benchmark",
     "Chosen",
     "Complexity",
     "DSAGrid",
@@ -49,6 +51,7 @@ __all__ = [
     "TrainingInterrupted",
     "Trials",
     "VanillaRNN",
+    "benchmark",
     "compare_networks",
     "compare_populations",
     "compare_solutions",

@@ -1,20 +1,18 @@
-"""The command line: quickstart, train, analyse, sweep, deflate, show, report, tasks.
+"""The command line: a function for each command, and what a mistake prints.
 
 Orbax, matplotlib and rich load only where they are used, so that `--help` is quick.
 """
 
 import dataclasses
 import errno
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from rnnensemble import conditions, runtime
-from rnnensemble.flags import SweepOptions, parse, parse_condition
-from rnnensemble.tasks import registered
+from rnnensemble import conditions, folders, runtime
+from rnnensemble.flags import BatteryOptions, SweepOptions, parse, parse_condition
 
 if TYPE_CHECKING:
     from rnnensemble.console import Reporter
@@ -33,6 +31,7 @@ rnnensemble: train populations of RNNs, measure how far their solutions lie apar
   rnnensemble show [RUN]              a run as a table; without RUN, all runs
   rnnensemble report FOLDER           a sweep's findings: report.html, findings.csv, figures
   rnnensemble advise [flags]          what to raise or lower for more or less alike solutions
+  rnnensemble benchmark [flags]       how fast this machine is; at most 3 minutes
   rnnensemble tasks                   tasks, their knobs, thresholds and OOD variants
 
 `rnnensemble COMMAND --help` lists the flags of a command; every field of a preset is one.
@@ -70,6 +69,7 @@ def main(arguments: list[str] | None = None) -> None:
         "show": show,
         "report": report,
         "advise": advise,
+        "benchmark": benchmark,
         "tasks": tasks,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -110,16 +110,8 @@ def quickstart(arguments: list[str]) -> None:
     condition = conditions.from_toml(QUICKSTART)
     options, condition = parse_condition("quickstart", arguments, condition, name="quickstart")
     if options.name == "quickstart" and not options.resume:
-        options.name = _fresh_name(options.runs, "quickstart")
+        options.name = folders.free_folder(options.runs, "quickstart").name
     session.train_and_analyse(options, condition, explain=True)
-
-
-def _fresh_name(runs: Path, name: str) -> str:
-    """The name, or the name with the first free number: quickstart is run again and again."""
-    taken, number = runs / name, 2
-    while taken.exists():
-        taken, number = runs / f"{name}-{number}", number + 1
-    return taken.name
 
 
 def train(arguments: list[str]) -> None:
@@ -199,21 +191,7 @@ def battery(arguments: list[str]) -> None:
     """Measures what `deflate` found, side by side."""
     from rnnensemble.rounds import write_battery
 
-    @dataclasses.dataclass
-    class Options:
-        """Measures standard networks and alternatives side by side.
-
-        Attributes:
-            folder: What `rnnensemble deflate` wrote.
-            devices: How many devices to use, None for all.
-            quiet: Print nothing but errors.
-        """
-
-        folder: Annotated[Path | None, tyro.conf.Positional] = None
-        devices: int | None = None
-        quiet: bool = False
-
-    options = parse(Options, "battery", arguments)
+    options = parse(BatteryOptions, "battery", arguments)
     if options.folder is None:
         raise ValueError("`folder` is missing: rnnensemble battery FOLDER, from `deflate`.")
     write_battery(options.folder, devices=options.devices, quiet=options.quiet)
@@ -295,35 +273,15 @@ def advise(arguments: list[str]) -> None:
     command.advise(arguments)
 
 
+def benchmark(arguments: list[str]) -> None:
+    """Measures how fast this machine trains and compares networks."""
+    from rnnensemble import benchmark_command
+
+    benchmark_command.run(arguments)
+
+
 def tasks(arguments: list[str]) -> None:
     """Lists the tasks, their knobs, thresholds and out-of-distribution variants."""
-    from rnnensemble.console import Reporter
+    from rnnensemble import task_list
 
-    @dataclasses.dataclass
-    class Options:
-        """Lists the tasks, their knobs, thresholds and out-of-distribution variants."""
-
-    parse(Options, "tasks", arguments)
-    reporter = Reporter(quiet=False)
-    for name, task in registered().items():
-        example = task()
-        low, high = task.output_range
-        variants = ", ".join(example.out_of_distribution())
-        reporter.line(
-            f"{name}: {(task.__doc__ or '').splitlines()[0]} Threshold {task.threshold:g}, "
-            f"outputs in [{low:g}, {high:g}], OOD variants {variants}."
-        )
-        rows = [
-            (field.name, str(field.default), _knob_help(task, field.name))
-            for field in dataclasses.fields(task)
-        ]
-        reporter.table(f"  knobs of {name}", ("knob", "default", "meaning"), rows)
-
-
-def _knob_help(task: type, name: str) -> str:
-    """The knob's line in the class's docstring, or its parent's."""
-    for owner in task.__mro__:
-        found = re.search(rf"^ +{name}: (.*(?:\n {{12}}.*)*)", owner.__doc__ or "", re.MULTILINE)
-        if found:
-            return " ".join(found.group(1).split())
-    return ""
+    task_list.run(arguments)

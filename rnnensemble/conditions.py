@@ -10,8 +10,6 @@ import types
 import typing
 from typing import Any, Literal
 
-import tomli_w
-
 from rnnensemble import networks, tasks
 from rnnensemble.degeneracy import Analysis
 from rnnensemble.feature_learning import FeatureAnalysis
@@ -67,6 +65,8 @@ def as_table(value: Any) -> Any:
 
 def to_toml(condition: Condition) -> str:
     """The condition as TOML text that `from_toml` reads back."""
+    import tomli_w  # only where TOML is written: the GPU machine has none
+
     return tomli_w.dumps(as_table(condition))
 
 

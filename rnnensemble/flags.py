@@ -5,7 +5,7 @@ import dataclasses
 import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import tyro
 
@@ -58,6 +58,21 @@ class SweepOptions:
     devices: int | None = None
     tile: int | None = None
     checkpoint_seconds: float = 60.0
+    quiet: bool = False
+
+
+@dataclasses.dataclass
+class BatteryOptions:
+    """Measures standard networks and alternatives side by side.
+
+    Attributes:
+        folder: What `rnnensemble deflate` wrote.
+        devices: How many devices to use, None for all.
+        quiet: Print nothing but errors.
+    """
+
+    folder: Annotated[Path | None, tyro.conf.Positional] = None
+    devices: int | None = None
     quiet: bool = False
 
 

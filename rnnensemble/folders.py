@@ -87,6 +87,19 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield True
 
 
+def free_folder(root: Path, name: str) -> Path:
+    """The folder of a name, or the first free one of the name and a number; makes neither."""
+    folder, number = root / name, 2
+    while folder.exists():
+        folder, number = root / f"{name}-{number}", number + 1
+    return folder
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder and those above it."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
     with whole_folder(folder / "figures") as partial:

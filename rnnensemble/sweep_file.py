@@ -25,8 +25,6 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import tomli_w
-
 from rnnensemble import conditions
 from rnnensemble.conditions import Condition, as_table, merged, unknown_key
 from rnnensemble.factors import Factor, Level, Sweep, recipe_of
@@ -217,6 +215,8 @@ def _require_known(table: dict[str, Any], known: Sequence[str], prefix: str) -> 
 
 def to_toml(sweep: Sweep) -> str:
     """The sweep as TOML text with every condition written out; `read_sweep` reads it back."""
+    import tomli_w  # only where TOML is written: the GPU machine has none
+
     factors = [
         {
             "name": factor.name,

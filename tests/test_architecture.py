@@ -20,12 +20,13 @@ FLOORS = [
     | {"solutions", "fixed_points", "decoding"},
     {"topology", "battery"},
     {"degeneracy"},
-    {"conditions", "plotting"},
-    {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"},
+    {"conditions", "plotting", "benchmarking"},
+    {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"}
+    | {"plotting_benchmark"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
     {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},
     {"arrays", "sweep_folder"},
-    {"session", "foreign", "sweep", "report", "rounds"},
+    {"session", "foreign", "sweep", "report", "rounds", "benchmark_command", "task_list"},
     {"cli"},
 ]
 FILES = sorted(

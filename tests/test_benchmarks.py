@@ -203,15 +203,102 @@ def test_report_of_distances_admits_what_falls_short():
     assert row.endswith("x (stored seconds) | **no** |")
 
 
-def test_gpu_script_runs(tmp_path):
-    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), str(tmp_path), "--tiny"]
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+MISSING_THERE = ("tyro", "docstring_parser", "typeguard", "tomli_w")
+"""What the GPU machine does not have."""
+
+
+def gpu_script(command, folder, cache):
+    """Runs a command of the GPU plan as on a machine without some packages."""
+    stubs = cache / "stubs"
+    stubs.mkdir(parents=True, exist_ok=True)
+    for name in MISSING_THERE:
+        (stubs / f"{name}.py").write_text("raise ModuleNotFoundError(__name__)\n")
+    cached = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    script = ROOT / "benchmarks" / "gpu.py"
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=600, check=False
+        [sys.executable, str(script), command, str(folder), "--tiny"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **cached, "PYTHONPATH": str(stubs)},
+        timeout=600,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    written = json.loads((tmp_path / "gpu.json").read_text())
-    assert written["failed"] == []
-    assert [row["ok"] for row in written["correctness"]] == 6 * [True]
-    assert {row["fused"] for row in written["methods"]} == {False, True}
-    assert written["training"][0]["networks"] == 4
+    assert "0 left out for time, 0 wrong" in done.stdout, done.stdout
+    return json.loads((folder / f"{command}.json").read_text())
+
+
+def of_kind(result, kind):
+    return [row for row in result["rows"] if row["kind"] == kind]
+
+
+def test_gpu_plan_runs_without_the_packages_missing_there(tmp_path):
+    import gpu_report
+
+    folder = tmp_path / "out"
+    checked = gpu_script("check", folder, tmp_path / "cache")
+    errors = {(row["name"], row["precision"]): row["error"] for row in of_kind(checked, "check")}
+    assert len(errors) == 4
+    assert max(errors.values()) < 3e-3
+    assert [row["tile"] for row in of_kind(checked, "training")][:2] == [1, 1]
+    assert of_kind(checked, "condition")[0]["details"]["conditions"][0]["dsa"][0] > 0
+    measured = gpu_script("measure", folder, tmp_path / "cache")
+    assert of_kind(measured, "threshold")[0]["details"]["converged"] == 4
+    precisions = {row["precision"] for row in of_kind(measured, "training")}
+    assert precisions == {"float32", "tf32", "bfloat16"}
+    assert {row["name"] for row in of_kind(measured, "pairs")} == {"DSA", "PIF"}
+    assert len(of_kind(measured, "ceiling")) == 4
+    assert {path.name for path in folder.iterdir()} == {"check.json", "measure.json"}
+    shown = gpu_report.section(measured)
+    for part in ("to their threshold in", "Ceilings: ", "Distances: ", "kernel alignment"):
+        assert part in shown
+    assert "scan against float64" in gpu_report.section(checked)
+    with pytest.raises(SystemExit, match="is tiny, not of a GPU; nothing was written"):
+        gpu_report.write([folder])
+
+
+def test_gpu_plan_goes_on_where_its_process_died(tmp_path, monkeypatch):
+    import gpu
+
+    ends, calls = iter([-11, -11, gpu.POISONED, 0]), []
+    monkeypatch.setattr("subprocess.call", lambda command: calls.append(command[-1]) or next(ends))
+    assert gpu.supervise("check", tmp_path, 60.0, False) == 0
+    assert calls == ["first", "again", "died", "again"]
+
+
+def test_page_says_what_a_gpu_has_measured(tmp_path, monkeypatch):
+    import gpu_report
+
+    text = gpu_report.document(gpu_report.stored())
+    assert f"<!-- gpu: begin -->\n\n{text}\n\n<!-- gpu: end -->" in gpu_report.PAGE.read_text()
+    assert gpu_report.document([]) == "**Not measured on a GPU.**"
+    page, results = tmp_path / "page.md", tmp_path / "gpu.json"
+    page.write_text("<!-- gpu: begin -->\n\nold\n\n<!-- gpu: end -->\n")
+    monkeypatch.setattr(gpu_report, "PAGE", page)
+    monkeypatch.setattr(gpu_report, "RESULTS", results)
+    shape = {"width": 64, "batch": 64, "steps": 100}
+    rows = [
+        {"kind": "training", "name": "train_population", **shape, "size": 512, "speed": 1e5},
+        {"kind": "ceiling", "name": "matrix products", "precision": "float32", "speed": 5e13},
+        {"kind": "ceiling", "name": "memory traffic", "speed": 3e12},
+        {"kind": "training", "name": "fused", **shape, "problem": "failed: XlaRuntimeError: it"},
+    ]
+    machine = {"platform": "gpu", "device": "NVIDIA H100", "jax": "0.11.2"}
+    found = {"command": "check", "machine": machine, "date": "2026-12-01", "tiny": False}
+    (tmp_path / "check.json").write_text(json.dumps({**found, "rows": rows}))
+    gpu_report.write([tmp_path])
+    assert "### `check`: NVIDIA H100, jax 0.11.2, 2026-12-01" in page.read_text()
+    assert "| train_population | 64 | 64 | 512 |  |  | 100,000 | 34% | 34% |" in page.read_text()
+    assert "- fused, N = 64, B = 64: failed: XlaRuntimeError: it" in page.read_text()
+    assert gpu_report.wrong({"rows": rows}) == ["fused, N = 64, B = 64"]
+    assert gpu_report.stored()[0]["rows"] == rows
+
+
+def test_report_shows_processes_of_pytorch_where_they_were_measured():
+    import report
+
+    (*_, result) = json.loads((RESULTS / "throughput.json").read_text()).values()
+    with_processes = [{**row, "pytorch_processes": [35.0]} for row in result["comparison"]]
+    shown = report.comparison_table({**result, "comparison": with_processes})
+    assert "a process on each core" in shown
+    assert " | 35 | " in shown

@@ -201,6 +201,7 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
         "python benchmarks/convergence.py",  # trains presets without a result, for minutes
         "python docs/make_figures.py",  # trains for minutes and rewrites docs/figures
         "python docs/pytorch_ensemble.py",  # needs torch; tests/test_foreign.py runs it
+        "rnnensemble benchmark",  # takes three minutes; tests/test_benchmark.py runs it
     }
     assert {command.split()[1] for command in commands if command.startswith("rnnensemble")} == {
         "quickstart",
@@ -211,6 +212,7 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
         "report",
         "deflate",
         "battery",
+        "benchmark",
         "tasks",
     }
     # what is shown must have been trained first

@@ -2,11 +2,15 @@
 
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
-from pytorch_loop import sample
 from torch.func import grad_and_value, vmap
+
+# of the package, without loading it: this interpreter may have no JAX
+sys.path.append(str(Path(__file__).parents[2] / "rnnensemble" / "benchmarking"))
+from torch_loop import sample
 
 
 def loss(params: dict, pulses: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
