@@ -1,5 +1,6 @@
 """Functions of one network or pair, mapped over many: spread over devices, a tile at a time."""
 
+import itertools
 from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeAlias
@@ -97,14 +98,42 @@ def _with(function: Callable[..., Tree], shared: Tree, item: Tree) -> Tree:
 def _shard_map(function: Callable, mesh: Mesh, *specs: PartitionSpec) -> Callable:
     """Spreads a function over the devices; products are float32 unless they say otherwise.
 
-    NVIDIA GPUs would round their operands to 11 bits, TPUs to 8.
+    NVIDIA GPUs would round their operands to 11 bits, TPUs to 8. Leaves without entries are made
+    on each device: spreading one makes the compiler of jax 0.11.2 crash.
     """
 
-    def exact(*args: Tree) -> Tree:
-        with jax.default_matmul_precision("highest"):
-            return function(*args)
+    def call(*args: Tree) -> Tree:
+        leaves, tree = jax.tree.flatten(args)
+        by_leaf = [
+            spec for arg, spec in zip(args, specs, strict=True) for _ in jax.tree.leaves(arg)
+        ]
+        full = [x.size > 0 for x in leaves]
 
-    return jax.shard_map(exact, mesh=mesh, in_specs=specs, out_specs=SPREAD, check_vma=False)
+        def exact(*kept: Array) -> Tree:
+            given = iter(kept)
+            whole = [
+                next(given) if is_full else _empty(x, spec, mesh)
+                for x, spec, is_full in zip(leaves, by_leaf, full, strict=True)
+            ]
+            with jax.default_matmul_precision("highest"):
+                return function(*jax.tree.unflatten(tree, whole))
+
+        spread = jax.shard_map(
+            exact,
+            mesh=mesh,
+            in_specs=tuple(itertools.compress(by_leaf, full)),
+            out_specs=SPREAD,
+            check_vma=False,
+        )
+        return spread(*itertools.compress(leaves, full))
+
+    return call
+
+
+def _empty(leaf: Array, spec: PartitionSpec, mesh: Mesh) -> Array:
+    """A device's part of an array without entries."""
+    count, *rest = leaf.shape
+    return jnp.zeros((count // mesh.size if spec == SPREAD else count, *rest), leaf.dtype)
 
 
 def map_active(

@@ -9,7 +9,8 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
-    {"axes", "runtime", "factorization"},
+    {"axes", "runtime"},
+    {"factorization"},
     {"tasks", "networks", "metrics", "mapping", "intervals", "information", "inverse"}
     | {"attractors"},
     {"learning", "blocks", "inference", "refinement"},
