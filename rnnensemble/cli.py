@@ -92,6 +92,11 @@ def main(arguments: list[str] | None = None) -> None:
             f"`runs` cannot be written ({reason}); what was there before is as it was. "
             "Free some space or choose another --runs folder."
         )
+    except RuntimeError as error:
+        told = runtime.explained(error)
+        if told is None:
+            raise
+        _fail(told)
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted; a saved run is as it was"
         print(f"rnnensemble: {message}", file=sys.stderr)

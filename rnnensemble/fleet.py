@@ -195,13 +195,23 @@ def fitted(fleet: Fleet, active: np.ndarray, *, asked: bool) -> Fleet:
 
 
 def _epoch_bytes(fleet: Fleet, active: np.ndarray) -> int:
-    """Memory of an epoch's program on each device, by its compiler."""
-    arrays, static = _arguments(fleet, active)
-    found = _epoch.lower(*arrays, **static).compile().memory_analysis()
-    if found is None:  # a platform that does not say
-        return 0
+    """Memory of an epoch's program on each device, by its compiler; 0 where that does not say."""
+    return program_bytes(lowered_epoch(fleet, active).compile()) or 0
+
+
+def lowered_epoch(fleet: Fleet, active: np.ndarray) -> jax.stages.Lowered:
+    """The program of the next epoch of these networks, before it is compiled."""
+    arrays, static = _arguments(compacted(fleet, active), active)
+    return _epoch.lower(*arrays, **static)
+
+
+def program_bytes(program: jax.stages.Compiled) -> int | None:
+    """Arguments, results and temporary arrays on each device; None where JAX does not say."""
+    found: Any = program.memory_analysis()
+    if found is None:
+        return None
     whole = found.argument_size_in_bytes + found.output_size_in_bytes - found.alias_size_in_bytes
-    return whole + found.temp_size_in_bytes
+    return int(whole + found.temp_size_in_bytes)
 
 
 def _static(settings: Settings) -> dict[str, Any]:

@@ -67,7 +67,8 @@ class Subject(NamedTuple):
 def subject_of(
     population: Population, networks: np.ndarray, devices: int | None, tile: int | None
 ) -> Subject:
-    """The networks of a population with these indices."""
+    """The networks of a population with these indices; ValueError if there is no such tile."""
+    runtime.require_tile(tile)
     params = jax.tree.map(lambda x: np.asarray(x)[networks], population.params)
     return Subject(params, shared(population.network), runtime.network_mesh(devices), tile)
 

@@ -65,15 +65,36 @@ def network_mesh(devices: int | None = None) -> Mesh:
         A mesh with the single axis `net`.
 
     Raises:
-        ValueError: If there are fewer devices.
+        ValueError: If there are fewer devices, or JAX cannot start the platform asked for.
     """
-    local = jax.local_devices()
+    try:
+        local = jax.local_devices()
+    except RuntimeError as error:
+        raise ValueError(explained(error) or str(error)) from None
     count = len(local) if devices is None else devices
-    if not 1 <= count <= len(local):
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    if not whole or not 1 <= count <= len(local):
         raise ValueError(
-            f"`devices` must lie between 1 and the {len(local)} local devices; got {count}."
+            f"`devices` must lie between 1 and the {len(local)} local devices; got {count!r}."
         )
     return _mesh_of(local[:count])
+
+
+def explained(error: RuntimeError) -> str | None:
+    """What an error of JAX's start or of a device's memory means for the user; None for others."""
+    text = " ".join(str(error).split())
+    if "nable to initialize backend" in text or "nknown backend" in text:
+        asked = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
+        return (
+            f"`JAX_PLATFORMS` asks for {asked!r}, which JAX cannot start here ({text[:160]}); unset "
+            "it to use what there is, or install what it needs: docs/accelerators.md."
+        )
+    if "RESOURCE_EXHAUSTED" in text or "ut of memory" in text:
+        return (
+            f"a device has too little memory ({text[:160]}); choose a smaller `tile`, fewer trials "
+            "or units, or more devices."
+        )
+    return None
 
 
 def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:

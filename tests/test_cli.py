@@ -189,3 +189,34 @@ def test_compiled_programs_are_kept(preset, tmp_path):
     command = [sys.executable, "-m", "rnnensemble", "train", str(preset), "--quiet"]
     subprocess.run(command, check=True, cwd=tmp_path, env=environment, timeout=300)
     assert list((tmp_path / "caches" / "rnnensemble").iterdir())
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_a_platform_that_is_not_there_is_one_line(platform, tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    command = [sys.executable, "-m", "rnnensemble", "quickstart", "--runs", str(tmp_path)]
+    done = subprocess.run(
+        command,
+        env={**environment, "JAX_PLATFORMS": platform},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert f"`JAX_PLATFORMS` asks for '{platform}', which JAX cannot start here" in line
+
+
+def test_too_little_memory_is_one_line(preset, tmp_path, capsys, monkeypatch):
+    def exhausted(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.")
+
+    monkeypatch.setattr("rnnensemble.session.train_and_analyse", exhausted)
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["train", str(preset), "--runs", str(tmp_path)])
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a device has too little memory (RESOURCE_EXHAUSTED" in line
+    assert "choose a smaller `tile`" in line

@@ -40,23 +40,13 @@ def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Pr
     """
     active = np.ones(settings.size, bool)
     launched = fleet.launch(settings, mesh, tile or fleet.default_tile(settings, mesh))
-    arrays, static = fleet._arguments(fleet.compacted(launched, active), active)
-    lowered = fleet._epoch.lower(*arrays, **static)
+    lowered = fleet.lowered_epoch(launched, active)
     started = time.perf_counter()
-    needed = memory_of(lowered.compile())
+    needed = fleet.program_bytes(lowered.compile())
     seconds = time.perf_counter() - started
     if tile is None and needed is not None and needed > runtime.memory_bytes(mesh):
         launched = fleet.fitted(launched, active, asked=False)
     return Program(seconds, needed, launched.tile)
-
-
-def memory_of(compiled: Any) -> int | None:
-    """Bytes that a compiled program takes on each device; None where JAX does not say."""
-    found = compiled.memory_analysis()
-    if found is None:
-        return None
-    counted = found.argument_size_in_bytes + found.output_size_in_bytes
-    return int(counted + found.temp_size_in_bytes - found.alias_size_in_bytes)
 
 
 @contextlib.contextmanager
