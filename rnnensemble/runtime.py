@@ -67,10 +67,7 @@ def network_mesh(devices: int | None = None) -> Mesh:
     Raises:
         ValueError: If there are fewer devices, or JAX cannot start the platform asked for.
     """
-    try:
-        local = jax.local_devices()
-    except RuntimeError as error:
-        raise ValueError(explained(error) or str(error)) from None
+    local = _local_devices()
     count = len(local) if devices is None else devices
     whole = isinstance(count, int) and not isinstance(count, bool)
     if not whole or not 1 <= count <= len(local):
@@ -80,15 +77,28 @@ def network_mesh(devices: int | None = None) -> Mesh:
     return _mesh_of(local[:count])
 
 
-def explained(error: RuntimeError) -> str | None:
+def _local_devices() -> list[Any]:
+    """This process's devices; ValueError if JAX cannot start the platform asked for."""
+    try:
+        return jax.local_devices()
+    except (RuntimeError, AssertionError) as error:  # jax 0.10 asserts that a GPU is there
+        raise ValueError(_not_started(error)) from None
+
+
+def _not_started(error: Exception) -> str:
+    asked = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
+    reason = " ".join(str(error).split())[:160] or "there is no such device"
+    return (
+        f"`JAX_PLATFORMS` asks for {asked!r}, which JAX cannot start here ({reason}); unset it to "
+        "use what there is, or install what it needs: docs/accelerators.md."
+    )
+
+
+def explained(error: Exception) -> str | None:
     """What an error of JAX's start or of a device's memory means for the user; None for others."""
     text = " ".join(str(error).split())
     if "nable to initialize backend" in text or "nknown backend" in text:
-        asked = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
-        return (
-            f"`JAX_PLATFORMS` asks for {asked!r}, which JAX cannot start here ({text[:160]}); unset "
-            "it to use what there is, or install what it needs: docs/accelerators.md."
-        )
+        return _not_started(error)
     if "RESOURCE_EXHAUSTED" in text or "ut of memory" in text:
         return (
             f"a device has too little memory ({text[:160]}); choose a smaller `tile`, fewer trials "
@@ -263,7 +273,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
 
 def describe() -> dict[str, str | int]:
     """What this computation runs on, for manifests and benchmark files."""
-    devices = jax.local_devices()
+    devices = _local_devices()
     return {
         "platform": devices[0].platform,
         "device": devices[0].device_kind,
