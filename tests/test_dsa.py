@@ -9,7 +9,7 @@ import pytest
 
 from rnnensemble import distance_matrix, factorization
 from rnnensemble.metrics import DSA
-from rnnensemble.metrics.alignment import as_operator, haar_rotations, in_two
+from rnnensemble.metrics.alignment import as_operator, haar_rotations
 from rnnensemble.metrics.ascent import Stage, begin, climb, local_model
 
 RNG = np.random.default_rng(0)
@@ -141,10 +141,12 @@ def test_groups_do_not_change_a_climb(width):
 
 
 def test_a_climb_in_two_parts_is_the_climb():
-    """What accelerators do ends where CPUs end."""
+    """What a device does with many together and then with few ends where groups of one size end."""
     a, b = unit_operators(1)
     at = climbers_at(a, b)
-    one, two = climb(a, b, at, stages=STAGES, width=4), in_two(STAGES, a, b, at)
+    one = climb(a, b, at, stages=STAGES, width=4)
+    two = climb(a, b, at, stages=STAGES[:2], width=STAGES[0].climbers)
+    two = climb(a, b, two, stages=STAGES[2:], width=STAGES[2].climbers)
     np.testing.assert_allclose(one.closeness, two.closeness, atol=1e-5)
     np.testing.assert_allclose(one.rotation, two.rotation, atol=1e-3)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.ascent import Climber, Stage, begin, climb
+from rnnensemble.metrics.ascent import Stage, begin, climb
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
@@ -104,11 +104,13 @@ def align(
         Stage(going_on(starts, 8), 4),
         Stage(last, late_steps, late_iterations(len(a)), patience=3),
     )
+    at = climb(a, b, at, stages=stages[:2], width=starts)
     # of small matrices a CPU core takes twice as many in hardly more time
-    width = min(starts, 2 * last if len(a) <= SMALL else last)
-    at = jax.lax.platform_dependent(
-        a, b, at, cpu=partial(climb, stages=stages, width=width), default=partial(in_two, stages)
+    few = min(starts, 2 * last if len(a) <= SMALL else last)
+    by_few, at_once = (
+        partial(climb, stages=stages[2:], width=width) for width in (few, stages[2].climbers)
     )
+    at = jax.lax.platform_dependent(a, b, at, cpu=by_few, default=at_once)
     rotations = at.rotation
     distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(rotations)
     winner = jnp.argmin(distances)
@@ -116,13 +118,6 @@ def align(
     reached = jnp.sum(distances <= least + REACH)
     bound = jnp.minimum(lower_bound(first, second), least)
     return Alignment(least, bound, rotations[winner], reached)
-
-
-def in_two(stages: tuple[Stage, ...], a: Array, b: Array, at: Climber) -> Climber:
-    """The climb on a device that takes many at once: all together, then the last few."""
-    for part in (stages[:3], stages[3:]):
-        at = climb(a, b, at, stages=part, width=part[0].climbers)
-    return at
 
 
 def going_on(starts: int, share: int) -> int:

@@ -44,7 +44,7 @@ class _Limits(NamedTuple):
         before: How many have climbed before; the others have dropped out.
         climbers: How many climb.
         steps: Steps at most.
-        solver: Which of the solvers finds X.
+        iterations: Conjugate-gradient iterations a step.
         longest: Norm of X at most.
         cubics: Coefficients of the retraction, `[4, 2]`.
         patience: Steps without gain.
@@ -53,7 +53,7 @@ class _Limits(NamedTuple):
     before: Array
     climbers: Array
     steps: Array
-    solver: Array
+    iterations: Array
     longest: Array
     cubics: Array
     patience: Array
@@ -105,8 +105,6 @@ def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], wid
     slots = -(-count // width) * width
     if slots > count:  # groups are full, if by repetition
         climbers = jax.tree.map(lambda x: _rows(x, np.arange(slots) % count), climbers)
-    iterations = sorted({stage.iterations for stage in stages})
-    solvers = [partial(solve_damped, iterations=each) for each in iterations]
 
     def one_stage(at: Climber, now: _Limits) -> tuple[Climber, None]:
         still = jnp.where(jnp.arange(slots) < now.before, at.closeness, -jnp.inf)
@@ -117,7 +115,7 @@ def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], wid
             first = group * width
             part = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x, first, width), at)
             idle = first + jnp.arange(width) >= now.climbers
-            part = ascend(a, b, part, idle, now=now, solvers=solvers)
+            part = ascend(a, b, part, idle, now=now)
             return jax.tree.map(
                 lambda x, y: jax.lax.dynamic_update_slice_in_dim(x, y, first, 0), at, part
             )
@@ -125,7 +123,7 @@ def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], wid
         groups = -(-now.climbers // width)
         return jax.lax.fori_loop(0, groups, one_group, at), None
 
-    at = jax.lax.scan(one_stage, climbers, _limits(stages, count, iterations))[0]
+    at = jax.lax.scan(one_stage, climbers, _limits(stages, count))[0]
     return jax.tree.map(lambda x: x[: stages[-1].climbers], at)
 
 
@@ -134,31 +132,25 @@ def _rows(x: Array, rows: Array | np.ndarray) -> Array:
     return x.at[rows].get(mode="promise_in_bounds")
 
 
-def _limits(stages: Sequence[Stage], count: int, iterations: Sequence[int]) -> _Limits:
-    """Stages as data, for so many climbers and numbers of iterations by solver."""
-    climbers, steps, each, longest, patience = (np.array(x) for x in zip(*stages, strict=True))
+def _limits(stages: Sequence[Stage], count: int) -> _Limits:
+    """Stages as data, for so many climbers."""
+    climbers, steps, iterations, longest, patience = (
+        np.array(x) for x in zip(*stages, strict=True)
+    )
     # C + X C has singular values (1 + x^2)^(1/2), and every eigenvalue of X comes twice
     largest = (1 + longest**2 / 2) ** 0.5
     return _Limits(
         before=jnp.asarray([count, *climbers[:-1]]),
         climbers=jnp.asarray(climbers),
         steps=jnp.asarray(steps),
-        solver=jnp.asarray(np.searchsorted(iterations, each)),
+        iterations=jnp.asarray(iterations),
         longest=jnp.asarray(longest, jnp.float32),
         cubics=jnp.asarray([cubics(1.0, x) for x in largest], jnp.float32),
         patience=jnp.asarray(patience),
     )
 
 
-def ascend(
-    a: Array,
-    b: Array,
-    climbers: Climber,
-    idle: Array,
-    *,
-    now: _Limits,
-    solvers: Sequence[Callable[..., Array]],
-) -> Climber:
+def ascend(a: Array, b: Array, climbers: Climber, idle: Array, *, now: _Limits) -> Climber:
     """Monotone damped Newton ascent on O(n).
 
     With M = C B C^T and a skew X, the overlap after C <- polar(C + X C) is, to second order,
@@ -173,7 +165,6 @@ def ascend(
         idle: Which of them stay where they are.
         now: How far to climb; what counts as a gain is 1e-6, near distance 0 a hundredth of
             what is left.
-        solvers: What finds X from the model and the damping.
 
     Returns:
         Where they ended, never further away.
@@ -181,8 +172,7 @@ def ascend(
 
     def step(at: Climber, stalled: Array) -> tuple[Climber, Array]:
         gradient, hessian_times = local_model(a, at.turned)
-        solve = [partial(each, hessian_times) for each in solvers]
-        skew = jax.lax.switch(now.solver, solve, gradient, at.damping)
+        skew = solve_damped(hessian_times, gradient, at.damping, now.iterations)
         skew = skew * jnp.minimum(1.0, now.longest / jnp.linalg.norm(skew))
         tried = begin(a, b, retracted(at.rotation + skew @ at.rotation, now.cubics))
         going = stalled < now.patience
@@ -229,7 +219,7 @@ def skew_part(m: Array) -> Array:
 
 
 def solve_damped(
-    hessian_times: Callable[[Array], Array], gradient: Array, damping: Array, *, iterations: int
+    hessian_times: Callable[[Array], Array], gradient: Array, damping: Array, iterations: Array
 ) -> Array:
     """X with (damping - H) X = G by conjugate gradients, cut short at negative curvature."""
 
