@@ -22,7 +22,7 @@ EPOCHS = 4
 """Of a measurement; the first one does not count."""
 STEPS_AN_EPOCH = (1, 128)
 LAUNCH_SECONDS = {"cpu": 0.0}
-"""Seconds that a step takes at least: on a GPU about 1,200 launches of 5 microseconds each."""
+"""Seconds that a step takes at least: on a GPU about 500 launches of 5 microseconds each."""
 START_SECONDS = {"cpu": 3.0}
 """Seconds to compile and to start, about: 15 elsewhere."""
 EXPECTED_SHARE = 0.25
@@ -107,7 +107,7 @@ def tile_of(case: Case, mesh: Mesh) -> int:
 
 def step_seconds(case: Case, mesh: Mesh, ceilings: Ceilings | None) -> float:
     """Seconds that one training step of all networks is expected to take."""
-    launch = LAUNCH_SECONDS.get(mesh.devices.flat[0].platform, 0.008)
+    launch = LAUNCH_SECONDS.get(mesh.devices.flat[0].platform, 0.003)
     tiles = math.ceil(case.size / (mesh.size * tile_of(case, mesh)))
     if ceilings is None:
         return launch * tiles + 1e-2
