@@ -81,7 +81,8 @@ def benchmark(
     asked = Asked(shapes, counts, tile, mesh, check, pairs, torch)
     clock = Clock(seconds)
     planned = plan(asked, clock)
-    least = min(step.expected() for step in planned)
+    # a row that only says that something is missing takes no time and is no reason to start
+    least = min(each for step in planned if (each := step.expected()) > 0)
     if not least < seconds:
         raise ValueError(
             f"`seconds` of {seconds:g} is too little for any row: the shortest takes about "
