@@ -107,7 +107,7 @@ def _shard_map(function: Callable, mesh: Mesh, *specs: PartitionSpec) -> Callabl
         by_leaf = [
             spec for arg, spec in zip(args, specs, strict=True) for _ in jax.tree.leaves(arg)
         ]
-        full = [x.size > 0 for x in leaves]
+        full = [jnp.size(x) > 0 for x in leaves]  # a leaf may be a plain number
 
         def exact(*kept: Array) -> Tree:
             given = iter(kept)

@@ -199,7 +199,7 @@ def require_tile(tile: int | None) -> None:
     if tile is None:
         return
     if not isinstance(tile, int) or isinstance(tile, bool) or tile < 1:
-        raise ValueError(f"`tile` must be at least 1, a whole number; got {tile!r}.")
+        raise ValueError(f"`tile` must be at least 1; got {tile!r}.")
 
 
 @contextlib.contextmanager

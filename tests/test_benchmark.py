@@ -181,7 +181,7 @@ def test_cells_name_the_problem():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tile": 0}, r"`tile` must be at least 1, a whole number; got 0"),
+        ({"tile": 0}, r"`tile` must be at least 1; got 0"),
         ({"tile": 10**6}, r"`tile` of 1000000 networks is never full"),
         ({"devices": 10**4}, r"`devices` must lie between 1 and"),
         ({"seconds": 0.5}, r"`seconds` of 0.5 is too little for any row: the shortest takes"),
