@@ -1,17 +1,19 @@
-"""What a GPU decides, in two commands that fit into a quarter of an hour on a bare machine.
+"""What a GPU decides, in commands that fit into a quarter of an hour on a bare machine.
 
     python benchmarks/gpu.py check FOLDER [--seconds 220] [--tiny]
     python benchmarks/gpu.py measure FOLDER [--seconds 380] [--tiny]
+    python benchmarks/gpu.py profile FOLDER [--seconds 180] [--tiny]
     python benchmarks/gpu.py report FOLDER ...
 
 `check` compares scan and kernel with float64 and times the tiles that decide the default one.
 `measure` trains 1,024 networks to their threshold, times what else there is, precisions, distances
-and ceilings, and runs as many conditions of the study's preset `paper` as the time holds. Both
-compile in threads first, write FOLDER/check.json or FOLDER/measure.json after every row, start no
-row that would not end in time, go on after a row that fails or kills the process, and end with
-status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and a part
-of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl, NumPy; PyTorch for its rows.
-`--tiny` tests all of it on a CPU in less than two minutes.
+and ceilings, and runs as many conditions of the study's preset `paper` as the time holds. `profile`
+shows which kernels a training step's time goes to, and other forms of the fused kernel. All three
+compile in threads first, write FOLDER/check.json (measure.json, profile.json) after every row,
+start no row that would not end in time, go on after a row that fails or kills the process, and end
+with status 1 if something is wrong. `report` turns the files into benchmarks/results/gpu.json and a
+part of docs/performance.md. Needs jax, flax, optax, scipy, threadpoolctl and NumPy, for some rows
+PyTorch. `--tiny` tests all of it on a CPU in less than two minutes.
 """
 
 import argparse
@@ -32,6 +34,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "benchmarks" / "
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.85")
 
+import gpu_profile
 import gpu_report
 import gpu_steps
 import machine
@@ -50,11 +53,15 @@ from rnnensemble.benchmarking.rivals import torch_step
 from rnnensemble.benchmarking.rows import Clock, Row, Step, run_steps
 from rnnensemble.benchmarking.training import Case, flops, training_step
 
+SECONDS = {"check": 220.0, "measure": 380.0, "profile": 180.0}
+"""The commands, and how long they take at most unless told otherwise."""
 THREADS = 12
 ATTEMPTS, LEAST_SECONDS = 5, 20.0
 """How often a command starts a process, and the seconds that one needs at least."""
 POISON, POISONED = ("CUDA_ERROR", "illegal memory access", "unspecified launch failure"), 77
 """Errors after which a process can no longer use the card, and the status that it ends with."""
+GRACE_SECONDS = 10.0
+"""How long a row may outlast the time before its process is stopped."""
 AHEAD = 3
 """Groups of conditions whose programs are compiled ahead; the others come too seldom."""
 COMPILE_SHARE = 0.35
@@ -75,7 +82,7 @@ class Plan:
         """A row of training: `tile`, `precision` and `fused` as in `Case`."""
         scale = self.scale
         case = Case(width, batch, scale.n_steps, size, epoch_steps=scale.epoch_steps, **how)  # pyright: ignore[reportArgumentType]
-        least = 0.012  # of a step, for the launches of its kernels
+        least = 0.006  # of a step, for the launches of its kernels
         step = max(least, size * flops(width, batch, scale.n_steps) / scale.flops)
         expected = scale.overhead + 4 * scale.epoch_steps * step
         return training_step(case, self.mesh, self.clock, expected=expected)
@@ -91,9 +98,9 @@ class Plan:
             for precision in ("float32", "tf32")
         ]
         timed = [check_step(case, scale.overhead / 2) for case in cases]
-        for width, batch, tiles, fused in scale.tiles:
+        for width, batch, tiles, scanned in scale.tiles:
             timed += [self.train(width, batch, tile, tile=tile) for tile in tiles]
-            timed.append(self.train(width, batch, fused, tile=fused, fused=True))
+            timed.append(self.train(width, batch, scanned, tile=scanned, fused=False))
         return first, timed
 
     def measure(self) -> tuple[list[Step], list[Step]]:
@@ -106,6 +113,7 @@ class Plan:
         for shape in scale.shapes:
             steps.append(self.train(*shape))
             steps += [self.train(*shape, precision=name) for name in ("tf32", "bfloat16")]
+            steps.append(self.train(*shape, precision="bfloat16", fused=True))
         steps += [self.torch(shape, "float32") for shape in scale.shapes[1:]]
         most, seconds = scale.pairs
         steps += [
@@ -117,6 +125,23 @@ class Plan:
         ]
         steps += [traffic_step(mesh, found, scale.numbers), self.torch(scale.shapes[0], "tf32")]
         return [gpu_steps.environment_step()], steps + self.conditions(scale.sweep)
+
+    def profile(self) -> tuple[list[Step], list[Step]]:
+        """The same of `profile`."""
+        scale = self.scale
+        interpret = scale.kernel == "interpreted"
+        steps = []
+        for width, batch, size in scale.shapes:
+            for fused in (True, False):
+                case = Case(width, batch, scale.n_steps, size, fused=fused, epoch_steps=8)
+                how = {"expected": 2 * scale.overhead}
+                steps.append(gpu_profile.profile_step(case, self.mesh, self.clock, **how))
+        for shape in scale.shapes:
+            for products, trials, warps in scale.kernels[shape[0]]:
+                how = {"interpret": interpret, "expected": scale.overhead}
+                each = (shape, scale.n_steps, products, (trials, warps))
+                steps.append(gpu_profile.kernel_step(*each, **how))
+        return [gpu_steps.environment_step()], steps
 
     def torch(self, shape: tuple[int, int, int], precision: str) -> Step:
         """A row of PyTorch's loop, on the same device."""
@@ -219,7 +244,7 @@ def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
     status, how = 1, "first"
     for _ in range(ATTEMPTS):
         flags = ["--seconds", str(clock.left()), "--process", how, *(["--tiny"] if tiny else [])]
-        status = subprocess.call([sys.executable, __file__, command, str(folder), *flags])
+        status = _called([sys.executable, __file__, command, str(folder), *flags], clock)
         if status >= 0 and status != POISONED:
             break
         print(f"{clock.spent():6.1f} s  a process ended with status {status}", flush=True)
@@ -229,10 +254,19 @@ def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
     return abs(status)
 
 
+def _called(command: list[str], clock: Clock) -> int:
+    """The status of a process that is stopped if a row outlasts the time; 0 then: rows are kept."""
+    try:
+        return subprocess.call(command, timeout=max(clock.left(), 0.0) + GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"{clock.spent():6.1f} s  stopped: a row outlasted the time", flush=True)
+        return 0
+
+
 def main() -> None:
     """Runs a command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("command", choices=("check", "measure", "report"))
+    parser.add_argument("command", choices=(*SECONDS, "report"))
     parser.add_argument("folder", type=Path, nargs="+")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--tiny", action="store_true")
@@ -242,7 +276,7 @@ def main() -> None:
         print(gpu_report.write(options.folder))
         return
     folder = options.folder[0]
-    seconds = options.seconds or {"check": 220.0, "measure": 380.0}[options.command]
+    seconds = options.seconds or SECONDS[options.command]
     if options.process is None:
         sys.exit(supervise(options.command, folder, seconds, options.tiny))
     rnne.use_all_cores()

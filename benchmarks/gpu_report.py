@@ -12,6 +12,8 @@ from rnnensemble.benchmarking.training import shares
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"
 PAGE = ROOT / "docs" / "performance.md"
+SHOWN = 10
+"""Kernels of a training step that the page shows."""
 NOTHING = "**Not measured on a GPU.**"
 
 
@@ -51,6 +53,8 @@ def section(result: dict) -> str:
         _speeds(rows, ceilings_of(rows)),
         _threshold(_of(rows, "threshold")),
         _pairs(_of(rows, "pairs")),
+        _profiles(_of(rows, "profile")),
+        _kernels(_of(rows, "kernel")),
         _conditions(_of(rows, "condition")),
         _problems(rows),
     ]
@@ -59,7 +63,9 @@ def section(result: dict) -> str:
 
 def _of(rows: list[dict], kind: str) -> list[dict]:
     """Rows of a kind that hold a number."""
-    return [row for row in rows if row["kind"] == kind and ("speed" in row or "error" in row)]
+    return [
+        row for row in rows if row["kind"] == kind and row.keys() & {"speed", "error", "details"}
+    ]
 
 
 def ceilings_of(rows: list[dict]) -> Ceilings | None:
@@ -139,6 +145,32 @@ def _pairs(rows: list[dict]) -> str:
         for r in rows
     ]
     return f"Distances: {'; '.join(told)}." if told else ""
+
+
+def _profiles(rows: list[dict]) -> str:
+    """The longest kernels of training steps."""
+    parts = []
+    for r in rows:
+        found = r["details"]
+        cells = [[f"`{name}`", f"{n:g}", f"{ms:.3f}"] for name, n, ms in found["kernels"][:SHOWN]]
+        what = "fused kernel" if found["fused"] else "scan"
+        parts.append(
+            f"A training step of {r['size']:,} networks (N, B) = ({r['width']}, {r['batch']}), "
+            f"{r['precision']}, {what}: {found['busy_ms_a_step']:.2f} ms of kernels, "
+            f"{r['speed']:,.0f} net-steps a second.\n\n"
+            + table(["kernel", "launches", "ms"], cells)
+        )
+    return "\n\n".join(parts)
+
+
+def _kernels(rows: list[dict]) -> str:
+    """Forms of the fused kernel."""
+    names = ("products", "trials", "warps", "forward_ms", "backward_ms")
+    cells = [
+        [r["width"], r["batch"], r["size"], *(r["details"][name] for name in names)] for r in rows
+    ]
+    head = ["N", "B", "K", "products", "trials", "warps", "forward, ms", "backward, ms"]
+    return f"The fused kernel alone, in other forms:\n\n{table(head, cells)}" if cells else ""
 
 
 def _conditions(rows: list[dict]) -> str:

@@ -12,13 +12,14 @@ class Scale:
         epoch_steps: Training steps of an epoch that is timed.
         kernel: Method of the fused kernel in checks.
         checked: Widths that are compared with float64.
-        tiles: Widths, batches and the tiles of the scan to time, in order; then one fused row.
+        tiles: Widths, batches and the tiles to time, in order; then that of one row of the scan.
         shapes: Widths, batches and networks of precisions and rivals, the most telling first.
         trained: Networks that are trained to their threshold, at the first of the shapes.
         side: Of the matrices of the ceilings, None for the device's default.
         numbers: That the memory traffic is measured with.
         pairs: Networks that are compared at most, and the seconds of a timed comparison.
         sweep: File, preset and factors of the conditions, the most telling first.
+        kernels: Products, trials and warps of the kernels that `profile` times, by width.
         overhead: Seconds of a row beside what it times.
         flops: Operations a second that training reaches at least.
     """
@@ -34,6 +35,7 @@ class Scale:
     numbers: int
     pairs: tuple[int, float]
     sweep: tuple[str, str | None, tuple[str, ...]]
+    kernels: dict[int, tuple[tuple[str, int, int], ...]]
     overhead: float
     flops: float
 
@@ -68,8 +70,34 @@ FULL = Scale(
             "width",
         ),
     ),
+    kernels={
+        64: (
+            ("two tf32 parts", 64, 4),
+            ("two tf32 parts", 32, 4),
+            ("two tf32 parts", 16, 4),
+            ("three bfloat16 parts", 32, 4),
+            ("tf32", 64, 4),
+            ("bfloat16", 64, 4),
+        ),
+        128: (
+            ("two tf32 parts", 64, 8),
+            ("two tf32 parts", 32, 8),
+            ("three bfloat16 parts", 32, 8),
+            ("three bfloat16 parts", 16, 8),
+            ("tf32", 64, 4),
+            ("bfloat16", 64, 8),
+            ("bfloat16", 64, 4),
+        ),
+        32: (
+            ("two tf32 parts", 32, 2),
+            ("two tf32 parts", 32, 1),
+            ("three bfloat16 parts", 32, 2),
+            ("tf32", 32, 2),
+            ("bfloat16", 32, 2),
+        ),
+    },
     overhead=8.0,
-    flops=5e12,
+    flops=12e12,
 )
 TINY = Scale(
     n_steps=10,
@@ -83,6 +111,7 @@ TINY = Scale(
     numbers=2**16,
     pairs=(8, 0.2),
     sweep=("experiments/tiny/sweep.toml", None, ("rate",)),
+    kernels={16: (("two tf32 parts", 16, 4), ("three bfloat16 parts", 16, 4))},
     overhead=2.0,
     flops=1e9,
 )

@@ -18,15 +18,17 @@ import rnnensemble as rnne
 from rnnensemble import fleet, runtime
 from rnnensemble.benchmarking.programs import compile_epoch
 from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step
+from rnnensemble.benchmarking.training import flops
 from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
 from rnnensemble.learning.recipe import Settings
 from rnnensemble.sweep_file import read_sweep
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "torch", "triton")
-STEP_SECONDS = 0.012
-"""Of a training step of a tile of conditions on a GPU, for the launches of its kernels."""
-ANALYSIS_SECONDS = 15.0
-"""Of the analysis of a condition on a GPU, about; the first of a group compiles for as long."""
+STEP_SECONDS, FLOPS = 0.006, 12e12
+"""Of a training step of a tile on a GPU at least, for the launches of its kernels, and operations a
+second that training reaches at least."""
+START_SECONDS, ANALYSIS_SECONDS = 30.0, 15.0
+"""To compile training and analyses of a group, and of the analysis of each condition, about."""
 
 
 def environment_step() -> Step:
@@ -187,8 +189,10 @@ def _expected(sweep: Sweep, group: Group, mesh: Mesh) -> float:
     if mesh.devices.flat[0].platform == "cpu":
         return 10.0
     tiles = math.ceil(size / fleet.default_tile(first, mesh))
-    training = max(epochs) * first.training.epoch_steps * tiles * STEP_SECONDS
-    return 10.0 + training + ANALYSIS_SECONDS * (1 + len(epochs))
+    once = size * flops(first.network.width, first.training.batch, first.task.n_steps) / FLOPS
+    step = max(tiles * STEP_SECONDS, once)
+    training = max(epochs) * first.training.epoch_steps * step
+    return START_SECONDS + training + ANALYSIS_SECONDS * len(epochs)
 
 
 def _epochs(sweep: Sweep, digest: str) -> float | None:

@@ -69,8 +69,10 @@ class Where(NamedTuple):
 def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) -> Any:
     """What a metric (or another preparation) keeps of each network: host arrays, leading axis K.
 
-    Networks of one shape are prepared together; features of unlike shapes are padded with zeros.
+    Networks of one shape are prepared together, on the host's cores where the mesh has accelerators
+    (`runtime.factoring_mesh`); features of unlike shapes are padded with zeros.
     """
+    mesh = runtime.factoring_mesh(mesh)
     shapes = [str(shape_of(one)) for one in networks]
     prepared: list[Any] = [None] * len(networks)
     for shape in dict.fromkeys(shapes):

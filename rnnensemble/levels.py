@@ -99,8 +99,12 @@ def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, 
 
 
 def prepared_rates(subject: Subject, task: Task, how: Preparation, *, trials: int, key: Key) -> Any:
-    """What is kept of every network's rates on the same fresh trials: host arrays, axis M."""
-    options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
+    """What is kept of every network's rates on the same fresh trials: host arrays, axis M.
+
+    The networks run where their rates are prepared (`runtime.factoring_mesh`).
+    """
+    mesh = runtime.factoring_mesh(subject.mesh)
+    options = {"task": task, "batch": trials, "network": subject.network, "mesh": mesh}
     with runtime.one_blas_thread():
         return jax.tree.map(np.asarray, _prepared(key, subject.params, how=how, **options))
 

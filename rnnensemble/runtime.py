@@ -32,7 +32,8 @@ def use_all_cores() -> None:
     faster on them (`host_mesh`). Does nothing when the number of CPU devices was already chosen.
     """
     chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
-    if chosen < 0 and "XLA_FLAGS" not in os.environ:
+    counted = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if chosen < 0 and not counted:
         with contextlib.suppress(RuntimeError):  # a device was touched before: keep what there is
             jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
 
@@ -105,6 +106,15 @@ def explained(error: Exception) -> str | None:
             "or units, or more devices."
         )
     return None
+
+
+def factoring_mesh(mesh: Mesh) -> Mesh:
+    """A mesh for work that consists of factorizations: the host's cores, one for each accelerator.
+
+    A GPU factors the matrices of a tile one after another: 100 networks of 128 units, embedded
+    with 10 delays, took an H100 longer than 100 s (the SVD of 1,280 columns, above all).
+    """
+    return host_mesh(mesh, cores=1)
 
 
 def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:

@@ -1,11 +1,17 @@
-"""Two CPU devices for all tests, asked for before JAX touches one; compiled programs kept apart."""
+"""Two CPU devices for all tests, asked for before JAX touches one; compiled programs kept apart.
+
+Most of the tests' time is compilation, so LLVM optimizes less here and in the processes they start.
+"""
 
 import os
 import tempfile
 
-if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share the cache of who started them
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started them has set
     CACHE = tempfile.TemporaryDirectory(prefix="rnnensemble-compiled-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+    os.environ["XLA_FLAGS"] = (
+        os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+    )
 
 import jax
 import pytest

@@ -248,7 +248,13 @@ def test_gpu_plan_runs_without_the_packages_missing_there(tmp_path):
     assert precisions == {"float32", "tf32", "bfloat16"}
     assert {row["name"] for row in of_kind(measured, "pairs")} == {"DSA", "PIF"}
     assert len(of_kind(measured, "ceiling")) == 4
-    assert {path.name for path in folder.iterdir()} == {"check.json", "measure.json"}
+    profiled = gpu_script("profile", folder, tmp_path / "cache")
+    products = [row["details"]["products"] for row in of_kind(profiled, "kernel")]
+    assert products == ["two tf32 parts", "three bfloat16 parts"]
+    assert [row["details"]["fused"] for row in of_kind(profiled, "profile")] == [True, False]
+    assert "| two tf32 parts | 16 | 4 |" in gpu_report.section(profiled)
+    names = {"check.json", "measure.json", "profile.json"}
+    assert {path.name for path in folder.iterdir()} == names
     shown = gpu_report.section(measured)
     for part in ("to their threshold in", "Ceilings: ", "Distances: ", "kernel alignment"):
         assert part in shown
@@ -261,7 +267,12 @@ def test_gpu_plan_goes_on_where_its_process_died(tmp_path, monkeypatch):
     import gpu
 
     ends, calls = iter([-11, -11, gpu.POISONED, 0]), []
-    monkeypatch.setattr("subprocess.call", lambda command: calls.append(command[-1]) or next(ends))
+
+    def call(command, timeout):
+        calls.append(command[-1])
+        return next(ends)
+
+    monkeypatch.setattr("subprocess.call", call)
     assert gpu.supervise("check", tmp_path, 60.0, False) == 0
     assert calls == ["first", "again", "died", "again"]
 

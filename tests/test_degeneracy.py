@@ -84,13 +84,6 @@ def test_a_tile_or_device_count_that_cannot_be_is_refused(population):
             measure_degeneracy(population, analysis=QUICK, devices=devices)
 
 
-def test_devices_and_tiles_do_not_matter(population):
-    one = measure_degeneracy(population, analysis=QUICK, devices=1)
-    two = measure_degeneracy(population, analysis=QUICK, devices=2, tile=2)
-    np.testing.assert_allclose(one.weights.matrix, two.weights.matrix, atol=1e-5)
-    np.testing.assert_allclose(one.dynamics.matrix, two.dynamics.matrix, atol=1e-3)
-
-
 def test_too_few_converged_networks_are_named(population):
     none = train_population(
         population.task,

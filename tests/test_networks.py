@@ -206,17 +206,36 @@ def test_bad_settings(settings, message):
 
 
 @pytest.mark.parametrize("kind", [VanillaRNN, MuPRNN])
-def test_the_kernel_waits_for_a_gpu_to_confirm_it(kind, monkeypatch):
+def test_gpus_train_with_the_kernel_where_one_has_confirmed_it(kind, monkeypatch):
     assert kind().fused == "auto"
     assert not fused.resolved(kind(width=64)).fused
     assert fused.resolved(kind(width=64, fused=True)).fused
-    monkeypatch.setattr(fused, "CONFIRMED", frozenset({"float32"}))
-    assert fused.resolved(kind(width=64)).fused
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(fused, "_compiles", lambda *how: True)
+    for precision in ("float32", "tf32"):
+        assert fused.resolved(kind(width=64, precision=precision)).fused
     assert not fused.resolved(kind(width=60)).fused
     assert not fused.resolved(kind(width=64, fused=False)).fused
-    assert not fused.resolved(kind(width=64, precision="tf32")).fused
+    assert not fused.resolved(kind(width=64, precision="bfloat16")).fused
     with pytest.raises(ValueError, match="`fused` must be true, false or 'auto'; got 'on'"):
         kind(fused="on")
+
+
+@pytest.mark.parametrize(("width", "most"), [(64, 5e-7), (128, 2e-7)])
+def test_products_of_parts_are_float32_products(width, most):
+    # on a GPU the smaller of two tf32 parts is rounded to 11 bits as well
+    keys = jax.random.split(jax.random.key(0), 2)
+    left, right = (jax.random.normal(key, (width, width)) for key in keys)
+    exact = np.asarray(left, np.float64) @ np.asarray(right, np.float64)
+    norm = np.linalg.norm(exact)
+    found = fused._product("float32", width)(left, right)
+    assert np.linalg.norm(found - exact) < most * norm
+    one_part = fused._product("tf32", width)(left, right)
+    assert np.linalg.norm(one_part - exact) > 1e-4 * norm
+    np.testing.assert_array_equal(sum(map(jnp.float32, fused._bfloat16_parts(left))), left)
+    large, small = fused._tf32_parts(left)
+    np.testing.assert_array_equal(large, cell._rounded(large))
+    np.testing.assert_array_equal(large + small, left)
 
 
 def test_the_scan_takes_over_where_the_kernel_does_not_compile(monkeypatch):

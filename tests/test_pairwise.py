@@ -1,6 +1,7 @@
 """Distance matrices: blocks, tiles, devices, stops, foreign data."""
 
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import jax
@@ -23,6 +24,8 @@ from rnnensemble import (
 )
 from rnnensemble.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric, pif
+from rnnensemble.networks import VanillaRNN
+from rnnensemble.tasks import FlipFlop
 
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
@@ -198,6 +201,32 @@ def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
     ]
     assert [mesh.devices.flat[0] for mesh in seen] == [*one_accelerator]
     np.testing.assert_allclose(*matrices, rtol=1e-5)
+
+
+def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
+    """Accelerators factor matrices one after another."""
+    mesh, seen = runtime.network_mesh(1), []
+    map_items = mapping.map_items
+
+    def mapped(function, *items, mesh, **options):
+        seen.append(mesh.devices.flat[0])
+        return map_items(function, *items, mesh=mesh, **options)
+
+    monkeypatch.setattr(mapping, "map_items", mapped)
+    network, task = VanillaRNN(width=5), FlipFlop(n_bits=1, n_steps=12)
+    keys = jax.random.split(jax.random.key(0), 3)
+    draw = partial(network.init, n_inputs=1, n_outputs=1, gain=jnp.float32(1.0))
+    params = jax.tree.map(np.asarray, jax.vmap(draw)(keys))
+    subject = levels.Subject(params, network, mesh, None)
+    how = DSA(rank=3, starts=7)  # settings of its own: nothing is compiled for them yet
+    key = levels.evaluation_key(0, 0)
+    found = levels.prepared_rates(subject, task, how, trials=6, key=key)
+    rates = levels.responses(subject, task, trials=6, key=key)["activity"]
+    again = blocks.prepare_networks(how, [*rates], mesh=mesh)
+    accelerator, core = one_accelerator
+    assert seen == [core, accelerator, core]  # rates alone are asked for where the networks are
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(again), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_a_host_without_cores_for_jax_leaves_the_work_to_the_devices(monkeypatch):

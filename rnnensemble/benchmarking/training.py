@@ -18,6 +18,12 @@ from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import FlipFlop
 
 BITS = 3
+NAMES = {
+    "auto": "train_population",
+    True: "train_population, fused kernel",
+    False: "train_population, scan",
+}
+"""What a row is called, by `fused`."""
 EPOCHS = 4
 """Of a measurement; the first one does not count."""
 STEPS_AN_EPOCH = (1, 128)
@@ -39,7 +45,7 @@ class Case(NamedTuple):
         size: Networks K.
         tile: Networks that a device trains at once, None for the default.
         precision: Of matrix products.
-        fused: Whether the recurrence is one GPU kernel.
+        fused: Whether the recurrence is one GPU kernel; `auto` as for any training.
         epoch_steps: Training steps an epoch.
     """
 
@@ -49,7 +55,7 @@ class Case(NamedTuple):
     size: int
     tile: int | None = None
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    fused: bool = False
+    fused: bool | Literal["auto"] = "auto"
     epoch_steps: int = 16
 
     @property
@@ -193,7 +199,7 @@ def training_step(
 
     row = Row(
         kind="training",
-        name="train_population, fused kernel" if case.fused else "train_population",
+        name=NAMES[case.fused],
         width=case.width,
         batch=case.batch,
         steps=case.n_steps,

@@ -5,8 +5,12 @@ trials and walks through time; it reads the inputs and writes the states, nothin
 backward kernel does the same against time. `vmap` adds the networks to the grid. What is left,
 one product for each weight gradient, is XLA's.
 
+A GPU's matrix units take operands of 11 bits (tf32) or 8 bits (bfloat16), not of float32's 24. So a
+float32 product is a sum of products of parts: x = x_1 + x_2 with x_1 the leading 11 bits, or
+x = x_1 + x_2 + x_3 of 8 bits each, without the products of two small parts. That is as exact as
+float32's own products, and on an H100 several times as fast (docs/performance.md).
+
 Written with Pallas for its Triton backend, which jax deprecates from 0.11.2 on in favor of Mosaic.
-It passes the tests in Pallas's interpreter and compiles for an H100; it is not measured on a GPU.
 """
 
 import dataclasses
@@ -19,14 +23,39 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, THIN, VanillaParams, leaky
+from rnnensemble.networks.cell import (
+    ACTIVATIONS,
+    PRODUCTS,
+    SLOPES,
+    THIN,
+    VanillaParams,
+    leaky,
+    tf32_of_rounded,
+)
 
 WIDTHS = (16, 32, 64, 128)
 """Widths whose weights fit on the chip and whose products fit its matrix units."""
 
-CONFIRMED: frozenset[str] = frozenset()
-"""Precisions in which a GPU has confirmed that the kernel is right and faster than the scan
-(`python benchmarks/gpu.py check`): what `fused = "auto"` runs it in. None so far."""
+BLOCKS = {
+    ("float32", 16): (32, 2),
+    ("float32", 32): (32, 2),
+    ("float32", 64): (64, 4),
+    ("float32", 128): (32, 8),
+    ("tf32", 16): (32, 4),
+    ("tf32", 32): (32, 4),
+    ("tf32", 64): (64, 4),
+    ("tf32", 128): (64, 4),
+    ("bfloat16", 16): (32, 4),
+    ("bfloat16", 32): (32, 4),
+    ("bfloat16", 64): (64, 4),
+    ("bfloat16", 128): (64, 8),
+}
+"""Trials and warps of one program by precision and width: the quickest of those that were tried on
+an H100 (benchmarks/results/gpu_kernels.json); 16 units as 32."""
+
+CONFIRMED = frozenset({"float32", "tf32"})
+"""Precisions in which a GPU has confirmed that the kernel is right and that training is faster with
+it (docs/performance.md): what `fused = "auto"` runs it in on NVIDIA GPUs."""
 
 
 def require_choice(fused: bool | str) -> None:
@@ -35,19 +64,20 @@ def require_choice(fused: bool | str) -> None:
         raise ValueError(f"`fused` must be true, false or 'auto'; got {fused!r}.")
 
 
-def method(fused: bool | str, precision: str) -> Any:
-    """The method of `recurrence.Scheme` that a network's setting stands for."""
-    return "fused" if fused is True or (fused == "auto" and precision in CONFIRMED) else "scan"
+def method(fused: bool | str) -> Any:
+    """The method of `recurrence.Scheme` for a network's setting: the scan unless it is decided."""
+    return "fused" if fused is True else "scan"
 
 
 def resolved(network: Any) -> Any:
     """The network with `fused` decided: true or false, false where its kernel does not compile."""
     if not hasattr(network, "fused"):
         return network
-    wanted = method(network.fused, network.precision) == "fused" and network.width in WIDTHS
-    tau = getattr(network, "tau", 1.0)
-    compiles = wanted and _compiles(network.activation, network.precision, network.width, tau)
-    return dataclasses.replace(network, fused=compiles)
+    confirmed = network.precision in CONFIRMED and jax.default_backend() == "gpu"
+    wanted = confirmed if network.fused == "auto" else network.fused
+    how = network.activation, network.precision, network.width, getattr(network, "tau", 1.0)
+    wanted = wanted and network.width in WIDTHS and _compiles(*how)
+    return dataclasses.replace(network, fused=wanted)
 
 
 @functools.cache
@@ -60,14 +90,12 @@ def _compiles(activation: str, precision: str, width: int, tau: float) -> bool:
 
     scheme = Scheme(activation, precision, "fused", tau)  # type: ignore[arg-type]
     steps, batch, thin = 2, 64, 3
-    params = VanillaParams(
-        input_weights=jnp.zeros((width, thin)),
-        recurrent_weights=jnp.zeros((width, width)),
-        bias=jnp.zeros(width),
-        readout_weights=jnp.zeros((thin, width)),
-        initial_state=jnp.zeros(width),
-    )
-    trials = [jnp.zeros((steps, batch, thin)), jnp.zeros((steps + 1, batch, width))]
+    shapes = (width, thin), (width, width), (width,), (thin, width), (width,)
+    params = VanillaParams(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
+    trials = [
+        jax.ShapeDtypeStruct(shape, jnp.float32)
+        for shape in ((steps, batch, thin), (steps + 1, batch, width))
+    ]
     try:
         if jax.default_backend() == "gpu":
             jax.jit(partial(states, scheme)).lower(params, trials[0]).compile()
@@ -115,7 +143,7 @@ def drives_bar(
 
 def _states_kernel(scheme: Any, *refs: Any) -> None:
     inputs, weights, thin, bias, start, states = refs
-    phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
+    phi, product = ACTIVATIONS[scheme.activation], _product(scheme.precision, states.shape[-1])
     steps, batch, n_inputs = inputs.shape
     matrix, offset = weights[...].T, bias[...]
     columns = [thin[:, i] for i in range(n_inputs)]
@@ -133,7 +161,7 @@ def _states_kernel(scheme: Any, *refs: Any) -> None:
 
 def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
     states, outputs_bar, weights, readout, drives_bar = refs
-    slope, product = SLOPES[scheme.activation], PRODUCTS[scheme.precision]
+    slope, product = SLOPES[scheme.activation], _product(scheme.precision, states.shape[-1])
     steps, _, n_outputs = outputs_bar.shape
     matrix = weights[...]
     rows = [readout[i] for i in range(n_outputs)]
@@ -153,11 +181,48 @@ def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
     drives_bar[0] = jax.lax.fori_loop(0, steps - 1, step, at_last)
 
 
-def _blocks(precision: str, width: int, batch: int) -> tuple[int, int]:
-    """Trials and warps of one program: as many as an H100's registers hold (by its compiler)."""
-    most = 32 if precision == "float32" else 64  # float32 products run outside the matrix units
-    block = next(size for size in (64, 32, 16) if size <= most and batch % size == 0)
-    return block, 16 if precision == "float32" and width == 128 else 8
+def _product(precision: str, width: int) -> Any:
+    """A product of matrices on a GPU's matrix units, in a kernel or anywhere else."""
+    if precision == "tf32":
+        return tf32_of_rounded
+    if precision == "bfloat16":
+        return PRODUCTS["bfloat16"]
+    # at 128 units two parts of tf32 would take more shared memory, and were slower
+    return partial(_of_parts, _bfloat16_parts if width == 128 else _tf32_parts)
+
+
+def _of_parts(parts: Any, left: Array, right: Array) -> Array:
+    """left @ right in float32, from the products of their parts that are not below its rounding."""
+    lefts, rights = parts(left), parts(right)
+    count = len(lefts)
+    pairs = [(i, j) for i in range(count) for j in range(count) if i + j < count]
+    small_first = sorted(pairs, key=sum, reverse=True)
+    products = (
+        jnp.matmul(lefts[i], rights[j], precision="high", preferred_element_type=jnp.float32)
+        for i, j in small_first
+    )
+    return functools.reduce(jnp.add, products)
+
+
+def _tf32_parts(x: Array) -> tuple[Array, Array]:
+    """The leading 11 bits and the rest, of which tf32 keeps 11 again."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32) & jnp.uint32(0xFFFFE000)
+    large = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return large, x - large
+
+
+def _bfloat16_parts(x: Array) -> tuple[Array, Array, Array]:
+    """Three numbers of 8 bits each, which sum to x."""
+    large = x.astype(jnp.bfloat16)
+    rest = x - large.astype(jnp.float32)
+    middle = rest.astype(jnp.bfloat16)
+    return large, middle, (rest - middle.astype(jnp.float32)).astype(jnp.bfloat16)
+
+
+def _block(precision: str, width: int, batch: int) -> tuple[int, int]:
+    """Trials and warps of one program."""
+    most, warps = BLOCKS[precision, width]
+    return next(size for size in (64, 32, 16) if size <= most and batch % size == 0), warps
 
 
 def _over_trials(
@@ -178,7 +243,7 @@ def _over_trials(
     # said at every compilation, to users who can do nothing about it; docs/accelerators.md says it
     warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
     _, batch, width = shape
-    block, warps = _blocks(scheme.precision, width, batch)
+    block, warps = _block(scheme.precision, width, batch)
 
     def trials(shape: tuple[int, ...]) -> Any:
         lead = len(shape) - 2

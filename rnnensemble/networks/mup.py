@@ -111,7 +111,7 @@ class MuPRNN:
                 for name in ("bias", "initial_state", "gamma")
             }
         )
-        method = fused.method(self.fused, self.precision)
+        method = fused.method(self.fused)
         scheme = recurrence.Scheme(self.activation, self.precision, method, self.tau)
         time_first = jnp.swapaxes(inputs, 0, 1)
         rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)

@@ -35,9 +35,9 @@ class VanillaRNN:
             rounded to 11 or 8 significant bits before exact products and float32 sums.
         fused: Whether NVIDIA GPUs run the recurrence as one kernel where the shapes allow it
             (widths 16, 32, 64, 128; at most 8 inputs and outputs; batches divisible by 16).
-            `auto` runs it where a GPU has confirmed that it is right and faster
-            (`fused.CONFIRMED`): nowhere yet, it is not measured on a GPU. Where the kernel does
-            not compile, the scan takes over with a warning.
+            `auto` trains with it in the precisions in which an H100 has confirmed that it is right
+            and faster, float32 and tf32. Where the kernel does not compile, the scan takes over
+            with a warning.
     """
 
     kind: ClassVar[str] = "vanilla"
@@ -95,7 +95,7 @@ class VanillaRNN:
         if not self.train_initial_state:
             start = jax.lax.stop_gradient(params.initial_state)
             params = params._replace(initial_state=start)
-        method = fused.method(self.fused, self.precision)
+        method = fused.method(self.fused)
         scheme = recurrence.Scheme(self.activation, self.precision, method)
         rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
