@@ -90,16 +90,14 @@ def _compiles(activation: str, precision: str, width: int, tau: float) -> bool:
 
     scheme = Scheme(activation, precision, "fused", tau)  # type: ignore[arg-type]
     steps, batch, thin = 2, 64, 3
+    numbers: Any = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     shapes = (width, thin), (width, width), (width,), (thin, width), (width,)
-    params = VanillaParams(*(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
-    trials = [
-        jax.ShapeDtypeStruct(shape, jnp.float32)
-        for shape in ((steps, batch, thin), (steps + 1, batch, width))
-    ]
+    params = VanillaParams(*(numbers(shape) for shape in shapes))
+    inputs, reached = numbers((steps, batch, thin)), numbers((steps + 1, batch, width))
     try:
         if jax.default_backend() == "gpu":
-            jax.jit(partial(states, scheme)).lower(params, trials[0]).compile()
-            jax.jit(partial(drives_bar, scheme)).lower(params, *trials[::-1]).compile()
+            jax.jit(partial(states, scheme)).lower(params, inputs).compile()
+            jax.jit(partial(drives_bar, scheme)).lower(params, reached, inputs).compile()
     except Exception as error:  # whatever the compiler of a GPU or of a jax to come may raise
         reason = str(error).strip().splitlines() or [type(error).__name__]
         message = f"the fused kernel does not compile here, the scan takes over ({reason[0]})"
