@@ -12,7 +12,7 @@ from rnnensemble.benchmarking.training import shares
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"
 PAGE = ROOT / "docs" / "performance.md"
-SHOWN = 10
+SHOWN = 6
 """Kernels of a training step that the page shows."""
 NOTHING = "**Not measured on a GPU.**"
 
@@ -48,6 +48,7 @@ def section(result: dict) -> str:
     machine, rows = result["machine"], result["rows"]
     parts = [
         f"### `{result['command']}`: {machine['device']}, jax {machine['jax']}, {result['date']}",
+        result.get("note", ""),
         _checks(_of(rows, "check")),
         _ceilings(_of(rows, "ceiling")),
         _speeds(rows, ceilings_of(rows)),

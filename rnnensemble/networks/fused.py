@@ -51,7 +51,7 @@ BLOCKS = {
     ("bfloat16", 128): (64, 8),
 }
 """Trials and warps of one program by precision and width: the quickest of those that were tried on
-an H100 (benchmarks/results/gpu_kernels.json); 16 units as 32."""
+an H100 (benchmarks/results/gpu.json); 16 units as 32."""
 
 CONFIRMED = frozenset({"float32", "tf32"})
 """Precisions in which a GPU has confirmed that the kernel is right and that training is faster with
