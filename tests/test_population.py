@@ -360,3 +360,21 @@ def test_products_are_float32_on_every_device():
     spread = jax.jit(lambda x: mapping.map_items(both, x, mesh=mesh, tile=1))
     text = spread.lower(jnp.ones((2, 3, 3))).as_text()
     assert [text.count(f"precision = [{p}, {p}]") for p in ("HIGHEST", "DEFAULT")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("flags", "asked"),
+    [
+        ("", True),
+        ("--xla_gpu_autotune_level=0", True),
+        ("--xla_force_host_platform_device_count=3", False),
+    ],
+)
+def test_all_cores_are_used_unless_their_number_was_chosen(monkeypatch, flags, asked):
+    updates = {}
+    config = SimpleNamespace(jax_num_cpu_devices=-1, update=updates.__setitem__)
+    monkeypatch.setattr(runtime, "jax", SimpleNamespace(config=config))
+    monkeypatch.setenv("XLA_FLAGS", flags)
+    runtime.use_all_cores()
+    cores = len(os.sched_getaffinity(0))
+    assert updates == ({"jax_num_cpu_devices": cores} if asked else {})
