@@ -168,11 +168,11 @@ def main() -> None:
         machine = json.loads(worker("machine")[0])
         kept = results.get(f"jax {machine['jax']}", {}) if options.only else {}
         found = {**kept, "machine": machine, "date": datetime.date.today().isoformat()}
-        for name in options.only or measures:
-            found[name] = measures[name]()
         results.pop(f"jax {machine['jax']}", None)  # what was measured last is printed
         results[f"jax {machine['jax']}"] = found
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        for name in options.only or measures:
+            found[name] = measures[name]()
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")  # a later part may fail
     from report import write_report
 
     print(write_report(results))

@@ -17,12 +17,16 @@ from rnnensemble import fleet, runtime
 from rnnensemble.population import Population
 
 
-def waste(population: Population, devices: int | None, tile: int) -> float:
-    """Share of the trained slots that held no training network, of all epochs."""
-    settings = fleet.Settings(
+def settings_of(population: Population) -> fleet.Settings:
+    """What it was trained by."""
+    return fleet.Settings(
         population.task, population.network, population.training, population.size, population.seed
     )
-    now = fleet.launch(settings, runtime.network_mesh(devices), tile)
+
+
+def waste(population: Population, devices: int | None, tile: int) -> float:
+    """Share of the trained slots that held no training network, of all epochs."""
+    now = fleet.launch(settings_of(population), runtime.network_mesh(devices), tile)
     slots = 0
     for epoch in range(population.stop_epoch.max()):
         active = population.stop_epoch > epoch
@@ -41,7 +45,7 @@ def measure(size: int = 128) -> dict:
         size=size,
     )
     seconds = time.perf_counter() - started
-    tile = runtime.default_tile(runtime.network_mesh())
+    tile = fleet.default_tile(settings_of(population), runtime.network_mesh())
     return {
         "networks": size,
         "converged": int(population.converged.sum()),
