@@ -136,13 +136,13 @@ def start_table(result: dict) -> str:
 
 
 def section(name: str, result: dict) -> str:
-    """All tables of one jax version."""
+    """All tables of one run."""
     machine = result["machine"]
     memory = {size: f"{peak / 1e9:.2f} GB" for size, peak in result["memory"].items()}
     return "\n\n".join(
         [
-            f"### {name}, Python {machine['python']}",
-            f"{machine['processor']}, {machine['cores']} cores, {result['date']}. "
+            f"### {name}",
+            f"Python {machine['python']}, {machine['cores']} cores, {result['date']}. "
             f"Large float32 matrix products reach {peak(result) / 1e9:.0f} GFLOP/s, "
             f"memory {bandwidth(result) / 1e9:.0f} GB/s.",
             table(["", "target", "reached"], targets(result)),
@@ -183,7 +183,7 @@ def figure(results: dict) -> Figure:
     axes[0, 1].set_xticks([1, 4, 16, 64, 256, 1024, 4096], [1, 4, 16, 64, 256, "1,024", "4,096"])
     axes[0, 1].xaxis.set_minor_locator(NullLocator())
     axes[0, 1].set_ylabel("net-steps per second")
-    axes[0, 1].legend(fontsize=7, frameon=False)
+    axes[0, 1].legend(fontsize=6.5, frameon=False)
     draw_shares(axes[1, 0], results, {"N": "o-"})
     axes[1, 0].set_xlabel("width N (B = 64, T = 100)")
     draw_shares(axes[1, 1], results, {"B": "o-", "T": "s--"})
@@ -194,7 +194,7 @@ def figure(results: dict) -> Figure:
 
 
 def draw_shares(axis: Axes, results: dict, marks: dict[str, str]) -> None:
-    """Share of the matrix-product peak against some letters, by jax version."""
+    """Share of the matrix-product peak against some letters, by run."""
     shown = set()
     for color, (name, result) in zip(COLORS, results.items(), strict=False):
         for letter, mark in marks.items():
@@ -207,7 +207,7 @@ def draw_shares(axis: Axes, results: dict, marks: dict[str, str]) -> None:
     axis.set(xscale="log", ylim=(0, 100), ylabel="% of the matrix-product peak")
     axis.set_xticks(sorted(shown), map(str, sorted(shown)), fontsize=7)
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.legend(fontsize=6.5, frameon=False)
+    axis.legend(fontsize=5.5, frameon=False)
 
 
 def write_report(results: dict) -> str:

@@ -5,9 +5,9 @@
     python benchmarks/throughput.py --report            write the report from the last results
 
 Every number comes from a process of its own (benchmarks/workers/, or the package's torch_loop.py),
-alternatives in turn, medians of rounds and of the ratios within them. Results:
-benchmarks/results/throughput.json, by jax version. Report: docs/performance.md between its markers,
-and docs/figures/performance.svg.
+alternatives in turn, medians of rounds and of the ratios within them. Results, by jax version and
+processor: benchmarks/results/throughput.json. Report: docs/performance.md between its markers, and
+docs/figures/performance.svg.
 `--torch` names an interpreter that has PyTorch, if this one has not.
 """
 
@@ -166,10 +166,11 @@ def main() -> None:
     if not options.report:
         measures = measures_with(options.torch)
         machine = json.loads(worker("machine")[0])
-        kept = results.get(f"jax {machine['jax']}", {}) if options.only else {}
+        run = f"jax {machine['jax']} on {machine['processor']}"
+        before = results.pop(run, {})  # what was measured last is printed
+        kept = before if options.only else {}
         found = {**kept, "machine": machine, "date": datetime.date.today().isoformat()}
-        results.pop(f"jax {machine['jax']}", None)  # what was measured last is printed
-        results[f"jax {machine['jax']}"] = found
+        results[run] = found
         for name in options.only or measures:
             found[name] = measures[name]()
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")  # a later part may fail
