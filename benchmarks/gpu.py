@@ -52,6 +52,7 @@ from rnnensemble.benchmarking.result import cells
 from rnnensemble.benchmarking.rivals import torch_step
 from rnnensemble.benchmarking.rows import Clock, Row, Step, run_steps
 from rnnensemble.benchmarking.training import Case, flops, training_step
+from rnnensemble.networks.fused import Form
 
 SECONDS = {"check": 220.0, "measure": 380.0, "profile": 180.0}
 """The commands, and how long they take at most unless told otherwise."""
@@ -137,9 +138,9 @@ class Plan:
                 how = {"expected": 2 * scale.overhead}
                 steps.append(gpu_profile.profile_step(case, self.mesh, self.clock, **how))
         for shape in scale.shapes:
-            for products, trials, warps in scale.kernels[shape[0]]:
+            for form in scale.kernels[shape[0]]:
                 how = {"interpret": interpret, "expected": scale.overhead}
-                each = (shape, scale.n_steps, products, (trials, warps))
+                each = (shape, scale.n_steps, Form(*form))
                 steps.append(gpu_profile.kernel_step(*each, **how))
         return [gpu_steps.environment_step()], steps
 
@@ -244,7 +245,13 @@ def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
     status, how = 1, "first"
     for _ in range(ATTEMPTS):
         flags = ["--seconds", str(clock.left()), "--process", how, *(["--tiny"] if tiny else [])]
-        status = _called([sys.executable, __file__, command, str(folder), *flags], clock)
+        process = [sys.executable, __file__, command, str(folder), *flags]
+        try:
+            status = subprocess.call(process, timeout=max(clock.left(), 0.0) + GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            print(f"{clock.spent():6.1f} s  stopped: a row outlasted the time", flush=True)
+            file = folder / f"{command}.json"
+            return concluded(json.loads(file.read_text())) if file.exists() else 1
         if status >= 0 and status != POISONED:
             break
         print(f"{clock.spent():6.1f} s  a process ended with status {status}", flush=True)
@@ -254,13 +261,10 @@ def supervise(command: str, folder: Path, seconds: float, tiny: bool) -> int:
     return abs(status)
 
 
-def _called(command: list[str], clock: Clock) -> int:
-    """The status of a process that is stopped if a row outlasts the time; 0 then: rows are kept."""
-    try:
-        return subprocess.call(command, timeout=max(clock.left(), 0.0) + GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        print(f"{clock.spent():6.1f} s  stopped: a row outlasted the time", flush=True)
-        return 0
+def concluded(result: dict) -> int:
+    """Prints what a command came to; the status that says whether something is wrong."""
+    print(gpu_report.summary(result), flush=True)
+    return 1 if gpu_report.wrong(result) else 0
 
 
 def main() -> None:
@@ -283,8 +287,7 @@ def main() -> None:
     scale = TINY if options.tiny else FULL
     again, died = options.process != "first", options.process == "died"
     result = run(options.command, scale, folder, seconds, again=again, died=died)
-    print(gpu_report.summary(result), flush=True)
-    os._exit(1 if gpu_report.wrong(result) else 0)  # threads that still compile must not hold it
+    os._exit(concluded(result))  # threads that still compile must not hold it
 
 
 if __name__ == "__main__":

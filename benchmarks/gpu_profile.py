@@ -1,67 +1,46 @@
 """Where the time of a training step goes on a GPU, and other forms of the kernel."""
 
 import tempfile
-import threading
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
+from rnnensemble.benchmarking.ceilings import fastest
 from rnnensemble.benchmarking.programs import compile_epoch
 from rnnensemble.benchmarking.rows import Clock, Row, Step
-from rnnensemble.benchmarking.training import BITS, Case
-from rnnensemble.networks import cell, fused
+from rnnensemble.benchmarking.training import BITS, Case, net_steps_per_second
+from rnnensemble.networks import fused
 from rnnensemble.networks.recurrence import Scheme
 
-PRODUCTS = {
-    "float32": cell.exact_product,
-    "two tf32 parts": partial(fused._of_parts, fused._tf32_parts),
-    "three bfloat16 parts": partial(fused._of_parts, fused._bfloat16_parts),
-    "tf32": cell.tf32_of_rounded,
-    "bfloat16": cell.PRODUCTS["bfloat16"],
-}
-"""Products that the kernel may take."""
 LONGEST = 20
 """Kernels of a training step that are listed, the longest first."""
-CALLS = 9
-"""Timed calls of a kernel."""
-TRACING = threading.Lock()
 
 
 def kernel_step(
     shape: tuple[int, int, int],
     n_steps: int,
-    products: str,
-    blocks: tuple[int, int],
+    form: fused.Form,
     *,
     interpret: bool,
     expected: float,
 ) -> Step:
-    """A row of the two kernels alone, with these products and (trials, warps) of a program."""
+    """A row of the two kernels alone, in this form."""
     width, batch, size = shape
 
     def kernels() -> list[Any]:
-        """Forward and backward, lowered: what they are made of is chosen while they are traced."""
-        scheme, how = Scheme("tanh", "float32", "fused"), {"interpret": interpret}
-        before = fused._product, fused.BLOCKS["float32", width]
+        """Forward and backward, lowered."""
+        how = {"form": form, "interpret": interpret}
+        scheme = Scheme("tanh", "float32", "fused")  # its precision is the form's
         params, inputs, states = jax.eval_shape(drawn)
-        with TRACING:
-            fused._product = lambda precision, width: PRODUCTS[products]
-            fused.BLOCKS["float32", width] = blocks
-            try:
-                forward = jax.jit(jax.vmap(partial(fused.states, scheme, **how)))
-                backward = jax.jit(jax.vmap(partial(fused.drives_bar, scheme, **how)))
-                return [forward.lower(params, inputs), backward.lower(params, states, inputs)]
-            finally:
-                fused._product, fused.BLOCKS["float32", width] = before
+        forward = jax.jit(jax.vmap(partial(fused.states, scheme, **how)))
+        backward = jax.jit(jax.vmap(partial(fused.drives_bar, scheme, **how)))
+        return [forward.lower(params, inputs), backward.lower(params, states, inputs)]
 
     def drawn() -> tuple:
         """Networks, inputs, which are outputs' gradients too, and states."""
@@ -74,11 +53,9 @@ def kernel_step(
     def measure() -> dict[str, Any]:
         forward, backward = (each.compile() for each in kernels())
         params, inputs, states = jax.jit(drawn)()
-        seconds = [median_seconds(forward, params, inputs)]
-        seconds.append(median_seconds(backward, params, states, inputs))
-        found = {"products": products, "trials": blocks[0], "warps": blocks[1]}
-        found |= {"forward_ms": round(1e3 * seconds[0], 3)}
-        found |= {"backward_ms": round(1e3 * seconds[1], 3)}
+        times = fastest(forward, params, inputs), fastest(backward, params, states, inputs)
+        found = {**form._asdict(), "forward_ms": round(1e3 * times[0], 3)}
+        found |= {"backward_ms": round(1e3 * times[1], 3)}
         return {"details": found}
 
     def prepare() -> None:
@@ -95,28 +72,18 @@ def profile_step(case: Case, mesh: Mesh, clock: Clock, *, expected: float) -> St
     """A row of the kernels of a training step, from JAX's profiler."""
 
     def measure() -> dict[str, Any]:
-        settings, speeds = case.settings, []
         with tempfile.TemporaryDirectory() as folder:
 
-            def note(progress: Any) -> None:
-                clock.check()
-                speeds.append(progress.net_steps_per_second)
-                if len(speeds) == 2:
+            def after(epoch: int) -> None:
+                if epoch == 2:
                     jax.profiler.start_trace(folder)
-                elif len(speeds) == 3:
+                elif epoch == 3:
                     jax.profiler.stop_trace()
 
-            rnne.train_population(
-                settings.task,
-                network=settings.network,
-                training=settings.training,
-                size=case.size,
-                tile=case.tile,
-                progress=note,
-            )
+            speed = net_steps_per_second(case, mesh, clock, after)
             kernels = kernels_of(Path(folder), case.epoch_steps)
         found = {"fused": case.fused, "busy_ms_a_step": round(sum(x[2] for x in kernels), 3)}
-        return {"speed": speeds[-1], "details": {**found, "kernels": kernels[:LONGEST]}}
+        return {"speed": speed, "details": {**found, "kernels": kernels[:LONGEST]}}
 
     row = Row(
         kind="profile",
@@ -130,16 +97,6 @@ def profile_step(case: Case, mesh: Mesh, clock: Clock, *, expected: float) -> St
     return Step(
         row, lambda: expected, measure, lambda: compile_epoch(case.settings, mesh, case.tile)
     )
-
-
-def median_seconds(program: Callable, *args: Any) -> float:
-    """Of some calls after the first."""
-    times = []
-    for _ in range(CALLS + 1):
-        started = time.perf_counter()
-        jax.block_until_ready(program(*args))
-        times.append(time.perf_counter() - started)
-    return float(np.median(times[1:]))
 
 
 def kernels_of(folder: Path, steps: int) -> list[tuple[str, float, float]]:

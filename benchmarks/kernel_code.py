@@ -46,11 +46,10 @@ def main() -> None:
     from rnnensemble.networks import fused
 
     mesh = h100.make_mesh(str(options.cuda.resolve()))
-    for precision, width in fused.BLOCKS:
+    for (precision, width), form in fused.FORMS.items():
         for batch in BATCHES:
-            warps = fused._block(precision, width, batch)[1]
             for name in ("states", "drives_bar"):
-                found = described(triton_ir(mesh, name, precision, width, batch), warps)
+                found = described(triton_ir(mesh, name, precision, width, batch), form.warps)
                 print(f"{name:10} {precision:8} N = {width:3} B = {batch:2}: {found}", flush=True)
 
 

@@ -111,8 +111,8 @@ def explained(error: Exception) -> str | None:
 def factoring_mesh(mesh: Mesh) -> Mesh:
     """A mesh for work that consists of factorizations: the host's cores, one for each accelerator.
 
-    A GPU factors the matrices of a tile one after another: 100 networks of 128 units, embedded
-    with 10 delays, took an H100 longer than 100 s (the SVD of 1,280 columns, above all).
+    A GPU factors the matrices of a tile one after another, among them an SVD of 1,280 columns for
+    each network of 128 units at 10 delays (docs/performance.md, "GPUs").
     """
     return host_mesh(mesh, cores=1)
 

@@ -277,6 +277,20 @@ def test_gpu_plan_goes_on_where_its_process_died(tmp_path, monkeypatch):
     assert calls == ["first", "again", "died", "again"]
 
 
+@pytest.mark.parametrize(("problem", "status"), [("wrong: the error", 1), ("left out: time", 0)])
+def test_gpu_plan_that_is_stopped_says_what_was_wrong(tmp_path, monkeypatch, problem, status):
+    import gpu
+
+    def call(command, timeout):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr("subprocess.call", call)
+    assert gpu.supervise("check", tmp_path / "nothing", 60.0, False) == 1
+    rows = [{"kind": "check", "name": "fused", "problem": problem}]
+    (tmp_path / "check.json").write_text(json.dumps({"rows": rows}))
+    assert gpu.supervise("check", tmp_path, 60.0, False) == status
+
+
 def test_page_says_what_a_gpu_has_measured(tmp_path, monkeypatch):
     import gpu_report
 

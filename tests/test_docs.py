@@ -118,7 +118,7 @@ def prints_matrix(_, printed, *, expected):
     """Of three networks, of which the second is like the first; None for what is far."""
     matrix = np.array(re.findall(r"[\d.]+", printed), float).reshape(3, 3)
     for found, value in zip(matrix[np.triu_indices(3, 1)], expected, strict=True):
-        assert found == pytest.approx(value, abs=2e-3) if value is not None else found > 0.3
+        assert found == pytest.approx(value, abs=1e-6) if value is not None else found > 0.3
 
 
 def prints_alignment_of_kernels(_, printed):

@@ -228,9 +228,9 @@ def test_products_of_parts_are_float32_products(width, most):
     left, right = (jax.random.normal(key, (width, width)) for key in keys)
     exact = np.asarray(left, np.float64) @ np.asarray(right, np.float64)
     norm = np.linalg.norm(exact)
-    found = fused._product("float32", width)(left, right)
+    found = fused.KERNEL_PRODUCTS[fused.FORMS["float32", width].products](left, right)
     assert np.linalg.norm(found - exact) < most * norm
-    one_part = fused._product("tf32", width)(left, right)
+    one_part = fused.KERNEL_PRODUCTS[fused.FORMS["tf32", width].products](left, right)
     assert np.linalg.norm(one_part - exact) > 1e-4 * norm
     np.testing.assert_array_equal(sum(map(jnp.float32, fused._bfloat16_parts(left))), left)
     large, small = fused._tf32_parts(left)

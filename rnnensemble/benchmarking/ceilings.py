@@ -45,7 +45,7 @@ def product_rate(mesh: Mesh, precision: str = "float32", side: int | None = None
     side = side or side_for(mesh)
     matrices = jax.random.normal(jax.random.key(0), (mesh.size, side, side))
     product = _spread(lambda x, _: PRODUCTS[precision](x, x), mesh)
-    return 2 * side**3 * mesh.size / _fastest(product, matrices)
+    return 2 * side**3 * mesh.size / fastest(product, matrices)
 
 
 def traffic_rate(mesh: Mesh, numbers: int = NUMBERS) -> float:
@@ -55,7 +55,7 @@ def traffic_rate(mesh: Mesh, numbers: int = NUMBERS) -> float:
         return jax.lax.fori_loop(0, REPEATS, lambda _, rows: -rows, rows)
 
     rows = jnp.ones((mesh.size, numbers))
-    return 2 * rows.nbytes * REPEATS / _fastest(_spread(pass_over, mesh), rows)
+    return 2 * rows.nbytes * REPEATS / fastest(_spread(pass_over, mesh), rows)
 
 
 def product_step(
@@ -88,7 +88,7 @@ def _spread(function: Callable, mesh: Mesh) -> Callable:
     return jax.jit(lambda x: mapping.map_items(function, x, mesh=mesh, tile=1))
 
 
-def _fastest(function: Callable, *args: jax.Array) -> float:
+def fastest(function: Callable, *args: jax.Array) -> float:
     """Seconds of the fastest call."""
     jax.block_until_ready(function(*args))
     least, most = CALLS

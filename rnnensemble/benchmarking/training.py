@@ -134,12 +134,25 @@ def expected_seconds(case: Case, mesh: Mesh, ceilings: Ceilings | None) -> float
     return start + EPOCHS * case.epoch_steps * step_seconds(case, mesh, ceilings)
 
 
-def net_steps_per_second(case: Case, mesh: Mesh, clock: Clock | None = None) -> float:
-    """The median of the epochs after the first."""
+def net_steps_per_second(
+    case: Case,
+    mesh: Mesh,
+    clock: Clock | None = None,
+    after: Callable[[int], None] = lambda epoch: None,
+) -> float:
+    """The median of the epochs after the first.
+
+    Args:
+        case: What is trained.
+        mesh: Devices.
+        clock: The time that is left.
+        after: Called after each epoch with its number, from 1 on.
+    """
     speeds: list[float] = []
 
     def note(progress: Any) -> None:
         speeds.append(progress.net_steps_per_second)
+        after(len(speeds))
         if clock is not None:
             clock.check()
 

@@ -17,7 +17,7 @@ import dataclasses
 import functools
 import warnings
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,26 +36,87 @@ from rnnensemble.networks.cell import (
 WIDTHS = (16, 32, 64, 128)
 """Widths whose weights fit on the chip and whose products fit its matrix units."""
 
-BLOCKS = {
-    ("float32", 16): (32, 2),
-    ("float32", 32): (32, 2),
-    ("float32", 64): (64, 4),
-    ("float32", 128): (32, 8),
-    ("tf32", 16): (32, 4),
-    ("tf32", 32): (32, 4),
-    ("tf32", 64): (64, 4),
-    ("tf32", 128): (64, 4),
-    ("bfloat16", 16): (32, 4),
-    ("bfloat16", 32): (32, 4),
-    ("bfloat16", 64): (64, 4),
-    ("bfloat16", 128): (64, 8),
-}
-"""Trials and warps of one program by precision and width: the quickest of those that were tried on
-an H100 (benchmarks/results/gpu.json); 16 units as 32."""
-
 CONFIRMED = frozenset({"float32", "tf32"})
 """Precisions in which a GPU has confirmed that the kernel is right and that training is faster with
 it (docs/performance.md): what `fused = "auto"` runs it in on NVIDIA GPUs."""
+
+
+def _of_parts(parts: Any, left: Array, right: Array) -> Array:
+    """left @ right in float32, from the products of their parts that are not below its rounding.
+
+    Args:
+        parts: Splits an array into parts, the largest first.
+        left: `[m, k]`.
+        right: `[k, n]`.
+
+    Returns:
+        `[m, n]`.
+    """
+    lefts, rights = parts(left), parts(right)
+    count = len(lefts)
+    pairs = [(i, j) for i in range(count) for j in range(count) if i + j < count]
+    small_first = sorted(pairs, key=sum, reverse=True)
+    products = (
+        jnp.matmul(lefts[i], rights[j], precision="high", preferred_element_type=jnp.float32)
+        for i, j in small_first
+    )
+    return functools.reduce(jnp.add, products)
+
+
+def _tf32_parts(x: Array) -> tuple[Array, Array]:
+    """The leading 11 bits and the rest, of which tf32 keeps 11 again."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32) & jnp.uint32(0xFFFFE000)
+    large = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return large, x - large
+
+
+def _bfloat16_parts(x: Array) -> tuple[Array, Array, Array]:
+    """Three numbers of 8 bits each, which sum to x."""
+    large = x.astype(jnp.bfloat16)
+    rest = x - large.astype(jnp.float32)
+    middle = rest.astype(jnp.bfloat16)
+    return large, middle, (rest - middle.astype(jnp.float32)).astype(jnp.bfloat16)
+
+
+KERNEL_PRODUCTS = {
+    "two tf32 parts": partial(_of_parts, _tf32_parts),
+    "three bfloat16 parts": partial(_of_parts, _bfloat16_parts),
+    "tf32": tf32_of_rounded,
+    "bfloat16": PRODUCTS["bfloat16"],
+}
+"""Matrix products that a kernel may take, all of them on a GPU's matrix units."""
+
+
+class Form(NamedTuple):
+    """How a kernel multiplies, and how it is cut.
+
+    Attributes:
+        products: A key of `KERNEL_PRODUCTS`.
+        trials: Of one program, at most.
+        warps: Of one program.
+    """
+
+    products: str
+    trials: int
+    warps: int
+
+
+FORMS = {
+    ("float32", 16): Form("two tf32 parts", 32, 2),
+    ("float32", 32): Form("two tf32 parts", 32, 2),
+    ("float32", 64): Form("two tf32 parts", 64, 4),
+    ("float32", 128): Form("three bfloat16 parts", 32, 8),
+    ("tf32", 16): Form("tf32", 32, 4),
+    ("tf32", 32): Form("tf32", 32, 4),
+    ("tf32", 64): Form("tf32", 64, 4),
+    ("tf32", 128): Form("tf32", 64, 4),
+    ("bfloat16", 16): Form("bfloat16", 32, 4),
+    ("bfloat16", 32): Form("bfloat16", 32, 4),
+    ("bfloat16", 64): Form("bfloat16", 64, 4),
+    ("bfloat16", 128): Form("bfloat16", 64, 8),
+}
+"""The form for each precision and width: the quickest of those that were tried on an H100
+(benchmarks/results/gpu.json); 16 units as 32."""
 
 
 def require_choice(fused: bool | str) -> None:
@@ -112,8 +173,15 @@ def fits(params: VanillaParams, batch: int) -> bool:
     return len(params.bias) in WIDTHS and thin and batch % 16 == 0
 
 
-def states(scheme: Any, params: VanillaParams, inputs: Array, *, interpret: bool = False) -> Array:
-    """The states h_0 ... h_T, `[T + 1, B, N]`, for inputs `[T, B, I]`."""
+def states(
+    scheme: Any,
+    params: VanillaParams,
+    inputs: Array,
+    *,
+    form: Form | None = None,
+    interpret: bool = False,
+) -> Array:
+    """The states h_0 ... h_T, `[T + 1, B, N]`, for inputs `[T, B, I]`; in another form if given."""
     steps, batch, _ = inputs.shape
     width = len(params.bias)
     fixed = (
@@ -123,7 +191,7 @@ def states(scheme: Any, params: VanillaParams, inputs: Array, *, interpret: bool
         params.initial_state,
     )
     shape = (steps + 1, batch, width)
-    return _over_trials(scheme, _states_kernel, (inputs,), fixed, shape, interpret)
+    return _over_trials(scheme, _states_kernel, (inputs,), fixed, shape, form, interpret)
 
 
 def drives_bar(
@@ -132,16 +200,17 @@ def drives_bar(
     states: Array,
     outputs_bar: Array,
     *,
+    form: Form | None = None,
     interpret: bool = False,
 ) -> Array:
     """The gradients d_1 ... d_T of the drives, then 0, `[T + 1, B, N]`, from those of outputs."""
     fixed, per_trial = (params.recurrent_weights, params.readout_weights), (states, outputs_bar)
-    return _over_trials(scheme, _drives_bar_kernel, per_trial, fixed, states.shape, interpret)
+    return _over_trials(scheme, _drives_bar_kernel, per_trial, fixed, states.shape, form, interpret)
 
 
-def _states_kernel(scheme: Any, *refs: Any) -> None:
+def _states_kernel(scheme: Any, product: Any, *refs: Any) -> None:
     inputs, weights, thin, bias, start, states = refs
-    phi, product = ACTIVATIONS[scheme.activation], _product(scheme.precision, states.shape[-1])
+    phi = ACTIVATIONS[scheme.activation]
     steps, batch, n_inputs = inputs.shape
     matrix, offset = weights[...].T, bias[...]
     columns = [thin[:, i] for i in range(n_inputs)]
@@ -157,9 +226,9 @@ def _states_kernel(scheme: Any, *refs: Any) -> None:
     states[steps] = jax.lax.fori_loop(0, steps, step, (first, first))[1]
 
 
-def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
+def _drives_bar_kernel(scheme: Any, product: Any, *refs: Any) -> None:
     states, outputs_bar, weights, readout, drives_bar = refs
-    slope, product = SLOPES[scheme.activation], _product(scheme.precision, states.shape[-1])
+    slope = SLOPES[scheme.activation]
     steps, _, n_outputs = outputs_bar.shape
     matrix = weights[...]
     rows = [readout[i] for i in range(n_outputs)]
@@ -179,56 +248,13 @@ def _drives_bar_kernel(scheme: Any, *refs: Any) -> None:
     drives_bar[0] = jax.lax.fori_loop(0, steps - 1, step, at_last)
 
 
-def _product(precision: str, width: int) -> Any:
-    """A product of matrices on a GPU's matrix units, in a kernel or anywhere else."""
-    if precision == "tf32":
-        return tf32_of_rounded
-    if precision == "bfloat16":
-        return PRODUCTS["bfloat16"]
-    # at 128 units two parts of tf32 would take more shared memory, and were slower
-    return partial(_of_parts, _bfloat16_parts if width == 128 else _tf32_parts)
-
-
-def _of_parts(parts: Any, left: Array, right: Array) -> Array:
-    """left @ right in float32, from the products of their parts that are not below its rounding."""
-    lefts, rights = parts(left), parts(right)
-    count = len(lefts)
-    pairs = [(i, j) for i in range(count) for j in range(count) if i + j < count]
-    small_first = sorted(pairs, key=sum, reverse=True)
-    products = (
-        jnp.matmul(lefts[i], rights[j], precision="high", preferred_element_type=jnp.float32)
-        for i, j in small_first
-    )
-    return functools.reduce(jnp.add, products)
-
-
-def _tf32_parts(x: Array) -> tuple[Array, Array]:
-    """The leading 11 bits and the rest, of which tf32 keeps 11 again."""
-    bits = jax.lax.bitcast_convert_type(x, jnp.uint32) & jnp.uint32(0xFFFFE000)
-    large = jax.lax.bitcast_convert_type(bits, jnp.float32)
-    return large, x - large
-
-
-def _bfloat16_parts(x: Array) -> tuple[Array, Array, Array]:
-    """Three numbers of 8 bits each, which sum to x."""
-    large = x.astype(jnp.bfloat16)
-    rest = x - large.astype(jnp.float32)
-    middle = rest.astype(jnp.bfloat16)
-    return large, middle, (rest - middle.astype(jnp.float32)).astype(jnp.bfloat16)
-
-
-def _block(precision: str, width: int, batch: int) -> tuple[int, int]:
-    """Trials and warps of one program."""
-    most, warps = BLOCKS[precision, width]
-    return next(size for size in (64, 32, 16) if size <= most and batch % size == 0), warps
-
-
 def _over_trials(
     scheme: Any,
     kernel: Any,
     per_trial: tuple[Array, ...],
     fixed: tuple[Array, ...],
     shape: tuple[int, ...],
+    form: Form | None,
     interpret: bool,
 ) -> Array:
     """Runs a kernel on blocks of trials, the last axis but one; all blocks share `fixed`.
@@ -241,7 +267,8 @@ def _over_trials(
     # said at every compilation, to users who can do nothing about it; docs/accelerators.md says it
     warnings.filterwarnings("ignore", "The Pallas Triton backend", DeprecationWarning)
     _, batch, width = shape
-    block, warps = _block(scheme.precision, width, batch)
+    products, most, warps = form or FORMS[scheme.precision, width]
+    block = next(size for size in (64, 32, 16) if size <= most and batch % size == 0)
 
     def trials(shape: tuple[int, ...]) -> Any:
         lead = len(shape) - 2
@@ -251,7 +278,7 @@ def _over_trials(
         return pl.BlockSpec(shape, lambda i: (0,) * len(shape))
 
     return pl.pallas_call(
-        partial(kernel, scheme),
+        partial(kernel, scheme, KERNEL_PRODUCTS[products]),
         grid=(batch // block,),
         in_specs=[trials(x.shape) for x in per_trial] + [whole(x.shape) for x in fixed],
         out_specs=trials(shape),
