@@ -21,6 +21,15 @@ from rnnensemble import runtime
 jax.config.update("jax_num_cpu_devices", 2)
 
 
+LONGEST = ("test_commands.py", "test_tiles.py")
+"""Files that begin first: neither worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first; the others in their order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True, scope="module")
 def _forget_programs():
     """Compiled programs of all tests together have more memory maps than Linux allows (65,530)."""
