@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from rnnensemble import mapping, runtime
-from rnnensemble.axes import Key
+from rnnensemble.axes import Array
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import shape_of, stack_padded
 
@@ -192,10 +192,10 @@ def compare_pairs(
             sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}
             padded = np.resize(rows, most)  # one shape, one program
             local = places[padded] - np.multiply(blocks, where.block)
-            found = _compare(
-                np.hstack([numbers[padded], local]),
+            found = _PROGRAMS[runtime.on_cpu(where.mesh)](
+                (local, _pair_keys(seed, numbers[padded])),
                 len(rows),
-                (*(sides[b] for b in blocks), jax.random.key(seed)),
+                tuple(sides[b] for b in blocks),
                 metric=metric,
                 mesh=where.mesh,
                 tile=where.tile,
@@ -232,18 +232,43 @@ def _side(features: Any, block: int, where: Where) -> Any:
     return jax.tree.map(lambda x: jax.device_put(x[rows], whole), features)
 
 
-@partial(jax.jit, static_argnames=("metric", "mesh", "tile"))
-def _compare(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
-    """Compares the first pairs (i, j, place of i, place of j) of two blocks of networks."""
+def _pair_keys(seed: int, pairs: np.ndarray) -> np.ndarray:
+    """The data of every pair's key; here, since it takes as long to compile as many a metric."""
+    with runtime.on_host():
+        return np.asarray(_folded(jax.random.key(seed), pairs))
 
-    def one(pair: Any, shared: tuple[Any, Any, Key]) -> Any:
-        first, second, key = shared
-        first = jax.tree.map(lambda x: x[pair[2]], first)
-        second = jax.tree.map(lambda x: x[pair[3]], second)
-        key = jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1])
-        return metric.compare(key, first, second)
+
+@jax.jit
+def _folded(key, pairs):  # noqa: ANN001, ANN202
+    def one(pair: Array) -> Array:
+        return jax.random.key_data(jax.random.fold_in(jax.random.fold_in(key, pair[0]), pair[1]))
+
+    return jax.vmap(one)(pairs)
+
+
+def _compared(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
+    """Compares the first pairs (places of i and j, data of a key) of two blocks of networks."""
+
+    def one(pair: tuple[Array, Array], sides: tuple[Any, Any]) -> Any:
+        places, key = pair
+        first, second = (
+            jax.tree.map(lambda x, place=place: x[place], side)
+            for side, place in zip(sides, places, strict=True)
+        )
+        return metric.compare(jax.random.wrap_key_data(key), first, second)
 
     return mapping.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
+
+
+_PROGRAMS = {
+    on_cpu: jax.jit(
+        _compared,
+        static_argnames=("metric", "mesh", "tile"),
+        compiler_options={"xla_backend_optimization_level": 1} if on_cpu else None,
+    )
+    for on_cpu in (True, False)
+}
+"""By whether CPU cores compare: LLVM's further levels take longer and make nothing faster there."""
 
 
 def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:

@@ -132,7 +132,7 @@ def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:
     """
     host = _host_devices()
     enough = len(host) >= max(cores * mesh.size, 1)
-    return mesh if _on_cpu(mesh) or not enough else _mesh_of(host)
+    return mesh if on_cpu(mesh) or not enough else _mesh_of(host)
 
 
 @contextlib.contextmanager
@@ -151,7 +151,8 @@ def _host_devices() -> list[Any]:
         return []
 
 
-def _on_cpu(mesh: Mesh) -> bool:
+def on_cpu(mesh: Mesh) -> bool:
+    """Whether the devices are the host's cores."""
     return mesh.devices.flat[0].platform == "cpu"
 
 

@@ -126,11 +126,11 @@ def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
 
 def test_any_number_of_networks_shares_one_program():
     found = distance_matrix(Power(), ACTIVITY)
-    programs = blocks._compare._cache_size()
+    programs = blocks._PROGRAMS[True]._cache_size()
     for count in (2, 5, 6):
         fewer = distance_matrix(Power(), ACTIVITY[:count])
         np.testing.assert_array_equal(fewer, found[:count, :count])
-    assert blocks._compare._cache_size() == programs
+    assert blocks._PROGRAMS[True]._cache_size() == programs
 
 
 @pytest.mark.parametrize("tile", [1, 2, 3])
@@ -148,7 +148,7 @@ def one_accelerator(monkeypatch):
     """Of two CPU devices the first passes for an accelerator, the second for the host's core."""
     accelerator, core = jax.local_devices()
     on_core = lambda mesh: mesh.devices.flat[0] == core
-    monkeypatch.setattr(runtime, "_on_cpu", on_core)
+    monkeypatch.setattr(runtime, "on_cpu", on_core)
     monkeypatch.setattr(runtime, "_host_devices", lambda: [core])
     return accelerator, core
 
@@ -220,11 +220,14 @@ def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
     subject = levels.Subject(params, network, mesh, None)
     how = DSA(rank=3, starts=7)  # settings of its own: nothing is compiled for them yet
     key = levels.evaluation_key(0, 0)
-    found = levels.prepared_rates(subject, task, how, trials=6, key=key)
+    draw = levels.Draw(subject, task, how, batch=6, key=key)
+    draw.extend(6)
+    found = draw.finished(how)
     rates = levels.responses(subject, task, trials=6, key=key)["activity"]
     again = blocks.prepare_networks(how, [*rates], mesh=mesh)
     accelerator, core = one_accelerator
-    assert seen == [core, accelerator, core]  # rates alone are asked for where the networks are
+    # rates alone are asked for where the networks are
+    assert seen == [core, core, core, accelerator, core]
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
@@ -232,7 +235,7 @@ def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
 def test_a_host_without_cores_for_jax_leaves_the_work_to_the_devices(monkeypatch):
     mesh = runtime.network_mesh(1)
     assert runtime.host_mesh(mesh, cores=0) is mesh  # of cores already
-    monkeypatch.setattr(runtime, "_on_cpu", lambda mesh: False)
+    monkeypatch.setattr(runtime, "on_cpu", lambda mesh: False)
     assert runtime.host_mesh(mesh, cores=0).size == 2
     monkeypatch.setattr(runtime, "_host_devices", list)  # JAX_PLATFORMS=cuda
     assert runtime.host_mesh(mesh, cores=0) is mesh
