@@ -48,8 +48,6 @@ width = 32
 [training]
 learning_rate = 5e-3
 max_epochs = 100
-[analysis]
-dynamics_trials = 32
 [analysis.grid]
 ranks = [3, 5, 10]
 delays = [1, 3]

@@ -128,7 +128,8 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     for name, sigma in behavior.sigmas.items():
         level = "" if rows else "behavior"
         rows.append((level, f"sigma_OOD, {name} (MSE)", *_cells(sigma)))
-        rows.append(("", "  its null: other trials", f"{behavior.nulls[name]:.3g}", ""))
+        null, trials = behavior.nulls[name], behavior.trials[name]
+        rows.append(("", f"  its null: {trials:,} other trials", f"{null:.3g}", ""))
         mean = behavior.disagreements[name][pairs].mean()
         rows.append(("", f"  outputs differ by (RMS, {name})", f"{mean:.3g}", ""))
     dsa = degeneracy.analysis.dsa
@@ -139,6 +140,7 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     rows.append(("", f"  over {count} settings (ranks x delays)", spanned, ""))
     spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
     rows.append(("", "  the same relative to their nulls", spanned, ""))
+    rows.append(("", "  measurable of these", f"{grid.measurable.sum()}", ""))
     rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
     return rows + _topology_rows(degeneracy.topology)
 
@@ -158,13 +160,17 @@ def _topology_rows(topology: Topology | None) -> list[tuple[str, str, str, str]]
 def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, str, str, str]]:
     """A mean distance, what bounds it from below, and its null."""
     pairs = np.triu_indices(len(found.matrix), 1)
-    null = "other trials" if level == "dynamics" else "units renumbered"
-    return [
+    null = f"{found.trials:,} other trials" if found.trials else "units renumbered"
+    rows = [
         (level, name, *_cells(found.mean)),
         ("", "  no alignment comes below", f"{found.lower_bound[pairs].mean():.3g}", ""),
         ("", f"  its null: same network, {null}", f"{found.null.mean():.3g}", ""),
         *_ratio_row(found),
     ]
+    if found.trials and np.isfinite(found.reliability):
+        agreement = f"{found.reliability:.2f}"
+        rows.append(("", "  reliability: agreement of pairs measured twice", agreement, ""))
+    return rows
 
 
 def _ratio_row(found: Distances) -> list[tuple[str, str, str, str]]:

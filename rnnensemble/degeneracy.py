@@ -1,6 +1,8 @@
 """How far the solutions of a population lie apart: `measure_degeneracy`."""
 
 import dataclasses
+import math
+import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,8 +33,12 @@ class Analysis:
         dsa: Settings of the dynamics level.
         grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
         pif: Settings of the weights level.
-        dynamics_trials: In-distribution trials that drive every network for DSA.
-        behavior_trials: Trials of each out-of-distribution variant.
+        dynamics_trials: In-distribution trials that drive every network for DSA, at first.
+        behavior_trials: Trials of each out-of-distribution variant, at first.
+        null_share: Trials are doubled until the null (what trials alone do) is at most this share
+            of the mean distance, or of sigma_OOD.
+        most_trials: And no more than this.
+        fixed_trials: Takes the first numbers, whatever the nulls.
         output_trials: Trials of each variant on which outputs are compared.
         seed: Seed of the evaluation trials and of the searches' starts.
         fixed_points: Starts from which fixed points are searched in each network, for the level of
@@ -44,15 +50,26 @@ class Analysis:
     pif: PIF = PIF()
     dynamics_trials: int = 64
     behavior_trials: int = 512
+    null_share: float = 0.1
+    most_trials: int = 4096
+    fixed_trials: bool = False
     output_trials: int = 64
     seed: int = 0
     fixed_points: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("dynamics_trials", "behavior_trials", "output_trials"):
+        for name in ("dynamics_trials", "behavior_trials", "output_trials", "most_trials"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        if not 0 < self.null_share < 1:
+            raise ValueError(f"`null_share` must lie within (0, 1); got {self.null_share}.")
+        first = max(self.dynamics_trials, self.behavior_trials)
+        if self.most_trials < first and not self.fixed_trials:
+            raise ValueError(
+                f"`most_trials` must be at least the first number of trials, {first}; got "
+                f"{self.most_trials}. Numbers that stay as they are: `fixed_trials`."
+            )
         if self.fixed_points is not None:
             FixedPointSearch(starts=self.fixed_points)
 
@@ -62,6 +79,29 @@ class Analysis:
         if self.fixed_points is None:
             return None
         return FixedPointSearch(starts=self.fixed_points, seed=self.seed)
+
+    def asks_for_more(self, trials: int, share: float) -> bool:
+        """Whether trials are to be doubled where the null has this share."""
+        return not self.fixed_trials and share > self.null_share and 2 * trials <= self.most_trials
+
+    def enough_trials(self, first: int, share_at: Callable[[int], float]) -> int:
+        """The number of trials at which the null is small enough, or the most that are allowed.
+
+        A null falls with the root of the number of trials, so that several doublings are taken at
+        once where so many are missing.
+
+        Args:
+            first: The number to begin with.
+            share_at: The null's share with a number of trials; they only grow.
+        """
+        trials = first
+        while 2 * trials <= self.most_trials and not self.fixed_trials:
+            share = share_at(trials)
+            if not self.asks_for_more(trials, share):
+                break
+            missing = math.ceil(2 * math.log2(share / self.null_share))
+            trials *= 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
+        return trials
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""
@@ -87,6 +127,7 @@ class Behavior:
         losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
         disagreements: For each variant the root mean squared differences of outputs on the same
             trials, `[M, M]`, in output units.
+        trials: How many trials the losses on each variant took.
     """
 
     sigma: Estimate
@@ -94,6 +135,7 @@ class Behavior:
     nulls: dict[str, float]
     losses: dict[str, np.ndarray]
     disagreements: dict[str, np.ndarray]
+    trials: dict[str, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,13 +241,19 @@ def _at_level(
 
 def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
     variants = {"in_distribution": task, **task.out_of_distribution()}
-    losses, nulls, disagreements = {}, {}, {}
+    losses, nulls, trials, disagreements = {}, {}, {}, {}
     for draw, (name, variant) in enumerate(variants.items()):
         keys = [evaluation_key(analysis.seed, first + draw) for first in (10, 1000)]
-        trials = analysis.behavior_trials
-        both = [levels.losses(subject, variant, trials=trials, key=key) for key in keys]
-        losses[name] = both[0]
-        nulls[name] = float(np.sqrt(np.mean((both[0] - both[1]) ** 2) / 2))
+        both = [
+            levels.LossDraw(subject, variant, batch=analysis.behavior_trials, key=key)
+            for key in keys
+        ]
+        trials[name] = analysis.behavior_trials
+        if name != "in_distribution":
+            share = partial(_share_of_spread, both)
+            trials[name] = analysis.enough_trials(analysis.behavior_trials, share)
+        losses[name], again = (draw.losses(trials[name]) for draw in both)
+        nulls[name] = _null_of_spread(losses[name], again)
         found = levels.responses(subject, variant, trials=analysis.output_trials, key=keys[0])
         data = {"outputs": found["outputs"], "mask": found["mask"]}
         disagreements[name] = distance_matrix(
@@ -219,17 +267,32 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
         {name: nulls[name] for name in outside},
         losses,
         {name: disagreements[name] for name in outside},
+        trials,
     )
 
 
+def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:
+    """The standard deviation that two draws of trials say losses have."""
+    return float(np.sqrt(np.mean((first - second) ** 2) / 2))
+
+
+def _share_of_spread(draws: list[levels.LossDraw], trials: int) -> float:
+    first, second = (draw.losses(trials) for draw in draws)
+    null, sigma = _null_of_spread(first, second), float(first.std())
+    return null / sigma if sigma > 0 else float(null > 0)
+
+
 class _Dynamics(NamedTuple):
-    """Prepares a network for the main settings and for the grid."""
+    """Sums over the trials of a network for the main setting and for the grid."""
 
     dsa: DSA
     grid: GridOperators
 
-    def prepare(self, data: Array) -> Any:
-        return self.dsa.prepare(data), self.grid.prepare(data)
+    def begin(self, data: Array) -> Any:
+        return self.dsa.begin(data), self.grid.begin(data)
+
+    def add(self, running: Any, data: Array) -> Any:
+        return self.dsa.add(running[0], data), self.grid.add(running[1], data)
 
 
 def _dynamics(
@@ -238,31 +301,41 @@ def _dynamics(
     analysis: Analysis,
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[Distances, GridDistances]:
+    """The main setting, on as many trials as its null asks for, and the grid on the same."""
     grid = analysis.grid_for(task, subject.network.width)
     how = _Dynamics(analysis.dsa, GridOperators(analysis.dsa, grid))
-    # the second draw of trials serves the null alone
+    first = analysis.dynamics_trials
     draws = [
-        levels.prepared_rates(
-            subject,
-            task,
-            how,
-            trials=analysis.dynamics_trials,
-            key=evaluation_key(analysis.seed, draw),
-        )
+        levels.Draw(subject, task, how, batch=first, key=evaluation_key(analysis.seed, draw))
         for draw in (0, 1)
     ]
-    (main, operators), (other_main, other_operators) = draws
-    found = levels.distances(
-        analysis.dsa,
-        main,
-        other_main,
-        subject=subject,
-        seed=analysis.seed,
-        progress=_at_level(progress, "dynamics"),
-    )
+
+    def prepared(trials: int) -> list[Any]:
+        """The operators of both draws."""
+        for draw in draws:
+            draw.extend(trials)
+        return [draw.finished(how.dsa, operator.itemgetter(0)) for draw in draws]
+
+    def share(trials: int) -> float:
+        return levels.probed_share(how.dsa, *prepared(trials), subject=subject, seed=analysis.seed)
+
+    def measured(trials: int) -> Distances:
+        return levels.distances(
+            how.dsa,
+            *prepared(trials),
+            subject=subject,
+            seed=analysis.seed,
+            trials=trials,
+            progress=_at_level(progress, "dynamics"),
+        )
+
+    trials = analysis.enough_trials(first, share)
+    found = measured(trials)
+    while analysis.asks_for_more(trials, found.null_share):  # all pairs say what some did not
+        trials *= 2
+        found = measured(trials)
     others = compare_grid(
-        operators,
-        other_operators,
+        *(draw.finished(how.grid, operator.itemgetter(1)) for draw in draws),
         dsa=analysis.dsa,
         grid=grid,
         mesh=subject.mesh,

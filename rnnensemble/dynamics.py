@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import inference, runtime
+from rnnensemble import inference, reliability, runtime
 from rnnensemble.axes import Array
 from rnnensemble.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.inference import Trend
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import as_networks, require_comparable
-from rnnensemble.metrics.operators import moments
-from rnnensemble.pairwise import as_matrix
+from rnnensemble.metrics.dsa import RunningSums
+from rnnensemble.metrics.operators import finished
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,11 +72,14 @@ class GridDistances(NamedTuple):
         matrices: Distances, `[R, D, M, M]`.
         nulls: Distances of each network to itself on other trials, `[R, D, M]`; NaN without
             other trials.
+        again: Distances measured a second time, on the other trials, `[R, D, M, M]`; NaN where
+            they were not.
     """
 
     grid: DSAGrid
     matrices: np.ndarray
     nulls: np.ndarray
+    again: np.ndarray
 
     @property
     def means(self) -> np.ndarray:
@@ -88,6 +91,23 @@ class GridDistances(NamedTuple):
     def null_ratios(self) -> np.ndarray:
         """Mean distance over mean null, `[R, D]`: how far networks differ beyond their trials."""
         return self.means / np.maximum(self.nulls.mean(axis=-1), 1e-12)
+
+    @property
+    def reliabilities(self) -> np.ndarray:
+        """Agreement of both measurements of the repeated pairs, `[R, D]` (`reliability`)."""
+        return reliability.of_repeated(self.matrices, self.again)
+
+    @property
+    def corrected(self) -> np.ndarray:
+        """Root mean square distances less what trials add, `[R, D]`."""
+        squares = reliability.corrected_squares(self.matrices, self.nulls)
+        return reliability.root_mean_square(squares)
+
+    @property
+    def measurable(self) -> np.ndarray:
+        """Settings in which distances are solutions rather than trials, bool `[R, D]`."""
+        shares = self.nulls.mean(axis=-1) / np.maximum(self.means, 1e-12)
+        return reliability.measurable(shares, self.reliabilities)
 
 
 class GridOperators(NamedTuple):
@@ -103,15 +123,31 @@ class GridOperators(NamedTuple):
 
     def prepare(self, data: Array) -> tuple[Any, ...]:
         """For each rank what pairs are compared by, leading axis D; lower ranks are corners."""
-        most = max(self.grid.ranks)
-        found = [moments(at(self.dsa, most, d).embed(data), most) for d in self.grid.delays]
+        return self.finish(self.add(self.begin(data), data))
+
+    def begin(self, data: Array) -> tuple[RunningSums, ...]:
+        """Sums of no trials yet for each number of delays, in coordinates of the first trials."""
+        return tuple(each.begin(data) for each in self._by_delays())
+
+    def add(self, running: tuple[RunningSums, ...], data: Array) -> tuple[RunningSums, ...]:
+        """The sums with further trials, `[B, T, N]`."""
+        each = zip(self._by_delays(), running, strict=True)
+        return tuple(dsa.add(sums, data) for dsa, sums in each)
+
+    def finish(self, running: tuple[RunningSums, ...]) -> tuple[Any, ...]:
+        """What `prepare` returns, of all trials that were added."""
+        found = [finished(each.sums, max(self.grid.ranks)) for each in running]
 
         def of_rank(rank: int) -> Any:
             settings = [at(self.dsa, rank, d) for d in self.grid.delays]
             operators = [x.operator_from(y) for x, y in zip(settings, found, strict=True)]
-            return jax.vmap(settings[0].features)(jnp.stack(operators))
+            return jax.vmap(settings[0].features)(*map(jnp.stack, zip(*operators, strict=True)))
 
         return tuple(of_rank(rank) for rank in self.grid.ranks)
+
+    def _by_delays(self) -> list[DSA]:
+        """DSA at the largest rank, for each number of delays."""
+        return [at(self.dsa, max(self.grid.ranks), d) for d in self.grid.delays]
 
 
 def compare_grid(
@@ -137,7 +173,7 @@ def compare_grid(
         seed: Seed of the searches' random starts.
         progress: Called with the pairs done and the pairs in all.
     """
-    matrices, nulls, ranks = [], [], len(grid.ranks)
+    found, ranks = [], len(grid.ranks)
     for place, rank in enumerate(grid.ranks):
         metric, delays = at(dsa, rank, 1), len(grid.delays)
         sets = [operators[place]] + ([] if others is None else [others[place]])
@@ -145,9 +181,9 @@ def compare_grid(
         flat = jax.tree.map(
             lambda *x: np.concatenate([each.reshape(-1, *each.shape[2:]) for each in x]), *sets
         )
-        first, second = np.triu_indices(count, 1)
-        own = np.arange(count if others is not None else 0)
-        left, right = np.append(first, own), np.append(second, own + count)
+        left, right = reliability.pairs_of_both(count, again=True)
+        if others is None:
+            left, right = np.triu_indices(count, 1)
         every = np.arange(delays)[:, None]
         pairs = ((left * delays + every).ravel(), (right * delays + every).ravel())
         values = distance_of(
@@ -155,9 +191,10 @@ def compare_grid(
         ).reshape(delays, -1)
         if progress is not None:
             progress((place + 1) * values.size, ranks * values.size)
-        matrices.append([as_matrix(row[: len(first)], count) for row in values])
-        nulls.append([row[len(first) :] if len(own) else np.full(count, np.nan) for row in values])
-    return GridDistances(grid, np.array(matrices), np.array(nulls))
+        if others is None:
+            values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
+        found.append(reliability.split(values, count))
+    return GridDistances(grid, *map(np.array, zip(*found, strict=True)))
 
 
 def dsa_grid(
@@ -201,12 +238,14 @@ class SettingsTrend(NamedTuple):
     """A trend along an ordered factor under every setting of DSA.
 
     Attributes:
-        trends: By rank and delays.
-        share_up: Share of the settings in which the distance rises (p at most 0.05).
-        share_down: Share of the settings in which it falls.
+        trends: By rank and delays, of all settings.
+        measurable: The settings that are measurable at every level; the others count in no share.
+        share_up: Share of these in which the distance rises (p at most 0.05); NaN if there is none.
+        share_down: Share of these in which it falls.
     """
 
     trends: dict[tuple[int, int], Trend]
+    measurable: list[tuple[int, int]]
     share_up: float
     share_down: float
 
@@ -226,7 +265,7 @@ def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
     for each in found:
         rows = [each.grid.ranks.index(rank) for rank in ranks]
         columns = [each.grid.delays.index(delay) for delay in delays]
-        parts = (x[rows][:, columns] for x in (each.matrices, each.nulls))
+        parts = (x[rows][:, columns] for x in (each.matrices, each.nulls, each.again))
         shared.append(GridDistances(DSAGrid(ranks=ranks, delays=delays), *parts))
     return shared
 
@@ -254,9 +293,11 @@ def trend_over_settings(
         for i, rank in enumerate(grid.ranks)
         for j, delays in enumerate(grid.delays)
     }
-    directions = [each.direction for each in trends.values()]
-    return SettingsTrend(
-        trends,
-        directions.count("up") / len(directions),
-        directions.count("down") / len(directions),
-    )
+    every = np.logical_and.reduce([each.measurable for each in found])
+    measurable = [
+        (rank, delays) for (rank, delays), good in zip(trends, every.ravel(), strict=True) if good
+    ]
+    directions = [trends[setting].direction for setting in measurable]
+    count = len(directions)
+    shares = (directions.count(way) / count if count else np.nan for way in ("up", "down"))
+    return SettingsTrend(trends, measurable, *shares)

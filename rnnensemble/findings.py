@@ -15,6 +15,7 @@ from rnnensemble.readings import (
     Gap,
     Measure,
     Reading,
+    above_its_share,
     asked_for,
     change_per,
     is_scaled,
@@ -72,7 +73,8 @@ class Finding:
         p_adjusted: Holm's, over all factors and tasks of this measure.
         paper: The paper's direction, "" where it says nothing.
         verdict: "agrees", "disagrees", "undecided", or "no claim".
-        settings: DSA settings (ranks x delays) tested besides; 0 but for dynamics.
+        settings: DSA settings (ranks x delays) tested besides that are measurable at every level; 0
+            but for dynamics.
         settings_up: Share of them in which the distance rises (p at most 0.05 in each).
         settings_down: Share of them in which it falls.
         null_first: The statistic over its null at the lowest value; NaN where there is none.
@@ -207,6 +209,8 @@ def _note(factor: Factor, measure: Measure, readings: Sequence[Reading | Gap]) -
     """What is left out, and what the numbers are divided by."""
     gaps = [f"{x.level.label} ({x.problem})" for x in readings if isinstance(x, Gap)]
     notes = ["divided by N^2"] if is_scaled(factor.name, measure.name) else []
+    noisy = [x.level.label for x in usable(readings) if above_its_share(x)]
+    notes += [f"null above its share at {', '.join(noisy)}"] if noisy else []
     return "; ".join(notes + ([f"without {', '.join(gaps)}"] if gaps else []))
 
 
@@ -253,7 +257,7 @@ def _judged(cell: Finding, p_adjusted: float) -> Finding:
 def _with_settings(cell: Finding, found: SettingsTrend) -> Finding:
     return dataclasses.replace(
         cell,
-        settings=len(found.trends),
+        settings=len(found.measurable),
         settings_up=found.share_up,
         settings_down=found.share_down,
     )

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from rnnensemble import intervals, mapping, runtime
+from rnnensemble import intervals, mapping, reliability, runtime
 from rnnensemble.axes import Key
-from rnnensemble.blocks import Preparation, compare_pairs
+from rnnensemble.blocks import WORKSPACE, compare_pairs
 from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.learning.recipe import shared
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.pif import AXES
-from rnnensemble.pairwise import as_matrix, place_for
+from rnnensemble.pairwise import place_for
 from rnnensemble.population import Population
 from rnnensemble.tasks import Task
 
@@ -34,6 +34,9 @@ class Distances(NamedTuple):
         reached: How many starts of the search came to the distance, `[M, M]`; 1 without a search.
         null: Distances of each network to itself, `[M]`: on other trials for dynamics, renumbered
             for weights (where 0 shows that the search finds it).
+        again: Distances measured a second time, on other trials, `[M, M]`; NaN where they were not.
+        ranks: How many coordinates a network's operator uses, `[M]`; 0 if the metric has none.
+        trials: How many trials a measurement took; 0 where none are needed.
     """
 
     mean: Estimate
@@ -41,6 +44,31 @@ class Distances(NamedTuple):
     lower_bound: np.ndarray
     reached: np.ndarray
     null: np.ndarray
+    again: np.ndarray
+    ranks: np.ndarray
+    trials: int
+
+    @property
+    def null_share(self) -> float:
+        """Mean null over mean distance: how much of it is trials."""
+        return share_of(self.null, self.matrix)
+
+    @property
+    def reliability(self) -> float:
+        """Agreement of both measurements of the repeated pairs (intraclass correlation)."""
+        return float(reliability.of_repeated(self.matrix, self.again))
+
+    @property
+    def corrected(self) -> float:
+        """Root mean square distance less what trials add (`reliability.corrected_squares`)."""
+        squares = reliability.corrected_squares(self.matrix, self.null)
+        return float(reliability.root_mean_square(squares))
+
+
+def share_of(null: np.ndarray, matrix: np.ndarray) -> float:
+    """Mean null over mean distance; 0 where both are 0."""
+    pairs = matrix[np.triu_indices(len(matrix), 1)]
+    return float(np.mean(null) / pairs.mean()) if pairs.mean() > 0 else float(np.mean(null) > 0)
 
 
 class Subject(NamedTuple):
@@ -86,44 +114,130 @@ def _tile(mesh: Any, network: Any, trials: int, steps: int) -> int:
 
 def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
     """The MSE of every network on the same fresh trials, `[M]`."""
-    tile = subject.tile or _tile(subject.mesh, subject.network, trials, task.n_steps)
-    options = {"task": task, "batch": trials, "network": subject.network, "mesh": subject.mesh}
-    return np.asarray(_losses(key, subject.params, tile=tile, **options))
+    return LossDraw(subject, task, batch=trials, key=key).losses(trials)
 
 
-@partial(jax.jit, static_argnames=("task", "batch", "network", "mesh", "tile"))
-def _losses(key, params, *, task, batch, network, mesh, tile):  # noqa: ANN001, ANN202
-    trials = task.sample(key, batch)
+class LossDraw:
+    """Losses on fresh trials, as many as are asked for; memory is that of a batch."""
+
+    def __init__(self, subject: Subject, task: Task, *, batch: int, key: Key) -> None:
+        self.subject, self.task, self.batch, self.key = subject, task, batch, key
+        self.batches, self.total = 0, np.zeros(subject.size)
+
+    def losses(self, trials: int) -> np.ndarray:
+        """The MSE of every network, `[M]`, on this number of trials, a multiple of the batch."""
+        subject, steps = self.subject, self.task.n_steps
+        tile = subject.tile or _tile(subject.mesh, subject.network, self.batch, steps)
+        where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+        while self.batches * self.batch < trials:
+            key = batch_key(self.key, self.batches)
+            drawn = _sampled(key, task=self.task, batch=self.batch)
+            self.total += np.asarray(_losses(drawn, subject.params, **where), float)
+            self.batches += 1
+        return (self.total / self.batches).astype(np.float32)
+
+
+@partial(jax.jit, static_argnames=("task", "batch"))
+def _sampled(key, *, task, batch):  # noqa: ANN001, ANN202
+    """Trials, apart from what they are for: tasks of one shape share the other programs."""
+    return task.sample(key, batch)
+
+
+@partial(jax.jit, static_argnames=("network", "mesh", "tile"))
+def _losses(trials, params, *, network, mesh, tile):  # noqa: ANN001, ANN202
     loss = partial(task_loss, network=network)
     return mapping.map_items(loss, params, trials, mesh=mesh, tile=tile)
 
 
-def prepared_rates(subject: Subject, task: Task, how: Preparation, *, trials: int, key: Key) -> Any:
-    """What is kept of every network's rates on the same fresh trials: host arrays, axis M.
+class Accumulation(Protocol):
+    """What reduces a network's rates to sums that further trials are added to; hashable."""
 
-    The networks run where their rates are prepared (`runtime.factoring_mesh`).
+    def begin(self, data: Any) -> Any:
+        """Sums of no trials yet, of a form that the first of them, `[B, T, N]`, decide."""
+        ...
+
+    def add(self, running: Any, data: Any) -> Any:
+        """The sums with further trials, `[B, T, N]`."""
+        ...
+
+
+class Draw:
+    """Fresh trials that drive every network, as many as are asked for; no rates outlive a batch.
+
+    The networks run where factorizations run (`runtime.factoring_mesh`). Memory does not grow with
+    the number of trials, and none is drawn twice.
+
+    Attributes:
+        trials: How many there were so far.
+        running: The sums of every network, leading axis M; None before the first trial.
     """
-    mesh = runtime.factoring_mesh(subject.mesh)
-    options = {"task": task, "batch": trials, "network": subject.network, "mesh": mesh}
-    with runtime.one_blas_thread():
-        return jax.tree.map(np.asarray, _prepared(key, subject.params, how=how, **options))
+
+    def __init__(
+        self, subject: Subject, task: Task, how: Accumulation, *, batch: int, key: Key
+    ) -> None:
+        self.mesh = runtime.factoring_mesh(subject.mesh)
+        self.subject, self.task, self.how, self.batch, self.key = subject, task, how, batch, key
+        self.trials, self.running = 0, None
+
+    def extend(self, trials: int) -> None:
+        """Goes on to this number of trials, a multiple of the batch."""
+        network, params = self.subject.network, self.subject.params
+        options: dict[str, Any] = {"network": network, "how": self.how, "mesh": self.mesh}
+        with runtime.one_blas_thread():
+            while self.trials < trials:
+                key = batch_key(self.key, self.trials // self.batch)
+                inputs = _sampled(key, task=self.task, batch=self.batch).inputs
+                if self.running is None:
+                    self.running = _begun(inputs, params, **options)
+                self.running = _added(inputs, params, self.running, **options)
+                self.trials += self.batch
+
+    def finished(self, how: Any, part: Callable[[Any], Any] = lambda running: running) -> Any:
+        """What is made of every network's sums: host arrays with leading axis M.
+
+        Args:
+            how: Has `finish`, from one network's sums; pure, hashable.
+            part: Takes from the sums what it is for.
+        """
+        with runtime.one_blas_thread():
+            found = _finished(part(self.running), how=how, mesh=self.mesh)
+            return jax.tree.map(np.asarray, found)
 
 
-@partial(jax.jit, static_argnames=("task", "batch", "network", "how", "mesh"))
-def _prepared(key, params, *, task, batch, network, how, mesh):  # noqa: ANN001, ANN202
-    """No rates outlive their network."""
+def batch_key(key: Key, number: int) -> Key:
+    """The key of a batch of evaluation trials; the first has the key itself."""
+    return key if number == 0 else jax.random.fold_in(key, number)
 
+
+@partial(jax.jit, static_argnames=("network", "how", "mesh"))
+def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(params: Any, inputs: Any) -> Any:
-        return how.prepare(network.respond(params, inputs)[0])
+        return how.begin(network.respond(params, inputs)[0])
 
-    inputs = task.sample(key, batch).inputs
     tile = _tile(mesh, network, *inputs.shape[:2])
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
+@partial(jax.jit, static_argnames=("network", "how", "mesh"))
+def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN202
+    def one(item: tuple[Any, Any], inputs: Any) -> Any:
+        params, running = item
+        return how.add(running, network.respond(params, inputs)[0])
+
+    tile = _tile(mesh, network, *inputs.shape[:2])
+    return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
+
+
+@partial(jax.jit, static_argnames=("how", "mesh"))
+def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
+    numbers = sum(x.size / len(x) for x in jax.tree.leaves(running))
+    tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)
+    return mapping.map_items(lambda one, _: how.finish(one), running, mesh=mesh, tile=tile)
+
+
 def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[str, np.ndarray]:
     """Rates `[M, B, T, N]`, outputs, and the trials' inputs and mask with the same axis M."""
-    sampled = task.sample(key, trials)
+    sampled = _sampled(key, task=task, batch=trials)
     rates, outputs = _responses(
         sampled.inputs, subject.params, network=subject.network, mesh=subject.mesh
     )
@@ -144,6 +258,31 @@ def _responses(inputs, params, *, network, mesh):  # noqa: ANN001, ANN202
     return mapping.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)
 
 
+def probed_share(
+    metric: Metric, features: Any, others: Any, *, subject: Subject, seed: int
+) -> float:
+    """About what share of the mean distance the null has: by each network with its next one.
+
+    Args:
+        metric: What to compare by.
+        features: What it keeps of each network, host arrays with leading axis M.
+        others: What it keeps of the same networks on other trials.
+        subject: The networks.
+        seed: Seed of the searches' random starts.
+    """
+    count = subject.size
+    own = np.arange(count)
+    found = compare_pairs(
+        metric,
+        jax.tree.map(lambda *x: np.concatenate(x), features, others),
+        (np.append(own, own), np.append((own + 1) % count, own + count)),
+        where=place_for(metric, features, subject.mesh, tile=subject.tile),
+        seed=seed,
+    )
+    between, null = distance_of(found).reshape(2, count).mean(axis=1)
+    return float(null / between) if between > 0 else float(null > 0)
+
+
 def distances(
     metric: Metric,
     features: Any,
@@ -151,9 +290,10 @@ def distances(
     *,
     subject: Subject,
     seed: int,
+    trials: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Distances:
-    """Distances between networks, and of each to itself.
+    """Distances between networks, of each to itself, and of some pairs once more.
 
     Args:
         metric: What to compare by.
@@ -161,32 +301,37 @@ def distances(
         others: What it keeps of the same networks otherwise (other trials, renumbered units).
         subject: The networks.
         seed: Seed of the searches' random starts.
+        trials: How many trials each of both took; 0 where they are no draws of trials, and
+            nothing is to be measured again.
         progress: Called with the pairs done and the pairs in all.
     """
     count = subject.size
-    first, second = np.triu_indices(count, 1)
-    own = np.arange(count)
+    left, right = reliability.pairs_of_both(count, again=trials > 0)
     found = compare_pairs(
         metric,
         jax.tree.map(lambda *x: np.concatenate(x), features, others),
-        (np.append(first, own), np.append(second, own + count)),
+        (left, right),
         where=place_for(metric, features, subject.mesh, tile=subject.tile),
         seed=seed,
         progress=progress,
     )
-    values = distance_of(found)
-    between = len(first)
+    matrix, null, again = reliability.split(distance_of(found), count)
 
     def evidence(name: str, otherwise: np.ndarray) -> np.ndarray:
-        return as_matrix(getattr(found, name, otherwise)[:between], count)
+        return reliability.split(getattr(found, name, otherwise), count)[0]
 
-    matrix = as_matrix(values[:between], count)
+    nothing = np.zeros(len(left), np.int32)
+    with_itself = np.arange(count) + count * (count - 1) // 2
+    ranks = getattr(found, "ranks", np.zeros((len(left), 2), np.int32))[with_itself, 0]
     return Distances(
         mean=intervals.mean_distance(matrix),
         matrix=matrix,
-        lower_bound=evidence("lower_bound", np.zeros_like(values)),
-        reached=evidence("reached", np.ones(len(values), np.int32)),
-        null=values[between:],
+        lower_bound=evidence("lower_bound", nothing.astype(np.float32)),
+        reached=evidence("reached", nothing + 1),
+        null=null,
+        again=again,
+        ranks=ranks,
+        trials=trials,
     )
 
 

@@ -249,11 +249,3 @@ def all_pairs(
     shape = (count, count if others is None else others)
     first, second = np.indices(shape).reshape(2, -1)
     return (first, second), shape
-
-
-def as_matrix(distances: np.ndarray, count: int) -> np.ndarray:
-    """Numbers of all pairs i < j, row by row, as a symmetric `[count, count]` matrix."""
-    matrix = np.zeros((count, count), distances.dtype)
-    first, second = np.triu_indices(count, 1)
-    matrix[first, second] = matrix[second, first] = distances
-    return matrix

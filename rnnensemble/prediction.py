@@ -11,7 +11,7 @@ from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.data import as_networks, require_comparable
-from rnnensemble.metrics.operators import moments
+from rnnensemble.metrics.operators import axes_of, moments
 
 
 class Prediction(NamedTuple):
@@ -92,22 +92,27 @@ class HeldOut(NamedTuple):
 
     def prepare(self, data: Array) -> tuple[Array, Array]:
         """Errors `[R, D]` of rates `[B, T, N]`, and that of persistence."""
-        most = max(self.grid.ranks)
         first = (max(self.grid.delays) - 1) * self.dsa.delay_interval  # too few delays before it
-        now = at(self.dsa, most, 1).embed(data)[len(data) // 2 :, first:]
+        now = self._embed(data, 1)[len(data) // 2 :, first:]
         columns = [self._column(data, now[:, 1:], delays) for delays in self.grid.delays]
         return jnp.array(columns).T, relative_error(now[:, 1:], now[:, :-1])
+
+    def _embed(self, data: Array, delays: int) -> Array:
+        """Delay-embedded rates, on principal axes of all trials if there are any."""
+        components = self.dsa.components
+        axes = None if components is None else axes_of(data, components)
+        return at(self.dsa, max(self.grid.ranks), delays).embed(axes, data)
 
     def _column(self, data: Array, target: Array, delays: int) -> list[Array]:
         """The error of every rank."""
         most, half = max(self.grid.ranks), len(data) // 2
-        embedded = at(self.dsa, most, delays).embed(data)
+        embedded = self._embed(data, delays)
         found = moments(embedded[:half], most)
         rows = embedded[half:, -target.shape[1] - 1 : -1] @ found.basis
         back = found.basis[: target.shape[-1]] * found.scale[:most] ** 2
         errors = []
         for rank in self.grid.ranks:
-            matrix = at(self.dsa, rank, delays).operator_from(found)
+            matrix, _ = at(self.dsa, rank, delays).operator_from(found)
             ahead = rows[..., :rank] @ matrix.T
             errors.append(relative_error(target, ahead @ back[:, :rank].T))
         return errors

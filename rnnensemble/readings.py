@@ -219,6 +219,14 @@ def usable(readings: Sequence[Reading | Gap]) -> list[Reading]:
     return [each for each in readings if isinstance(each, Reading)]
 
 
+def above_its_share(reading: Reading) -> bool:
+    """Whether trials are more of a number than the analysis asked for, however many it took."""
+    if reading.null is None:
+        return False
+    share = np.mean(reading.null) / reading.estimate.value
+    return bool(share > reading.level.condition.analysis.null_share)
+
+
 def is_scaled(factor: str, measure: str) -> bool:
     """Whether a measure along a factor is divided by N^2."""
     return (factor, measure) == ("width", "weights")

@@ -78,6 +78,10 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
     }
 
 
+GRID = ("matrices", "nulls", "again")
+"""Arrays of distances under many settings."""
+
+
 def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
     """The arrays and estimates of an analysis."""
     behavior, grid = degeneracy.behavior, degeneracy.grid
@@ -87,8 +91,9 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
         "nulls": plain(behavior.nulls),
         "losses": plain(behavior.losses),
         "disagreements": plain(behavior.disagreements),
+        "trials": {name: np.asarray(count) for name, count in behavior.trials.items()},
         "dynamics": plain(degeneracy.dynamics),
-        "grid": {"matrices": grid.matrices, "nulls": grid.nulls},
+        "grid": {name: getattr(grid, name) for name in GRID},
         "weights": plain(degeneracy.weights),
     }
 
@@ -101,7 +106,16 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
     estimate: Any = Estimate(*(number,) * 3)  # type: ignore[arg-type]
     matrix = np.empty((converged, converged), np.float32)
     counts = np.empty((converged, converged), np.int32)
-    distances = Distances(estimate, matrix, matrix, counts, each)
+    distances = Distances(
+        estimate,
+        matrix,
+        matrix,
+        counts,
+        each,
+        again=matrix,
+        ranks=np.empty(converged, np.int32),
+        trials=np.empty((), np.int64),  # type: ignore[arg-type]
+    )
     grid = analysis.grid_for(task, condition.network.width)
     settings = len(grid.ranks), len(grid.delays)
     return {
@@ -110,10 +124,12 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         "nulls": dict.fromkeys(variants, number),
         "losses": dict.fromkeys(["in_distribution", *variants], each),
         "disagreements": dict.fromkeys(variants, matrix),
+        "trials": dict.fromkeys(["in_distribution", *variants], np.empty((), np.int64)),
         "dynamics": distances,
         "grid": {
             "matrices": np.empty((*settings, converged, converged), np.float32),
             "nulls": np.empty((*settings, converged), np.float32),
+            "again": np.empty((*settings, converged, converged), np.float32),
         },
         "weights": distances,
     }
@@ -130,6 +146,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
             nulls={name: float(value) for name, value in stored["nulls"].items()},
             losses=stored["losses"],
             disagreements=stored["disagreements"],
+            trials={name: int(count) for name, count in stored["trials"].items()},
         ),
         dynamics=_distances(stored["dynamics"]),
         grid=GridDistances(grid, **stored["grid"]),
@@ -181,7 +198,7 @@ def as_features(stored: dict[str, Any], condition: Condition) -> FeatureLearning
 
 
 def _distances(stored: Distances) -> Distances:
-    return stored._replace(mean=_estimate(stored.mean))
+    return stored._replace(mean=_estimate(stored.mean), trials=int(stored.trials))
 
 
 def _estimate(values: Estimate) -> Estimate:
@@ -209,6 +226,7 @@ def summary_row(
     for name, sigma in degeneracy.behavior.sigmas.items():
         row |= _columns(f"sigma_{name}", sigma)
         row[f"sigma_{name}_null"] = degeneracy.behavior.nulls[name]
+        row[f"sigma_{name}_trials"] = degeneracy.behavior.trials[name]
         count = len(degeneracy.networks)
         pairs = degeneracy.behavior.disagreements[name][np.triu_indices(count, 1)]
         row[f"disagreement_{name}"] = float(pairs.mean())
@@ -217,14 +235,19 @@ def summary_row(
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
     for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    dynamics = degeneracy.dynamics
+    row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
+    row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid
+    reliabilities = grid.reliabilities
     for (i, rank), (j, delays) in itertools.product(
         enumerate(grid.grid.ranks), enumerate(grid.grid.delays)
     ):
         row[f"dsa_rank{rank}_delays{delays}"] = float(grid.means[i, j])
         row[f"dsa_rank{rank}_delays{delays}_null"] = float(grid.nulls[i, j].mean())
+        row[f"dsa_rank{rank}_delays{delays}_reliability"] = float(reliabilities[i, j])
     return row
 
 

@@ -52,6 +52,9 @@ def distances(matrix, null):
         np.zeros((count, count)),
         np.ones((count, count), np.int32),
         null,
+        again=matrix,
+        ranks=np.full(count, 5),
+        trials=64,
     )
 
 
@@ -82,9 +85,11 @@ def outcome(condition, truth, seed):
     return Outcome(
         condition,
         Degeneracy(
-            Behavior(spread, {"temporal": spread}, {"temporal": 0.01}, losses, outputs),
+            Behavior(
+                spread, {"temporal": spread}, {"temporal": 0.01}, losses, outputs, {"temporal": 512}
+            ),
             distances(points(rng, truth.dynamics, count), null),
-            GridDistances(GRID, matrices, nulls),
+            GridDistances(GRID, matrices, nulls, matrices),
             distances(points(rng, truth.weights, count), np.zeros(count)),
             networks,
             condition.size,

@@ -12,7 +12,7 @@ FLOORS = [
     {"axes", "runtime"},
     {"factorization"},
     {"tasks", "networks", "metrics", "mapping", "intervals", "information", "inverse"}
-    | {"attractors"},
+    | {"attractors", "reliability"},
     {"learning", "blocks", "inference", "refinement"},
     {"fleet", "pairwise"},
     {"population", "progress", "dynamics"},

@@ -24,6 +24,7 @@ QUICK = Analysis(
     pif=PIF(starts=2),
     dynamics_trials=8,
     behavior_trials=16,
+    fixed_trials=True,
     output_trials=4,
     grid=DSAGrid(ranks=(2, 4, 9), delays=(1, 2, 12)),
 )

@@ -75,10 +75,12 @@ def test_trend_over_settings_counts_directions():
     def level(mean):
         """Distances that rise with the level at rank 2 and only fluctuate at rank 3."""
         points = [scale * RNG.normal(size=(12, 3)) for scale in (mean, 1.0)]
+        matrices = np.array([[np.linalg.norm(x[:, None] - x[None], axis=-1)] for x in points])
         return GridDistances(
             grid,
-            np.array([[np.linalg.norm(x[:, None] - x[None], axis=-1)] for x in points]),
+            matrices,
             np.zeros((2, 1, 12)),
+            again=matrices,
         )
 
     found = trend_over_settings([1, 2, 3], [level(m) for m in (1.0, 2.0, 4.0)])

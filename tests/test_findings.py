@@ -218,6 +218,7 @@ def test_grids_are_compared_where_they_overlap():
         grid=dataclasses.replace(GRID, ranks=(5, 3), delays=(3,)),
         matrices=degeneracy.grid.matrices[::-1, 1:],
         nulls=degeneracy.grid.nulls[::-1, 1:],
+        again=degeneracy.grid.again[::-1, 1:],
     )
     changed = dataclasses.replace(degeneracy, grid=grid)
     expected = findings.find(sweep, outcomes, permutations=99).settings["channels", "flipflop"]

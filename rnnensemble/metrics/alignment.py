@@ -9,14 +9,14 @@ import numpy as np
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.ascent import Stage, begin, climb
+from rnnensemble.metrics.ascent import Climber, Stage, begin, climb
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
 OPENING = 3
 """So many first steps are long and need little precision."""
 SMALL = 10
-"""Up to this rank the calls of a climb cost a CPU core more than its arithmetic."""
+"""Up to this rank the calls of a climb cost a CPU core more than its arithmetic: many at once."""
 REACH = 1e-4
 """Starts whose euclidean distance ends within this of the least have reached it."""
 
@@ -30,11 +30,13 @@ class Operator(NamedTuple):
             `[n, n]`.
         spectra: For each angle, the rising eigenvalues of both Hermitian parts of e^{i angle} A,
             `[angles, 2, n]`.
+        rank: How many of the coordinates are in use; rows and columns of the others are 0.
     """
 
     matrix: Array
     frame: Array
     spectra: Array
+    rank: Array
 
 
 class Alignment(NamedTuple):
@@ -46,16 +48,23 @@ class Alignment(NamedTuple):
         rotation: C, orthogonal, `[n, n]`.
         reached: How many of the starts that were finished came within 1e-4 of the least
             euclidean distance.
+        ranks: How many coordinates either operator uses, `[2]`.
     """
 
     distance: Array
     lower_bound: Array
     rotation: Array
     reached: Array
+    ranks: Array
 
 
-def as_operator(matrix: Array) -> Operator:
-    """Scales A to unit Frobenius norm; finds its frame and spectra (by LAPACK)."""
+def as_operator(matrix: Array, rank: Array | None = None) -> Operator:
+    """Scales A to unit Frobenius norm; finds its frame and spectra (by LAPACK).
+
+    Args:
+        matrix: A, `[n, n]`.
+        rank: How many coordinates it uses, all unless given.
+    """
     matrix = matrix / jnp.maximum(jnp.linalg.norm(matrix), jnp.finfo(matrix.dtype).tiny)
     even, odd = (matrix + matrix.T) / 2, (matrix - matrix.T) / 2
 
@@ -67,7 +76,8 @@ def as_operator(matrix: Array) -> Operator:
     frame = factorization.eigh(even)[1]
     sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
     frame = frame.at[:, -1].multiply(sign)  # now a rotation
-    return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1))
+    used = jnp.asarray(len(matrix) if rank is None else rank, jnp.int32)
+    return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1), used)
 
 
 def align(
@@ -104,11 +114,21 @@ def align(
         Stage(going_on(starts, 8), 4),
         Stage(last, late_steps, late_iterations(len(a)), patience=3),
     )
-    at = climb(a, b, at, stages=stages[:2], width=starts)
-    # of small matrices a CPU core takes twice as many in hardly more time
-    few = min(starts, 2 * last if len(a) <= SMALL else last)
+
+    def climbed(a: Array, b: Array, at: Climber, *, first: int, then: int) -> Climber:
+        """In groups of `first`, after the second stage of `then`: one program if they are equal."""
+        if first == then:
+            return climb(a, b, at, stages=stages, width=first)
+        at = climb(a, b, at, stages=stages[:2], width=first)
+        return climb(a, b, at, stages=stages[2:], width=then)
+
+    few = min(starts, 2 * last)
     by_few, at_once = (
-        partial(climb, stages=stages[2:], width=width) for width in (few, stages[2].climbers)
+        partial(climbed, first=first, then=then)
+        for first, then in (
+            (starts if len(a) <= SMALL else few, few),
+            (starts, stages[2].climbers),
+        )
     )
     at = jax.lax.platform_dependent(a, b, at, cpu=by_few, default=at_once)
     rotations = at.rotation
@@ -117,7 +137,8 @@ def align(
     least = distances[winner]
     reached = jnp.sum(distances <= least + REACH)
     bound = jnp.minimum(lower_bound(first, second), least)
-    return Alignment(least, bound, rotations[winner], reached)
+    ranks = jnp.stack([first.rank, second.rank])
+    return Alignment(least, bound, rotations[winner], reached, ranks)
 
 
 def going_on(starts: int, share: int) -> int:

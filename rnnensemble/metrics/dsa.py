@@ -13,12 +13,17 @@ from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.operators import (
+    Axes,
     Moments,
+    Sums,
+    add,
+    axes_of,
+    begin,
     delay_embedding,
+    finished,
     kept_coordinates,
-    moments,
+    on_axes,
     one_step_operator,
-    reduced,
 )
 
 
@@ -32,6 +37,18 @@ class Matching(NamedTuple):
 
     distance: Array
     lower_bound: Array
+
+
+class RunningSums(NamedTuple):
+    """Sums over the trials of one network.
+
+    Attributes:
+        axes: What rates are reduced to before the embedding, None for the rates themselves.
+        sums: Of the embedding.
+    """
+
+    axes: Axes | None
+    sums: Sums
 
 
 SCORES = ("euclidean", "angular", "wasserstein")
@@ -58,7 +75,8 @@ class DSA(Metric):
     scale depends on the settings: compare only distances with the same ones.
 
     Attributes:
-        rank: Number of whitened coordinates; with the next two, the most.
+        rank: Number of whitened coordinates, the most: those within the rounding of the largest
+            are left out, and the next two may leave out others.
         explained_variance: Keeps as few coordinates as explain this share of the embedding's sum
             of squares; operators of fewer coordinates are padded with zeros.
         threshold: Keeps coordinates with singular values above it.
@@ -139,27 +157,45 @@ class DSA(Metric):
 
     def prepare(self, data: Array) -> Any:
         """The operator of rates `[B, T, N]`; its eigenvalues `[r, 2]` for `wasserstein`."""
-        return self.features(self.fit(data))
+        return self.finish(self.add(self.begin(data), data))
 
     def fit(self, data: Array) -> Array:
         """The operator A of rates `[B, T, N]`, unscaled, `[rank, rank]`."""
-        return self.operator_from(moments(self.embed(data), self.rank))
+        running = self.add(self.begin(data), data)
+        return self.operator_from(finished(running.sums, self.rank))[0]
 
-    def embed(self, data: Array) -> Array:
-        """Delay-embedded rates, `[B, T', p]`."""
-        if self.components is not None:
-            data = reduced(data, self.components)
+    def begin(self, data: Array) -> "RunningSums":
+        """Sums of no trials yet, in coordinates found from the first of them, `[B, T, N]`."""
+        axes = None if self.components is None else axes_of(data, self.components)
+        return RunningSums(axes, begin(self.embed(axes, data), self.rank))
+
+    def add(self, running: "RunningSums", data: Array) -> "RunningSums":
+        """The sums with further trials, `[B, T, N]`."""
+        return running._replace(sums=add(running.sums, self.embed(running.axes, data)))
+
+    def finish(self, running: "RunningSums") -> Any:
+        """What `prepare` returns, of all trials that were added."""
+        return self.features(*self.operator_from(finished(running.sums, self.rank)))
+
+    def embed(self, axes: Axes | None, data: Array) -> Array:
+        """Delay-embedded rates, `[B, T', p]`, on principal axes if there are any."""
+        data = data if axes is None else on_axes(axes, data)
         return delay_embedding(data, self.n_delays, self.delay_interval)
 
-    def operator_from(self, found: Moments) -> Array:
-        """The operator from moments of at least `rank` coordinates."""
-        kept = kept_coordinates(found.scale, self.rank, self.explained_variance, self.threshold)
-        rank = self.regression_rank
-        return one_step_operator(found, kept, ridge=self.ridge, regression_rank=rank)
+    def operator_from(self, found: Moments) -> tuple[Array, Array]:
+        """The operator A, unscaled, `[rank, rank]`, and how many coordinates it uses.
 
-    def features(self, matrix: Array) -> Any:
+        Args:
+            found: Moments of at least `rank` coordinates.
+        """
+        kept = kept_coordinates(found, self.rank, self.explained_variance, self.threshold)
+        rank = self.regression_rank
+        matrix = one_step_operator(found, kept, ridge=self.ridge, regression_rank=rank)
+        return matrix, jnp.sum(kept)
+
+    def features(self, matrix: Array, used: Array) -> Any:
         """What pairs of operators are compared by."""
-        return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix)
+        return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix, used)
 
     def compare(self, key: Key, first: Any, second: Any) -> Any:
         """The distance with its evidence: an `Alignment`, for `wasserstein` a `Matching`."""

@@ -8,6 +8,34 @@ from rnnensemble import factorization
 from rnnensemble.axes import Array
 from rnnensemble.metrics.activity import centered, principal_components, samples
 
+COORDINATES = 64
+"""Sums over trials are taken in at least so many coordinates of an embedding, or in all it has."""
+ROUNDING = 64 * float(jnp.finfo(jnp.float32).eps)
+"""Coordinates whose singular value is a smaller share of the largest one are rounding."""
+
+
+class Sums(NamedTuple):
+    """What is summed over the trials of one embedding; its size does not depend on their number.
+
+    The rows are summed in coordinates z that the first trials have whitened: so float32 resolves
+    directions of little variance as well as those of much.
+
+    Attributes:
+        basis: Directions of the coordinates divided by `scale`, `[p, m]`.
+        scale: Singular values of the first trials, `[m]`; 0 for directions within their rounding.
+        rows: Z^T Z of all rows, `[m, m]`.
+        gram: Z-^T Z-, over the steps inside each trial but the last.
+        cross: Z-^T Z+, of each step with the next.
+        square: Sum of the squares of all entries of all rows.
+    """
+
+    basis: Array
+    scale: Array
+    rows: Array
+    gram: Array
+    cross: Array
+    square: Array
+
 
 class Moments(NamedTuple):
     """What all operators of one embedding are fitted from; those of lower rank are corners of it.
@@ -15,21 +43,42 @@ class Moments(NamedTuple):
     Attributes:
         gram: V-^T V-, `[r, r]`, over the steps inside each trial but the last.
         cross: V-^T V+, `[r, r]`, of each step with the next.
-        scale: Singular values of the embedding, all of them, `[p]`.
+        scale: The largest singular values of the embedding, `[r]`; 0 for those within rounding.
+        square: The sum of the squares of all its singular values.
         basis: Directions of the whitened coordinates divided by their singular values, `[p, r]`.
     """
 
     gram: Array
     cross: Array
     scale: Array
+    square: Array
     basis: Array
 
 
-def reduced(rates: Array, components: int) -> Array:
-    """Centered rates `[B, T, N]` on their first principal components, `[B, T, components]`."""
-    rows = centered(samples(rates))
-    axes = principal_components(rows)[2][:components]
-    return (rows @ axes.T).reshape(*rates.shape[:2], components)
+class Axes(NamedTuple):
+    """Principal axes of one network's rates.
+
+    Attributes:
+        sample: One of the samples, `[N]`: taken out first, large offsets go exactly.
+        mean: Of all samples less this one, `[N]`.
+        axes: As rows, `[components, N]`.
+    """
+
+    sample: Array
+    mean: Array
+    axes: Array
+
+
+def axes_of(rates: Array, components: int) -> Axes:
+    """The first principal axes of centered rates `[B, T, N]`."""
+    rows = samples(rates)
+    mean = jnp.mean(rows - rows[0], axis=0)
+    return Axes(rows[0], mean, principal_components(centered(rows))[2][:components])
+
+
+def on_axes(axes: Axes, rates: Array) -> Array:
+    """Rates `[B, T, N]` as principal components, `[B, T, components]`."""
+    return (rates - axes.sample - axes.mean) @ axes.axes.T
 
 
 def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:
@@ -40,43 +89,84 @@ def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:
     return jnp.concatenate(parts, axis=-1)
 
 
-def moments(embedded: Array, rank: int) -> Moments:
-    """Whitens the rows of all trials and sums their products.
-
-    H = U S V^T stacks all rows; the first `rank` columns of U are the coordinates. Their basis
-    is arbitrary up to signs.
+def begin(embedded: Array, rank: int) -> Sums:
+    """Sums of no rows yet, in coordinates found from the first trials.
 
     Args:
-        embedded: Rows of every trial, `[B, T, p]`.
-        rank: Number of coordinates r.
+        embedded: Rows of the first trials, `[B, T, p]`.
+        rank: Number of coordinates that moments are wanted for.
     """
     rows = embedded.reshape(-1, embedded.shape[-1])
     triangle = factorization.triangle(rows)  # same singular values and V as rows, much smaller
-    _, scale, basis = factorization.svd(triangle)
-    kept = jnp.maximum(scale[:rank], jnp.finfo(rows.dtype).eps * scale[0])
-    basis = basis[:rank].T / kept
-    whitened = embedded @ basis
-    before, after = whitened[:, :-1].reshape(-1, rank), whitened[:, 1:].reshape(-1, rank)
-    return Moments(before.T @ before, before.T @ after, scale, basis)
+    _, scale, directions = factorization.svd(triangle)
+    size = min(len(scale), max(COORDINATES, 4 * rank))
+    scale, directions = scale[:size], directions[:size]
+    there = scale > ROUNDING * scale[0]
+    scale = jnp.where(there, scale, 0.0)
+    basis = directions.T * jnp.where(there, 1 / jnp.where(there, scale, 1.0), 0.0)
+    nothing = jnp.zeros((size, size), rows.dtype)
+    return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype))
+
+
+def add(sums: Sums, embedded: Array) -> Sums:
+    """The sums with the rows of further trials, `[B, T, p]`."""
+    z = embedded @ sums.basis
+    size = z.shape[-1]
+    before, after = z[:, :-1].reshape(-1, size), z[:, 1:].reshape(-1, size)
+    last = z[:, -1]
+    gram = before.T @ before
+    return sums._replace(
+        rows=sums.rows + gram + last.T @ last,
+        gram=sums.gram + gram,
+        cross=sums.cross + before.T @ after,
+        square=sums.square + jnp.sum(embedded**2),
+    )
+
+
+def finished(sums: Sums, rank: int) -> Moments:
+    """Moments of the rows that were added, in the coordinates that whiten them all.
+
+    H = U S V^T stacks all rows; the first `rank` columns of U are the coordinates. Their basis
+    is arbitrary up to signs. Where the embedding has more coordinates than were summed, U is that
+    of the rows' part inside these.
+    """
+    there = sums.scale > 0
+    rows = jnp.where(there[:, None] & there[None], sums.rows, jnp.eye(len(there)))
+    triangle = factorization.cholesky(rows).T * sums.scale  # of all rows, in these directions
+    _, scale, turn = factorization.svd(triangle)
+    scale, turn = scale[:rank], turn[:rank].T
+    kept = scale > ROUNDING * scale[0]
+    scale = jnp.where(kept, scale, 0.0)
+    change = sums.scale[:, None] * turn * jnp.where(kept, 1 / jnp.where(kept, scale, 1.0), 0.0)
+    gram, cross = (change.T @ x @ change for x in (sums.gram, sums.cross))
+    return Moments(gram, cross, scale, sums.square, sums.basis @ change)
+
+
+def moments(embedded: Array, rank: int) -> Moments:
+    """Whitens the rows of all trials, `[B, T, p]`, and sums their products."""
+    return finished(add(begin(embedded, rank), embedded), rank)
 
 
 def kept_coordinates(
-    scale: Array, rank: int, explained_variance: float | None, threshold: float | None
+    found: Moments, rank: int, explained_variance: float | None, threshold: float | None
 ) -> Array:
     """Which of the first `rank` coordinates an operator uses, bool `[rank]`; at least one.
 
+    Those within the rounding of the largest are never used.
+
     Args:
-        scale: Singular values of the embedding, `[p]`.
+        found: Moments at `rank` or more.
         rank: The most coordinates.
         explained_variance: Keeps as few as explain at least this share of the sum of squares.
         threshold: Keeps those with singular values above it.
     """
-    kept = jnp.ones(rank, bool)
+    scale = found.scale[:rank]
+    kept = scale > 0
     if explained_variance is not None:
-        share = jnp.cumsum(scale**2) / jnp.sum(scale**2)
+        share = jnp.cumsum(scale**2) / found.square
         kept &= jnp.concatenate([jnp.zeros(1), share])[:rank] < explained_variance
     if threshold is not None:
-        kept &= scale[:rank] > threshold
+        kept &= scale > threshold
     return kept.at[0].set(True)
 
 

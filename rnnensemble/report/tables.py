@@ -164,7 +164,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
 
 
 def _trials(condition: Condition) -> dict[str, int]:
-    names = ("dynamics_trials", "behavior_trials", "output_trials")
+    names = ("dynamics_trials", "behavior_trials", "most_trials", "null_share", "output_trials")
     return {name: getattr(condition.analysis, name) for name in names}
 
 

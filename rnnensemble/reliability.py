@@ -1,0 +1,135 @@
+"""How much of a distance is trials: each network against itself, and pairs measured twice."""
+
+import numpy as np
+
+REPEATS = 2
+"""Other networks, on either side, that each network's repeated pairs are with."""
+RELIABLE = 0.75
+"""Intraclass correlation from which on a setting is measurable ("good", Koo & Li 2016)."""
+LARGEST_SHARE = 0.3
+"""Null over mean distance up to which a setting counts as measurable: trials then add less than 5%
+to the root mean square distance."""
+
+
+def repeated_pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs that are measured a second time: each network with its next two, i < j, `[pairs]`."""
+    found = {
+        (min(i, j), max(i, j))
+        for i in range(count)
+        for j in ((i + step) % count for step in range(1, REPEATS + 1))
+        if i != j
+    }
+    first, second = np.array(sorted(found)).T
+    return first, second
+
+
+def intraclass_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Agreement of two measurements of the same pairs: the share of their variance that is pairs'.
+
+    ICC(1) = (MSB - MSW) / (MSB + MSW), with MSB the mean square between pairs and MSW that within
+    them; 1 for equal measurements, 0 and below for pairs that cannot be told apart.
+
+    Args:
+        first: Distances, `[pairs]`.
+        second: Distances of the same pairs, measured on other trials.
+
+    Returns:
+        ICC(1); NaN with fewer than 2 pairs, or if all measurements are equal.
+
+    Source: Shrout & Fleiss (1979), case 1.
+
+    Example:
+        >>> round(intraclass_correlation(np.array([1.0, 2.0]), np.array([1.1, 1.9])), 2)
+        0.98
+    """
+    both = np.stack([first, second]).astype(float)
+    if both.shape[1] < 2:
+        return np.nan
+    between = 2 * both.mean(axis=0).var(ddof=1)
+    within = np.mean((both[0] - both[1]) ** 2) / 2
+    total = between + within
+    return float((between - within) / total) if total > 0 else np.nan
+
+
+def measurable(share: np.ndarray, agreement: np.ndarray) -> np.ndarray:
+    """Whether distances are solutions rather than trials: a small null, and pairs told apart.
+
+    Args:
+        share: Mean null over mean distance.
+        agreement: Intraclass correlation of pairs measured twice.
+    """
+    return (np.asarray(share) <= LARGEST_SHARE) & (np.asarray(agreement) >= RELIABLE)
+
+
+def corrected_squares(matrix: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """Squared distances less what trials add: d_ij^2 - (n_i^2 + n_j^2) / 2, diagonal 0.
+
+    If a network is measured as its own operator plus an independent error, d_ij^2 grows by both
+    networks' mean squared errors, and n_i^2, between two measurements of one network, is twice
+    its own. Unbiased where the alignment does not depend on the errors; values may be below 0.
+
+    Args:
+        matrix: Distances, `[..., M, M]`.
+        null: Distances of each network to itself on other trials, `[..., M]`.
+    """
+    squares = np.asarray(null, float) ** 2
+    found = np.asarray(matrix, float) ** 2 - (squares[..., :, None] + squares[..., None, :]) / 2
+    return np.where(np.eye(found.shape[-1], dtype=bool), 0.0, found)
+
+
+def root_mean_square(squares: np.ndarray) -> np.ndarray:
+    """Root of the mean over pairs of squares `[..., M, M]`; 0 where that mean is below 0."""
+    count = squares.shape[-1]
+    mean = squares.sum(axis=(-2, -1)) / (count * (count - 1))
+    return np.sqrt(np.maximum(mean, 0.0))
+
+
+def pairs_of_both(count: int, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of pairs among networks 0 ... M - 1 and their second measurements M ... 2 M - 1.
+
+    All pairs i < j, then each network with itself, then, if asked for, the repeated pairs.
+    """
+    first, second = np.triu_indices(count, 1)
+    own = np.arange(count)
+    left, right = [first, own], [second, own + count]
+    if again:
+        for side, repeated in zip((left, right), repeated_pairs(count), strict=True):
+            side.append(repeated + count)
+    return np.concatenate(left), np.concatenate(right)
+
+
+def split(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of `pairs_of_both` as a matrix, a null and a matrix with NaN where nothing is.
+
+    Args:
+        values: `[..., pairs]`.
+        count: Number of networks M.
+
+    Returns:
+        `[..., M, M]`, `[..., M]` and `[..., M, M]`.
+    """
+    pairs = count * (count - 1) // 2
+    matrix = as_matrices(values[..., :pairs], np.triu_indices(count, 1), 0, count)
+    rest = values[..., pairs + count :].astype(np.float32)
+    first, second = repeated_pairs(count)
+    repeated = slice(rest.shape[-1])  # all of them, or none
+    again = as_matrices(rest, (first[repeated], second[repeated]), np.nan, count)
+    return matrix, values[..., pairs : pairs + count], again
+
+
+def as_matrices(
+    values: np.ndarray, places: tuple[np.ndarray, np.ndarray], rest: float, count: int
+) -> np.ndarray:
+    """Numbers of pairs, `[..., pairs]`, at (i, j) and (j, i) of matrices `[..., M, M]`."""
+    found = np.full((*values.shape[:-1], count, count), rest, values.dtype)
+    first, second = places
+    found[..., first, second] = found[..., second, first] = values
+    return found
+
+
+def of_repeated(matrix: np.ndarray, again: np.ndarray) -> np.ndarray:
+    """Intraclass correlations of matrices `[..., M, M]` with their repeated pairs, `[...]`."""
+    first, second = repeated_pairs(matrix.shape[-1])
+    once, twice = (x[..., first, second].reshape(-1, len(first)) for x in (matrix, again))
+    found = [intraclass_correlation(*each) for each in zip(once, twice, strict=True)]
+    return np.array(found).reshape(matrix.shape[:-2])

@@ -1,0 +1,230 @@
+"""Enough trials: sums over batches, doubling until the null is small, reliability, corrections."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnnensemble import (
+    DSA,
+    PIF,
+    Analysis,
+    DSAGrid,
+    Training,
+    VanillaRNN,
+    distance_matrix,
+    measure_degeneracy,
+    reliability,
+    tasks,
+    train_population,
+)
+from rnnensemble.levels import Draw, batch_key, evaluation_key, subject_of
+from rnnensemble.metrics import operators
+
+RNG = np.random.default_rng(0)
+SMALL = DSA(rank=3, starts=8)
+ANALYSIS = Analysis(
+    dsa=SMALL,
+    pif=PIF(starts=2),
+    dynamics_trials=8,
+    behavior_trials=16,
+    output_trials=4,
+    most_trials=64,
+    grid=DSAGrid(ranks=(2, 3), delays=(1, 2)),
+)
+
+
+def flat(count, trials=40, steps=30, units=5):
+    """Trials of a noisy rotation whose directions carry very different shares of the variance."""
+    turn = 0.9 * np.linalg.qr(np.random.default_rng(count).normal(size=(units, units)))[0]
+    x = RNG.normal(size=(trials, units))
+    rows = []
+    for _ in range(steps):
+        x = x @ turn.T + 0.1 * RNG.normal(size=x.shape)
+        rows.append(x)
+    return np.stack(rows, axis=1).astype(np.float32) * 10.0 ** -np.arange(units)
+
+
+def same_operator(first, second, atol):
+    """Equal up to the signs of the coordinates."""
+    np.testing.assert_allclose(np.abs(first), np.abs(second), atol=atol)
+
+
+@pytest.mark.parametrize("settings", [{}, {"n_delays": 3}, {"components": 4}])
+def test_sums_over_batches_are_those_of_all_trials(settings):
+    dsa = DSA(rank=4, **settings)
+    data = flat(0)
+    if "components" in settings:  # found from the first batch alone
+        data = np.concatenate([data[:8]] * 5)
+    running = jax.jit(dsa.begin)(data[:8])
+    for start in range(0, 40, 8):
+        running = jax.jit(dsa.add)(running, data[start : start + 8])
+    found = operators.finished(running.sums, 4)
+    matrix, used = dsa.operator_from(found)
+    whole = dsa.operator_from(operators.moments(dsa.embed(running.axes, jnp.asarray(data)), 4))[0]
+    same_operator(matrix, whole, 2e-4)
+    assert used == 4
+    every = np.linalg.svd(
+        np.asarray(dsa.embed(running.axes, jnp.asarray(data)), float).reshape(
+            -1, running.sums.basis.shape[0]
+        ),
+        compute_uv=False,
+    )
+    np.testing.assert_allclose(found.scale, every[:4], rtol=1e-4)
+    assert float(found.square) == pytest.approx(np.sum(every**2), rel=1e-4)
+
+
+def test_sums_in_fewer_coordinates_than_the_embedding_has(monkeypatch):
+    """An embedding of 12 units and 4 delays, summed in 12 of its 48 coordinates."""
+    data = np.concatenate([flat(0), flat(1), 0.01 * flat(2)], axis=-1)[:, :, :12]
+    dsa = DSA(rank=3, n_delays=4)
+    whole = dsa.fit(jnp.asarray(data))
+    monkeypatch.setattr(operators, "COORDINATES", 1)
+    running = dsa.begin(jnp.asarray(data[:10]))
+    assert running.sums.basis.shape == (48, 12)
+    for start in range(0, 40, 10):
+        running = dsa.add(running, jnp.asarray(data[start : start + 10]))
+    found = operators.finished(running.sums, 3)
+    same_operator(dsa.operator_from(found)[0], whole, 5e-3)
+
+
+def test_directions_within_rounding_are_left_out():
+    """A network of exactly 3 dimensions and its renumbered and rotated copies (PyDMD#176)."""
+    turn = 0.97 * np.linalg.qr(RNG.normal(size=(3, 3)))[0]
+    latent = RNG.normal(size=(16, 1, 3))
+    steps = [latent]
+    for _ in range(39):
+        steps.append(steps[-1] @ turn.T)
+    x = np.concatenate(steps, axis=1) @ RNG.normal(size=(3, 24))
+    mixed = np.linalg.qr(RNG.normal(size=(24, 24)))[0]
+    same = np.stack([x, x[..., RNG.permutation(24)], x @ mixed])
+    for settings in (
+        {"rank": 5},
+        {"rank": 10, "score": "wasserstein"},
+        {"rank": 10, "n_delays": 2},
+    ):
+        assert distance_matrix("dsa", same, settings=settings).max() < 1e-3
+    assert DSA(rank=10).prepare(jnp.asarray(x, jnp.float32)).rank == 3
+
+
+@pytest.fixture(scope="module")
+def population():
+    return train_population(
+        tasks.FlipFlop(n_bits=1, n_steps=12),
+        network=VanillaRNN(width=8),
+        training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=1),
+        size=4,
+    )
+
+
+def test_batches_are_drawn_once_each(population):
+    """The sums of a draw are those of its batches, whose trials differ."""
+    subject = subject_of(population, np.arange(4), None, None)
+    key = evaluation_key(0, 0)
+    draw = Draw(subject, population.task, SMALL, batch=8, key=key)
+    draw.extend(8)
+    draw.extend(24)
+    assert draw.trials == 24
+    inputs = [population.task.sample(batch_key(key, number), 8).inputs for number in range(3)]
+    assert not np.array_equal(inputs[0], inputs[1])
+    found = draw.finished(SMALL)
+    for k in range(4):
+        params = jax.tree.map(lambda x, k=k: x[k], population.params)
+        rates = population.network.respond(params, jnp.concatenate(inputs))[0]
+        same_operator(found.matrix[k], SMALL.prepare(rates).matrix, 1e-3)
+
+
+def test_trials_are_doubled_until_the_null_is_small(population):
+    found = measure_degeneracy(population, analysis=ANALYSIS)
+    fixed = measure_degeneracy(
+        population,
+        analysis=Analysis(**{**vars(ANALYSIS), "fixed_trials": True}),
+    )
+    assert fixed.dynamics.trials == 8
+    assert fixed.behavior.trials == {"in_distribution": 16, "temporal": 16, "noise": 16}
+    assert found.dynamics.trials in (16, 32, 64)
+    assert found.dynamics.trials == 64 or found.dynamics.null_share <= 0.1
+    assert found.dynamics.null_share < fixed.dynamics.null_share
+    for name in ("temporal", "noise"):
+        share = found.behavior.nulls[name] / found.behavior.sigmas[name].value
+        assert found.behavior.trials[name] == 64 or share <= 0.1
+    first, second = reliability.repeated_pairs(4)
+    repeated = np.zeros((4, 4), bool)
+    repeated[first, second] = repeated[second, first] = True
+    np.testing.assert_array_equal(np.isfinite(found.dynamics.again), repeated)
+    np.testing.assert_array_equal(np.isfinite(found.grid.again[0, 0]), repeated)
+    assert np.isnan(found.weights.again).all()
+    assert (found.dynamics.ranks == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ([0.05], 64),
+        ([0.2, 0.1], 256),  # a null of twice the share asks for four times the trials
+        ([0.2, 0.11, 0.09], 512),
+        ([5.0, 5.0], 4096),
+        ([0.1], 64),
+    ],
+)
+def test_enough_trials_by_the_shares_that_are_seen(shares, expected):
+    seen = iter(shares)
+    assert Analysis().enough_trials(64, lambda trials: next(seen)) == expected
+    assert next(seen, None) is None or expected == 4096
+
+
+def test_bad_numbers_of_trials():
+    for share in (0, 1, -0.1, 2):
+        with pytest.raises(ValueError, match=r"`null_share` must lie within \(0, 1\); got"):
+            Analysis(null_share=share)
+    with pytest.raises(ValueError, match="`most_trials` must be at least the first number"):
+        Analysis(most_trials=256)
+    assert Analysis(most_trials=256, fixed_trials=True).behavior_trials == 512
+
+
+def test_intraclass_correlation():
+    pairs = RNG.normal(size=4000)
+    agreement = partial(reliability.intraclass_correlation, pairs)
+    assert agreement(pairs) == 1
+    assert agreement(RNG.normal(size=4000)) == pytest.approx(0, abs=0.05)
+    first, second = pairs + 0.5 * RNG.normal(size=(2, 4000))
+    found = reliability.intraclass_correlation(first, second)
+    assert found == pytest.approx(1 / 1.25, abs=0.03)  # share of the variance that is pairs'
+    assert np.isnan(reliability.intraclass_correlation(np.ones(1), np.ones(1)))
+    assert np.isnan(reliability.intraclass_correlation(np.ones(3), np.ones(3)))
+
+
+def test_correction_takes_out_what_trials_add():
+    """Points whose places are known to an error: squared distances grow by both errors."""
+    places = RNG.normal(size=(40, 30))
+    truth = np.linalg.norm(places[:, None] - places[None], axis=-1)
+    expected = np.sqrt(np.mean(truth[np.triu_indices(40, 1)] ** 2))
+    errors = 0.8 * RNG.normal(size=(2, *places.shape))
+    seen = places + errors[0]
+    matrix = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
+    null = np.linalg.norm(errors[0] - errors[1], axis=-1)
+    found = reliability.root_mean_square(reliability.corrected_squares(matrix, null))
+    plain = np.sqrt(np.mean(matrix[np.triu_indices(40, 1)] ** 2))
+    assert found == pytest.approx(expected, rel=0.02)
+    assert plain > 1.2 * expected
+
+
+def test_correction_of_networks_that_have_one_operator():
+    """Draws of one noisy system: DSA says that they differ, less their nulls they do not."""
+    draws = [np.array([flat(3, trials=10) for _ in range(8)]) for _ in range(2)]
+    metric = DSA(rank=3, starts=32)
+    matrix = distance_matrix(metric, draws[0])
+    null = np.diag(distance_matrix(metric, *draws))
+    plain = np.sqrt(np.mean(matrix[np.triu_indices(8, 1)] ** 2))
+    found = reliability.root_mean_square(reliability.corrected_squares(matrix, null))
+    assert found < 0.5 * plain
+
+
+def test_repeated_pairs_hold_every_network_alike():
+    for count in (2, 3, 4, 5, 12):
+        first, second = reliability.repeated_pairs(count)
+        assert (first < second).all()
+        assert len(set(zip(first, second, strict=True))) == len(first)
+        assert len(np.unique(np.bincount(np.append(first, second), minlength=count))) == 1
