@@ -105,9 +105,13 @@ class GridDistances(NamedTuple):
 
     @property
     def measurable(self) -> np.ndarray:
-        """Settings in which distances are solutions rather than trials, bool `[R, D]`."""
-        shares = self.nulls.mean(axis=-1) / np.maximum(self.means, 1e-12)
-        return reliability.measurable(shares, self.reliabilities)
+        """Settings in which distances are solutions rather than trials, bool `[R, D]`.
+
+        All of them where there were no other trials to tell by.
+        """
+        nulls = self.nulls.mean(axis=-1)
+        shares = nulls / np.maximum(self.means, 1e-12)
+        return np.isnan(nulls) | reliability.measurable(shares, self.reliabilities)
 
 
 class GridOperators(NamedTuple):
