@@ -60,14 +60,17 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     step = 2 * (units**2 + units * (task.n_inputs + task.n_outputs))  # of one trial, forward
     epochs = training.max_epochs if epochs is None else min(epochs, training.max_epochs)
     steps = epochs * training.epoch_steps
-    trials = 2 * analysis.behavior_trials + analysis.output_trials
+    behavior, dynamics = analysis.behavior_trials, analysis.dynamics_trials
+    if not analysis.fixed_trials:
+        behavior = dynamics = analysis.most_trials
+    trials = 2 * behavior + analysis.output_trials
     variants = [task, *task.out_of_distribution().values()]
     shown = trials * sum(each.n_steps for each in variants)
-    shown += 2 * analysis.dynamics_trials * task.n_steps
+    shown += 2 * dynamics * task.n_steps
     rows = condition.features.trials * (task.n_steps // condition.features.step_stride)
     rows *= task.n_outputs
     jacobian = rows * 2 * task.n_steps * step
-    pairs = k * (k - 1) / 2 + k  # and each network's null
+    pairs = k * (k - 1) / 2 + 3 * k  # and each network's null, and those that are repeated
     grid = analysis.grid_for(task, units)
     ranks = np.array([*grid.ranks * len(grid.delays), analysis.dsa.rank], float)
     newton = analysis.dsa.starts * analysis.dsa.early_steps * NEWTON_FLOPS

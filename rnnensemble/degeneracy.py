@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals, levels
+from rnnensemble import intervals, levels, reliability
 from rnnensemble.axes import Array
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_grid
@@ -87,8 +87,8 @@ class Analysis:
     def enough_trials(self, first: int, share_at: Callable[[int], float]) -> int:
         """The number of trials at which the null is small enough, or the most that are allowed.
 
-        A null falls with the root of the number of trials, so that several doublings are taken at
-        once where so many are missing.
+        A null falls about with the root of the number of trials, so that several doublings are
+        taken at once where so many are missing.
 
         Args:
             first: The number to begin with.
@@ -122,8 +122,9 @@ class Behavior:
     Attributes:
         sigma: The paper's sigma_OOD of temporal generalization, in squared output units.
         sigmas: The same for every variant, `temporal` included.
-        nulls: What a finite number of trials alone contributes to each sigma: the root of half
-            the mean squared difference of the networks' losses on two draws of trials.
+        nulls: What a finite number of trials alone contributes to each sigma: the standard
+            deviation over networks of the difference of their losses on two draws of trials, over
+            the root of 2.
         losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
         disagreements: For each variant the root mean squared differences of outputs on the same
             trials, `[M, M]`, in output units.
@@ -272,14 +273,13 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:
-    """The standard deviation that two draws of trials say losses have."""
-    return float(np.sqrt(np.mean((first - second) ** 2) / 2))
+    """The spread of losses that trials alone make: what two draws do to all alike is none."""
+    return float(np.std(first - second, ddof=1) / 2**0.5)
 
 
 def _share_of_spread(draws: list[levels.LossDraw], trials: int) -> float:
     first, second = (draw.losses(trials) for draw in draws)
-    null, sigma = _null_of_spread(first, second), float(first.std())
-    return null / sigma if sigma > 0 else float(null > 0)
+    return reliability.share(_null_of_spread(first, second), float(first.std()))
 
 
 class _Dynamics(NamedTuple):

@@ -98,20 +98,14 @@ class GridDistances(NamedTuple):
         return reliability.of_repeated(self.matrices, self.again)
 
     @property
-    def corrected(self) -> np.ndarray:
-        """Root mean square distances less what trials add, `[R, D]`."""
-        squares = reliability.corrected_squares(self.matrices, self.nulls)
-        return reliability.root_mean_square(squares)
-
-    @property
     def measurable(self) -> np.ndarray:
         """Settings in which distances are solutions rather than trials, bool `[R, D]`.
 
         All of them where there were no other trials to tell by.
         """
-        nulls = self.nulls.mean(axis=-1)
-        shares = nulls / np.maximum(self.means, 1e-12)
-        return np.isnan(nulls) | reliability.measurable(shares, self.reliabilities)
+        shares = self.nulls.mean(axis=-1) / np.maximum(self.means, 1e-12)
+        untold = np.isnan(self.nulls).all(axis=-1) & np.isfinite(self.means)
+        return untold | reliability.measurable(shares, self.reliabilities)
 
 
 class GridOperators(NamedTuple):

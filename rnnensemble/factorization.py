@@ -81,12 +81,6 @@ def with_eigenvalues() -> tuple[str, ...]:
 
 
 @_one_by_one_on_cpu
-def cholesky(positive: Array) -> Array:
-    """L, lower triangular, with L L^T a symmetric positive definite matrix, `[n, n]`."""
-    return jnp.linalg.cholesky(positive)
-
-
-@_one_by_one_on_cpu
 def determinant(matrix: Array) -> Array:
     """A scalar."""
     return jnp.linalg.det(matrix)

@@ -225,9 +225,17 @@ def _against_nulls(
     fields: dict[str, Any] = {"null_first": float(ratios[0]), "null_last": float(ratios[-1])}
     if measure.name == "dynamics":
         matrices = [each.data for each in used]
+        nulls = [_on_one_number_of_trials(x, used) for x in used]
         found = inference.trend_against_null(places, matrices, nulls, permutations=permutations)
         fields |= {"null_change": found.change, "null_p_value": found.p_value}
     return fields
+
+
+def _on_one_number_of_trials(reading: Reading, used: Sequence[Reading]) -> np.ndarray:
+    """Nulls as the fewest trials of all levels would give, or the stopping rule made the trend."""
+    counts = [each.degeneracy.dynamics.trials for each in used]
+    more = reading.degeneracy.dynamics.trials / min(counts)
+    return np.asarray(reading.null) * more**0.5
 
 
 def _over_settings(factor: Factor, used: Sequence[Reading], permutations: int) -> SettingsTrend:

@@ -58,17 +58,11 @@ class Distances(NamedTuple):
         """Agreement of both measurements of the repeated pairs (intraclass correlation)."""
         return float(reliability.of_repeated(self.matrix, self.again))
 
-    @property
-    def corrected(self) -> float:
-        """Root mean square distance less what trials add (`reliability.corrected_squares`)."""
-        squares = reliability.corrected_squares(self.matrix, self.null)
-        return float(reliability.root_mean_square(squares))
-
 
 def share_of(null: np.ndarray, matrix: np.ndarray) -> float:
-    """Mean null over mean distance; 0 where both are 0."""
+    """Mean null over mean distance (`reliability.share`)."""
     pairs = matrix[np.triu_indices(len(matrix), 1)]
-    return float(np.mean(null) / pairs.mean()) if pairs.mean() > 0 else float(np.mean(null) > 0)
+    return reliability.share(float(np.mean(null)), float(pairs.mean()))
 
 
 class Subject(NamedTuple):
@@ -280,7 +274,7 @@ def probed_share(
         seed=seed,
     )
     between, null = distance_of(found).reshape(2, count).mean(axis=1)
-    return float(null / between) if between > 0 else float(null > 0)
+    return reliability.share(null, between)
 
 
 def distances(

@@ -221,10 +221,10 @@ def usable(readings: Sequence[Reading | Gap]) -> list[Reading]:
 
 def above_its_share(reading: Reading) -> bool:
     """Whether trials are more of a number than the analysis asked for, however many it took."""
-    if reading.null is None:
+    analysis = reading.level.condition.analysis
+    if reading.null is None or analysis.fixed_trials:
         return False
-    share = np.mean(reading.null) / reading.estimate.value
-    return bool(share > reading.level.condition.analysis.null_share)
+    return bool(np.mean(reading.null) / reading.estimate.value > analysis.null_share)
 
 
 def is_scaled(factor: str, measure: str) -> bool:

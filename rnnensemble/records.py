@@ -237,7 +237,7 @@ def summary_row(
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
     dynamics = degeneracy.dynamics
     row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
-    row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
+    row["dsa_rank"] = float(dynamics.ranks.mean())
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid

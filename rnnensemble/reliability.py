@@ -1,5 +1,7 @@
 """How much of a distance is trials: each network against itself, and pairs measured twice."""
 
+import math
+
 import numpy as np
 
 REPEATS = 2
@@ -7,8 +9,7 @@ REPEATS = 2
 RELIABLE = 0.75
 """Intraclass correlation from which on a setting is measurable ("good", Koo & Li 2016)."""
 LARGEST_SHARE = 0.3
-"""Null over mean distance up to which a setting counts as measurable: trials then add less than 5%
-to the root mean square distance."""
+"""Null over mean distance up to which a setting is measurable: a tenth of it in the square."""
 
 
 def repeated_pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +52,13 @@ def intraclass_correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((between - within) / total) if total > 0 else np.nan
 
 
+def share(null: float, whole: float) -> float:
+    """Null over whole; 0 where both are 0, infinite where the whole alone is, NaN if either is."""
+    if whole == 0:
+        return 0.0 if null == 0 else math.inf
+    return float(null / whole)
+
+
 def measurable(share: np.ndarray, agreement: np.ndarray) -> np.ndarray:
     """Whether distances are solutions rather than trials: a small null, and pairs told apart.
 
@@ -58,30 +66,8 @@ def measurable(share: np.ndarray, agreement: np.ndarray) -> np.ndarray:
         share: Mean null over mean distance.
         agreement: Intraclass correlation of pairs measured twice.
     """
-    return (np.asarray(share) <= LARGEST_SHARE) & (np.asarray(agreement) >= RELIABLE)
-
-
-def corrected_squares(matrix: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Squared distances less what trials add: d_ij^2 - (n_i^2 + n_j^2) / 2, diagonal 0.
-
-    If a network is measured as its own operator plus an independent error, d_ij^2 grows by both
-    networks' mean squared errors, and n_i^2, between two measurements of one network, is twice
-    its own. Unbiased where the alignment does not depend on the errors; values may be below 0.
-
-    Args:
-        matrix: Distances, `[..., M, M]`.
-        null: Distances of each network to itself on other trials, `[..., M]`.
-    """
-    squares = np.asarray(null, float) ** 2
-    found = np.asarray(matrix, float) ** 2 - (squares[..., :, None] + squares[..., None, :]) / 2
-    return np.where(np.eye(found.shape[-1], dtype=bool), 0.0, found)
-
-
-def root_mean_square(squares: np.ndarray) -> np.ndarray:
-    """Root of the mean over pairs of squares `[..., M, M]`; 0 where that mean is below 0."""
-    count = squares.shape[-1]
-    mean = squares.sum(axis=(-2, -1)) / (count * (count - 1))
-    return np.sqrt(np.maximum(mean, 0.0))
+    told_apart = np.isnan(agreement) | (np.asarray(agreement) >= RELIABLE)  # one pair has none
+    return (np.asarray(share) <= LARGEST_SHARE) & told_apart
 
 
 def pairs_of_both(count: int, *, again: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ threshold = 10.0
 patience = 2
 [analysis]
 dynamics_trials = 4
+fixed_trials = true
 behavior_trials = 8
 output_trials = 4
 [analysis.dsa]

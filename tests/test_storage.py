@@ -33,6 +33,7 @@ CONDITION = Condition(
         grid=DSAGrid(ranks=(2, 3), delays=(1,)),
         pif=PIF(starts=1),
         dynamics_trials=4,
+        fixed_trials=True,
         behavior_trials=8,
         output_trials=4,
     ),

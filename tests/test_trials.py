@@ -1,4 +1,4 @@
-"""Enough trials: sums over batches, doubling until the null is small, reliability, corrections."""
+"""Enough trials: sums over batches, doubling until the null is small, reliability."""
 
 from functools import partial
 
@@ -14,6 +14,7 @@ from rnnensemble import (
     DSAGrid,
     Training,
     VanillaRNN,
+    degeneracy,
     distance_matrix,
     measure_degeneracy,
     reliability,
@@ -196,30 +197,38 @@ def test_intraclass_correlation():
     assert np.isnan(reliability.intraclass_correlation(np.ones(3), np.ones(3)))
 
 
-def test_correction_takes_out_what_trials_add():
-    """Points whose places are known to an error: squared distances grow by both errors."""
-    places = RNG.normal(size=(40, 30))
-    truth = np.linalg.norm(places[:, None] - places[None], axis=-1)
-    expected = np.sqrt(np.mean(truth[np.triu_indices(40, 1)] ** 2))
-    errors = 0.8 * RNG.normal(size=(2, *places.shape))
-    seen = places + errors[0]
-    matrix = np.linalg.norm(seen[:, None] - seen[None], axis=-1)
-    null = np.linalg.norm(errors[0] - errors[1], axis=-1)
-    found = reliability.root_mean_square(reliability.corrected_squares(matrix, null))
-    plain = np.sqrt(np.mean(matrix[np.triu_indices(40, 1)] ** 2))
-    assert found == pytest.approx(expected, rel=0.02)
-    assert plain > 1.2 * expected
+def test_a_spread_has_no_null_of_what_trials_do_to_all_alike():
+    """A draw of harder trials raises all losses, and no spread."""
+    own, shift = 1e-3 * RNG.normal(size=(2, 4000)), 0.1
+    found = degeneracy._null_of_spread(1.0 + own[0], 1.0 + shift + own[1])
+    assert found == pytest.approx(1e-3, rel=0.05)
 
 
-def test_correction_of_networks_that_have_one_operator():
-    """Draws of one noisy system: DSA says that they differ, less their nulls they do not."""
-    draws = [np.array([flat(3, trials=10) for _ in range(8)]) for _ in range(2)]
-    metric = DSA(rank=3, starts=32)
-    matrix = distance_matrix(metric, draws[0])
-    null = np.diag(distance_matrix(metric, *draws))
-    plain = np.sqrt(np.mean(matrix[np.triu_indices(8, 1)] ** 2))
-    found = reliability.root_mean_square(reliability.corrected_squares(matrix, null))
-    assert found < 0.5 * plain
+def test_shares_of_nothing_and_of_what_is_not_finite():
+    assert reliability.share(0.0, 0.0) == 0
+    assert reliability.share(1.0, 0.0) == np.inf
+    assert np.isnan(reliability.share(np.nan, 1.0))
+    assert np.isnan(reliability.share(1.0, np.nan))
+    measurable = partial(reliability.measurable, np.array([0.1, 0.4, np.nan]))
+    np.testing.assert_array_equal(measurable(np.ones(3)), [True, False, False])
+    np.testing.assert_array_equal(measurable(np.full(3, np.nan)), [True, False, False])
+    assert not measurable(np.zeros(3)).any()
+
+
+def test_sums_of_trials_that_go_where_the_first_hardly_went():
+    """Two directions that the first batch barely holds, and that move together later."""
+    first = RNG.normal(size=(8, 20, 4)) * np.array([1, 1, 1e-4, 1e-4])
+    later = RNG.normal(size=(8, 20, 4))
+    later[..., 3] = later[..., 2] + 1e-3 * later[..., 3]
+    dsa = DSA(rank=4)
+    running = dsa.begin(jnp.asarray(first, jnp.float32))
+    for batch in (first, later):
+        running = dsa.add(running, jnp.asarray(batch, jnp.float32))
+    found = operators.finished(running.sums, 4)
+    both = np.concatenate([first, later]).reshape(-1, 4)
+    expected = np.linalg.svd(both, compute_uv=False)
+    np.testing.assert_allclose(found.scale[:3], expected[:3], rtol=1e-3)
+    assert np.isfinite(dsa.operator_from(found)[0]).all()
 
 
 def test_repeated_pairs_hold_every_network_alike():

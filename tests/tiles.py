@@ -103,6 +103,7 @@ def degeneracy() -> Any:
         grid=SMALL_GRID,
         pif=SMALL_PIF,
         dynamics_trials=8,
+        fixed_trials=True,
         behavior_trials=16,
         output_trials=4,
     )

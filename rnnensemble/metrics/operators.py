@@ -92,6 +92,8 @@ def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:
 def begin(embedded: Array, rank: int) -> Sums:
     """Sums of no rows yet, in coordinates found from the first trials.
 
+    Directions in which the first trials do not move, within rounding, are no part of them.
+
     Args:
         embedded: Rows of the first trials, `[B, T, p]`.
         rank: Number of coordinates that moments are wanted for.
@@ -132,8 +134,11 @@ def finished(sums: Sums, rank: int) -> Moments:
     """
     there = sums.scale > 0
     rows = jnp.where(there[:, None] & there[None], sums.rows, jnp.eye(len(there)))
-    triangle = factorization.cholesky(rows).T * sums.scale  # of all rows, in these directions
-    _, scale, turn = factorization.svd(triangle)
+    # of equal diagonal, or directions that grew after the first trials would swallow the others
+    size = jnp.sqrt(jnp.maximum(jnp.diag(rows), jnp.finfo(rows.dtype).tiny))
+    squares, axes = factorization.eigh(rows / (size[:, None] * size))
+    root = jnp.sqrt(jnp.maximum(squares, 0.0))[:, None] * axes.T  # below 0 by rounding alone
+    _, scale, turn = factorization.svd(root * (size * sums.scale))  # of all rows, their directions
     scale, turn = scale[:rank], turn[:rank].T
     kept = scale > ROUNDING * scale[0]
     scale = jnp.where(kept, scale, 0.0)
@@ -223,6 +228,7 @@ def driven_operator(
     rows = jnp.concatenate([whitened, inputs], axis=-1)[:, :-1]
     rows = rows.reshape(-1, rows.shape[-1])
     after = whitened[:, 1:].reshape(-1, rank)
-    gram = rows.T @ rows / len(rows) + ridge * jnp.eye(rows.shape[1])
+    idle = jnp.sum(rows**2, axis=0) == 0  # coordinates within rounding, inputs that are silent
+    gram = rows.T @ rows / len(rows) + ridge * jnp.eye(rows.shape[1]) + jnp.diag(idle * 1.0)
     joint = factorization.solve(gram, rows.T @ after / len(rows)).T
     return joint[:, :rank], joint[:, rank:]

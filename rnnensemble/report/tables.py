@@ -163,8 +163,10 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     return Table(("", ""), [row for row in rows if row[1]])
 
 
-def _trials(condition: Condition) -> dict[str, int]:
-    names = ("dynamics_trials", "behavior_trials", "most_trials", "null_share", "output_trials")
+def _trials(condition: Condition) -> dict[str, float]:
+    names = ("dynamics_trials", "behavior_trials", "fixed_trials", "output_trials")
+    if not condition.analysis.fixed_trials:
+        names = (*names, "most_trials", "null_share")
     return {name: getattr(condition.analysis, name) for name in names}
 
 
