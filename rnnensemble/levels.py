@@ -182,8 +182,8 @@ class Draw:
                 key = batch_key(self.key, self.trials // self.batch)
                 inputs = _sampled(key, task=self.task, batch=self.batch).inputs
                 if self.running is None:
-                    self.running = _begun(inputs, params, **options)
-                self.running = _added(inputs, params, self.running, **options)
+                    self.running = _on_host(_begun(inputs, params, **options))
+                self.running = _on_host(_added(inputs, params, self.running, **options))
                 self.trials += self.batch
 
     def finished(self, how: Any, part: Callable[[Any], Any] = lambda running: running) -> Any:
@@ -194,8 +194,13 @@ class Draw:
             part: Takes from the sums what it is for.
         """
         with runtime.one_blas_thread():
-            found = _finished(part(self.running), how=how, mesh=self.mesh)
-            return jax.tree.map(np.asarray, found)
+            return _on_host(_finished(part(self.running), how=how, mesh=self.mesh))
+
+
+def _on_host(tree: Any) -> Any:
+    """Host arrays: sums that stayed spread over CPU devices would be gathered by the next program,
+    and devices that wait for one another while several programs are under way deadlock."""
+    return jax.tree.map(np.asarray, tree)
 
 
 def batch_key(key: Key, number: int) -> Key:
