@@ -198,8 +198,11 @@ class Draw:
 
 
 def _on_host(tree: Any) -> Any:
-    """Host arrays: sums that stayed spread over CPU devices would be gathered by the next program,
-    and devices that wait for one another while several programs are under way deadlock."""
+    """Host arrays.
+
+    Left spread over CPU devices, sums would be gathered by the next program, and devices that wait
+    for one another while several programs are under way deadlock.
+    """
     return jax.tree.map(np.asarray, tree)
 
 
