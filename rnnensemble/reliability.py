@@ -41,7 +41,7 @@ def intraclass_correlation(first: np.ndarray, second: np.ndarray) -> float:
 
     Example:
         >>> round(intraclass_correlation(np.array([1.0, 2.0]), np.array([1.1, 1.9])), 2)
-        0.98
+        0.99
     """
     both = np.stack([first, second]).astype(float)
     if both.shape[1] < 2:

@@ -128,9 +128,9 @@ def add(sums: Sums, embedded: Array) -> Sums:
 def finished(sums: Sums, rank: int) -> Moments:
     """Moments of the rows that were added, in the coordinates that whiten them all.
 
-    H = U S V^T stacks all rows; the first `rank` columns of U are the coordinates. Their basis
-    is arbitrary up to signs. Where the embedding has more coordinates than were summed, U is that
-    of the rows' part inside these.
+    H = U S V^T stacks all rows; the first `rank` columns of U are the coordinates. Their signs
+    follow those of the first trials, which are arbitrary. Where the embedding has more coordinates
+    than were summed, U is that of the rows' part inside these.
     """
     there = sums.scale > 0
     rows = jnp.where(there[:, None] & there[None], sums.rows, jnp.eye(len(there)))
@@ -139,6 +139,8 @@ def finished(sums: Sums, rank: int) -> Moments:
     squares, axes = factorization.eigh(rows / (size[:, None] * size))
     root = jnp.sqrt(jnp.maximum(squares, 0.0))[:, None] * axes.T  # below 0 by rounding alone
     _, scale, turn = factorization.svd(root * (size * sums.scale))  # of all rows, their directions
+    largest = jnp.take_along_axis(turn, jnp.argmax(jnp.abs(turn), axis=1)[:, None], axis=1)
+    turn = turn * jnp.where(largest < 0, -1.0, 1.0)  # signs are those of the first trials' own
     scale, turn = scale[:rank], turn[:rank].T
     kept = scale > ROUNDING * scale[0]
     scale = jnp.where(kept, scale, 0.0)
