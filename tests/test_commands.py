@@ -8,7 +8,7 @@ import sys
 from tests.test_docs import ROOT, blocks
 
 OPTIMIZED = "--xla_backend_optimization_level=1"
-"""These train for minutes, and would take longer if they were compiled as the other tests are."""
+"""These train for minutes, and would take longer if LLVM optimized as little as in other tests."""
 
 
 def documented_commands():
@@ -48,7 +48,8 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     )
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": OPTIMIZED}
+    flags = os.environ["XLA_FLAGS"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": f"{flags} {OPTIMIZED}"}
     monkeypatch.chdir(tmp_path)
     exec(blocks("docs/foreign-data.md", "python")[0], {})  # makes the arrays
     for command in commands:

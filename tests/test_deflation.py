@@ -176,7 +176,7 @@ def test_no_strength_changes_nothing(standard):
     deflated = deflate(TASK, Chosen(standard, [0]), deflation=Deflation(strength=0.0), **how)
     plain = rnne.train_population(TASK, network=NETWORK, **how)
     for mine, wanted in zip(deflated.params, plain.params, strict=True):
-        np.testing.assert_allclose(mine, wanted, atol=1e-6)
+        np.testing.assert_allclose(mine, wanted, rtol=1e-5, atol=1e-6)  # two programs' rounding
     assert not deflated.history.penalty[:, 0].any()
 
 
