@@ -2,6 +2,7 @@
 
 import difflib
 
+from rnnensemble.metrics.autocovariance import Autocovariance
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.cka import CKA
 from rnnensemble.metrics.disagreement import Disagreement
@@ -19,6 +20,7 @@ __all__ = [
     "PIF",
     "RSA",
     "SVCCA",
+    "Autocovariance",
     "Disagreement",
     "InputDSA",
     "LinearPredictivity",
@@ -33,6 +35,7 @@ _METRICS: dict[str, type[Metric]] = {
     for metric in (
         DSA,
         InputDSA,
+        Autocovariance,
         PIF,
         SVCCA,
         CKA,

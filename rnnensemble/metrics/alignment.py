@@ -25,11 +25,11 @@ class Operator(NamedTuple):
     """A network's linear operator, and what its alignments start from and are bounded by.
 
     Attributes:
-        matrix: A, `[n, n]`, of unit Frobenius norm.
-        frame: Eigenvectors of A + A^T as columns, by rising eigenvalue, of determinant 1,
-            `[n, n]`.
+        matrix: A, `[n, n]`, or several operators that are turned together, `[m, n, n]`.
+        frame: Eigenvectors of A + A^T (the first A) as columns, in an order that goes by the
+            eigenvalues, of determinant 1, `[n, n]`.
         spectra: For each angle, the rising eigenvalues of both Hermitian parts of e^{i angle} A,
-            `[angles, 2, n]`.
+            `[angles, 2, n]` or `[m, angles, 2, n]`.
         rank: How many of the coordinates are in use; rows and columns of the others are 0.
     """
 
@@ -58,32 +58,42 @@ class Alignment(NamedTuple):
     ranks: Array
 
 
-def as_operator(matrix: Array, rank: Array | None = None) -> Operator:
-    """Scales A to unit Frobenius norm; finds its frame and spectra (by LAPACK).
+def as_operator(
+    matrix: Array,
+    rank: Array | None = None,
+    *,
+    scale: Array | None = None,
+    frame: Array | None = None,
+) -> Operator:
+    """Scales A, finds its frame and spectra (by LAPACK).
 
     Args:
-        matrix: A, `[n, n]`.
+        matrix: A, `[n, n]`, or several that are turned together, `[m, n, n]`.
         rank: How many coordinates it uses, all unless given.
+        scale: What A is divided by, its Frobenius norm unless given.
+        frame: The frame, where it is known.
     """
-    matrix = matrix / jnp.maximum(jnp.linalg.norm(matrix), jnp.finfo(matrix.dtype).tiny)
-    even, odd = (matrix + matrix.T) / 2, (matrix - matrix.T) / 2
+    scale = jnp.sqrt(jnp.sum(matrix**2)) if scale is None else scale
+    matrix = matrix / jnp.maximum(scale, jnp.finfo(matrix.dtype).tiny)
+    each = matrix.reshape(-1, *matrix.shape[-2:])
+    even, odd = (each + each.mT) / 2, (each - each.mT) / 2
 
     angles = jnp.asarray(ANGLES, matrix.dtype)
-    turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1).reshape(-1)
-    spectra = jax.vmap(
-        lambda turn: factorization.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd)
-    )(turns)
-    frame = factorization.eigh(even)[1]
-    sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
-    frame = frame.at[:, -1].multiply(sign)  # now a rotation
-    used = jnp.asarray(len(matrix) if rank is None else rank, jnp.int32)
-    return Operator(matrix, frame, spectra.reshape(len(ANGLES), 2, -1), used)
+    turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1)[None, :, :, None, None]
+    parts = jnp.cos(turns) * even[:, None, None] + 1j * jnp.sin(turns) * odd[:, None, None]
+    spectra = jax.vmap(factorization.eigvalsh)(parts.reshape(-1, *parts.shape[-2:]))
+    if frame is None:
+        frame = factorization.eigh(even[0])[1]
+        sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
+        frame = frame.at[:, -1].multiply(sign)  # now a rotation
+    used = jnp.asarray(matrix.shape[-1] if rank is None else rank, jnp.int32)
+    return Operator(matrix, frame, spectra.reshape(*matrix.shape[:-2], len(ANGLES), 2, -1), used)
 
 
 def align(
     key: Key, first: Operator, second: Operator, *, starts: int, early_steps: int, late_steps: int
 ) -> Alignment:
-    """min over C in O(n) of ||A - C B C^T||_F, searched.
+    """min over C in O(n) of ||A - C B C^T||_F, searched; of several A and B, of their sums.
 
     Half of the starts match eigenvectors of the symmetric parts with random signs, half are
     random; rotations and reflections take turns. All climb for `early_steps` of an inexact
@@ -103,6 +113,7 @@ def align(
         The euclidean distance, the C that attains it, and how certain it is.
     """
     a, b = first.matrix, second.matrix
+    n = a.shape[-1]
     rotations = initial_rotations(key, first.frame, second.frame, starts)
     at = jax.vmap(partial(begin, a, b))(rotations)
     opening = min(OPENING, early_steps)
@@ -112,7 +123,7 @@ def align(
         Stage(starts, early_steps - opening),
         Stage(going_on(starts, 3), 4),
         Stage(going_on(starts, 8), 4),
-        Stage(last, late_steps, late_iterations(len(a)), patience=3),
+        Stage(last, late_steps, late_iterations(n), patience=3),
     )
 
     def climbed(a: Array, b: Array, at: Climber, *, first: int, then: int) -> Climber:
@@ -126,13 +137,13 @@ def align(
     by_few, at_once = (
         partial(climbed, first=first, then=then)
         for first, then in (
-            (starts if len(a) <= SMALL else few, few),
+            (starts if n <= SMALL else few, few),
             (starts, stages[2].climbers),
         )
     )
     at = jax.lax.platform_dependent(a, b, at, cpu=by_few, default=at_once)
     rotations = at.rotation
-    distances = jax.vmap(lambda c: jnp.linalg.norm(a - c @ b @ c.T))(rotations)
+    distances = jax.vmap(lambda c: jnp.sqrt(jnp.sum((a - c @ b @ c.T) ** 2)))(rotations)
     winner = jnp.argmin(distances)
     least = distances[winner]
     reached = jnp.sum(distances <= least + REACH)
@@ -156,10 +167,11 @@ def lower_bound(first: Operator, second: Operator) -> Array:
 
     For every angle, ||A - C B C^T||^2 is the sum over both Hermitian parts of e^{i angle} A of
     the same expression, and each term is at least the squared difference of sorted eigenvalues
-    (Hoffman & Wielandt 1953). The largest over the angles is taken.
+    (Hoffman & Wielandt 1953). The largest over the angles is taken; of several operators, the
+    sum of each one's.
     """
-    gaps = jnp.sum((first.spectra - second.spectra) ** 2, axis=(1, 2))
-    return jnp.sqrt(jnp.max(gaps))
+    gaps = jnp.sum((first.spectra - second.spectra) ** 2, axis=(-2, -1))
+    return jnp.sqrt(jnp.sum(jnp.max(gaps, axis=-1)))
 
 
 def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:

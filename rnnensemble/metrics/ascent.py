@@ -1,4 +1,4 @@
-"""Climbing the overlap of two operators over O(n), by products alone.
+"""Climbing the overlap of two operators, or of two sets of them, over O(n), by products alone.
 
 Nothing here factors a matrix: batched LAPACK calls deadlock on several CPU devices
 (docs/architecture.md), and products alone run well on every device.
@@ -64,7 +64,7 @@ class Climber(NamedTuple):
 
     Attributes:
         rotation: C, `[n, n]`.
-        turned: M = C B C^T, `[n, n]`.
+        turned: M = C B C^T, of the shape of B.
         closeness: -||A - M||^2 / 2, the overlap <A, M> less its largest value: near 0, where
             float32 has most digits.
         damping: Of the next step.
@@ -92,8 +92,9 @@ def climb(a: Array, b: Array, climbers: Climber, *, stages: Sequence[Stage], wid
     last.
 
     Args:
-        a: A, `[n, n]`.
-        b: B, `[n, n]`.
+        a: A, `[n, n]`, or several that C turns together, `[m, n, n]`: norms and overlaps are
+            then of all of them.
+        b: B, of the same shape.
         climbers: Where to start, leading axis S.
         stages: How far to climb, from stage to stage by no more climbers.
         width: Climbers that take a step together.
@@ -159,8 +160,8 @@ def ascend(a: Array, b: Array, climbers: Climber, idle: Array, *, now: _Limits) 
     n x n matrices only, where a factored Hessian has n^2 (n - 1)^2 / 4 entries.)
 
     Args:
-        a: A, `[n, n]`.
-        b: B, `[n, n]`.
+        a: A, `[n, n]` or `[m, n, n]`.
+        b: B, of the same shape.
         climbers: Where to start, with a leading axis.
         idle: Which of them stay where they are.
         now: How far to climb; what counts as a gain is 1e-6, near distance 0 a hundredth of
@@ -198,19 +199,21 @@ def ascend(a: Array, b: Array, climbers: Climber, idle: Array, *, now: _Limits) 
 def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:
     """Gradient and Hessian product of X -> <A, e^X M e^-X> at X = 0, as skew matrices.
 
-    The first order is <A, X M - M X>; the second <A, X X M - 2 X M X + M X X> / 2.
+    The first order is <A, X M - M X>; the second <A, X X M - 2 X M X + M X X> / 2. Of several
+    matrices, `[m, n, n]`, the sums.
     """
-    square = a @ m.T + m.T @ a
+    pairs = list(zip(*(x.reshape(-1, *x.shape[-2:]) for x in (a, m)), strict=True))
+    square = sum(a @ m.T + m.T @ a for a, m in pairs)
     square = (square + square.T) / 2  # X X is symmetric
-    right = jnp.concatenate([m.T, a], axis=1)
-    left = jnp.concatenate([a, m.T, -square], axis=1)
+    right = jnp.concatenate([x for a, m in pairs for x in (m.T, a)], axis=1)
+    left = jnp.concatenate([*(x for a, m in pairs for x in (a, m.T)), -square], axis=1)
 
     def hessian_times(x: Array) -> Array:
         """The skew part of A X M^T + M^T X A - S X, in two products."""
-        xm, xa = jnp.split(x @ right, 2, axis=1)
-        return skew_part(left @ jnp.concatenate([xm, xa, x]))
+        parts = jnp.split(x @ right, 2 * len(pairs), axis=1)
+        return skew_part(left @ jnp.concatenate([*parts, x]))
 
-    return skew_part(a @ m.T - m.T @ a), hessian_times
+    return skew_part(sum(a @ m.T - m.T @ a for a, m in pairs)), hessian_times
 
 
 def skew_part(m: Array) -> Array:

@@ -1,0 +1,202 @@
+"""Distance of autocovariances: how states lie and how they move, weighed by their variance."""
+
+import dataclasses
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import jax.numpy as jnp
+
+from rnnensemble import factorization
+from rnnensemble.axes import Array, Key
+from rnnensemble.metrics.activity import require_activity
+from rnnensemble.metrics.alignment import Operator, align, as_operator
+from rnnensemble.metrics.base import Metric
+
+SCALES = ("norm", "variance")
+
+
+class RunningProducts(NamedTuple):
+    """Sums over the trials of one network; their size does not depend on the number of trials.
+
+    Attributes:
+        origin: Mean of the first trials, `[N]`; all rates are taken from here, so that float32
+            resolves small variances beside a large mean.
+        counts: For each lag, the number of samples that have one so much later, `[L]`; the first
+            lag is 0, its samples are all.
+        earlier: The sum of these samples, `[L, N]`.
+        later: The sum of those so much later.
+        products: The sum of their products, later times earlier, `[L, N, N]`.
+    """
+
+    origin: Array
+    counts: Array
+    earlier: Array
+    later: Array
+    products: Array
+
+
+class Autocovariances(NamedTuple):
+    """What is kept of a network.
+
+    Attributes:
+        operator: Scaled autocovariances on the principal components, `[L, n, n]`.
+        left_out: Norm of what other components would add.
+    """
+
+    operator: Operator
+    left_out: Array
+
+
+class AutocovarianceAlignment(NamedTuple):
+    """How the autocovariances of two networks were aligned.
+
+    Attributes:
+        distance: At `rotation`; an upper bound of the minimum on the principal components.
+        lower_bound: No orthogonal C comes below this.
+        rotation: C, orthogonal, `[n, n]`.
+        reached: How many of the finished starts came within 1e-4 of the least.
+        ranks: How many components either network has, `[2]`.
+        left_out: With all components the minimum would differ by at most this.
+    """
+
+    distance: Array
+    lower_bound: Array
+    rotation: Array
+    reached: Array
+    ranks: Array
+    left_out: Array
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Autocovariance(Metric):
+    """How differently two networks' states are spread and move, up to rotation; without a rank.
+
+    With the autocovariances of the rates x over all trials and steps,
+
+        Gamma(k) = mean of (x_{t+k} - m)(x_t - m)^T,   m = mean of x,
+
+    the distance of two networks is
+
+        d(A, B)^2 = min over C in O(N) of sum_k || Gamma_A(k) - C Gamma_B(k) C^T ||_F^2
+
+    with all Gamma of a network divided by the root of the sum of their squared norms (`norm`), or
+    by the trace of Gamma(0) (`variance`). Gamma(0) says how states are spread, Gamma(1) how they
+    move. Directions count by their variance: none is whitened, and none must be left out, so that
+    there is no rank to choose. `components` only bounds the cost, and `left_out` in the evidence
+    bounds what it costs the distance.
+
+    Products are divided by the number of all samples, for every lag: then
+    ||Gamma(0)^{-1/2} Gamma(k) Gamma(0)^{-1/2}|| <= 1, the overlap of two networks is a convex
+    function of C for lags of 0 and one other, and padding with zeros changes no minimum.
+
+    Invariant to rotation, reflection, translation and scaling of the rates, to the order of units
+    and to silent units. From 0 to sqrt(2) (`norm`). See docs/metrics/autocovariance.md.
+
+    Attributes:
+        lags: Which k, in steps; the first must be 0.
+        components: Principal components that are aligned, at most.
+        scale: `norm` or `variance`.
+        starts: Starts of the alignment: half from eigenvectors, half random.
+        early_steps: Newton steps from every start.
+        late_steps: Newton steps at most from the best of them.
+    """
+
+    name: ClassVar[str] = "autocovariance"
+    data: ClassVar[str] = "activity"
+    mixed_widths: ClassVar[bool] = True
+
+    lags: tuple[int, ...] = (0, 1)
+    components: int = 24
+    scale: Literal["norm", "variance"] = "norm"
+    starts: int = 32
+    early_steps: int = 10
+    late_steps: int = 40
+
+    def __post_init__(self) -> None:
+        for name in ("components", "starts", "early_steps", "late_steps"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        if not self.lags or self.lags[0] != 0 or list(self.lags) != sorted(set(self.lags)):
+            raise ValueError(f"`lags` must be rising whole numbers from 0 on; got {self.lags}.")
+        if self.scale not in SCALES:
+            raise ValueError(f"`scale` must be one of {SCALES}; got {self.scale!r}.")
+
+    def check(self, shape: Any) -> None:
+        _, steps, _ = require_activity(shape)
+        if steps <= self.lags[-1]:
+            raise ValueError(
+                f"`lags` of {self.lags[-1]} steps need trials of at least {self.lags[-1] + 1} "
+                f"steps; got {steps}."
+            )
+
+    def prepare(self, data: Array) -> Autocovariances:
+        """The autocovariances of rates `[B, T, N]`."""
+        return self.finish(self.add(self.begin(data), data))
+
+    def begin(self, data: Array) -> RunningProducts:
+        """Sums of no trials yet, from the mean of the first of them, `[B, T, N]`."""
+        units, lags = data.shape[-1], len(self.lags)
+        none = jnp.zeros((lags, units), data.dtype)
+        return RunningProducts(
+            origin=data[0, 0] + jnp.mean(data - data[0, 0], axis=(0, 1)),
+            counts=jnp.zeros(lags, data.dtype),
+            earlier=none,
+            later=none,
+            products=jnp.zeros((lags, units, units), data.dtype),
+        )
+
+    def add(self, running: RunningProducts, data: Array) -> RunningProducts:
+        """The sums with further trials, `[B, T, N]`."""
+        rates = data - running.origin
+        steps, units = rates.shape[1:]
+        pairs = [
+            (rates[:, : steps - k].reshape(-1, units), rates[:, k:].reshape(-1, units))
+            for k in self.lags
+        ]
+        return RunningProducts(
+            running.origin,
+            running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
+            running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
+            running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
+            running.products + jnp.stack([y.T @ x for x, y in pairs]),
+        )
+
+    def finish(self, running: RunningProducts) -> Autocovariances:
+        """What `prepare` returns, of all trials that were added."""
+        whole = self.autocovariances(running)
+        sizes = {"norm": jnp.sqrt(jnp.sum(whole**2)), "variance": jnp.trace(whole[0])}
+        size = jnp.maximum(sizes[self.scale], jnp.finfo(whole.dtype).tiny)
+        axes = factorization.eigh(whole[0])[1][:, ::-1][:, : self.components]
+        largest = jnp.take_along_axis(axes, jnp.argmax(jnp.abs(axes), axis=0)[None], axis=0)
+        axes = axes * jnp.where(largest < 0, -1.0, 1.0)  # signs that rounding does not decide
+        kept = axes.T @ whole @ axes
+        rest = jnp.sqrt(jnp.sum((whole - axes @ kept @ axes.T) ** 2)) / size
+        missing = self.components - axes.shape[1]  # padding changes no distance
+        kept = jnp.pad(kept, ((0, 0), (0, missing), (0, missing)))
+        frame = jnp.eye(self.components)  # principal components are Gamma(0)'s eigenvectors
+        used = jnp.asarray(axes.shape[1])
+        return Autocovariances(as_operator(kept, used, scale=size, frame=frame), rest)
+
+    def autocovariances(self, running: RunningProducts) -> Array:
+        """Gamma(k) of each lag, unscaled, `[L, N, N]`."""
+        mean = running.earlier[0] / running.counts[0]
+        sums = (  # (x_{t+k} - m)(x_t - m)^T, multiplied out
+            running.products
+            - mean[:, None] * running.earlier[:, None]
+            - running.later[:, :, None] * mean
+            + running.counts[:, None, None] * jnp.outer(mean, mean)
+        )
+        return sums / running.counts[0]
+
+    def compare(
+        self, key: Key, first: Autocovariances, second: Autocovariances
+    ) -> AutocovarianceAlignment:
+        """Aligns two networks; see `AutocovarianceAlignment`."""
+        found = align(
+            key,
+            first.operator,
+            second.operator,
+            starts=self.starts,
+            early_steps=self.early_steps,
+            late_steps=self.late_steps,
+        )
+        return AutocovarianceAlignment(*found, first.left_out + second.left_out)
