@@ -141,6 +141,8 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
     rows.append(("", "  the same relative to their nulls", spanned, ""))
     rows.append(("", "  measurable of these", f"{grid.measurable.sum()}", ""))
+    second = degeneracy.autocovariance
+    rows += _distance_rows("", "mean distance of autocovariances (no rank)", second)
     rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
     return rows + _topology_rows(degeneracy.topology)
 

@@ -73,12 +73,15 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     pairs = k * (k - 1) / 2 + 3 * k  # and each network's null, and those that are repeated
     grid = analysis.grid_for(task, units)
     ranks = np.array([*grid.ranks * len(grid.delays), analysis.dsa.rank], float)
-    newton = analysis.dsa.starts * analysis.dsa.early_steps * NEWTON_FLOPS
+    second = analysis.autocovariance
+    sizes = len(second.lags) * min(second.components, units) ** 3
+    climbs = (analysis.dsa, np.sum(ranks**3)), (second, sizes)
+    newton = sum(each.starts * each.early_steps * size for each, size in climbs)
     return Cost(
         training=3.0 * k * steps * training.batch * task.n_steps * step,
         rates=float(k * shown * step),
         kernel=2.0 * k * (jacobian + 2 * rows**2 * (units**2 + step / 2)),
-        dynamics=float(pairs * newton * np.sum(ranks**3)),
+        dynamics=float(pairs * NEWTON_FLOPS * newton),
         weights=pairs * PIF_FLOPS * analysis.pif.count(units) * float(units) ** 3,
     )
 

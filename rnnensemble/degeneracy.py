@@ -16,7 +16,7 @@ from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_
 from rnnensemble.fixed_points import FixedPointSearch
 from rnnensemble.intervals import Estimate
 from rnnensemble.levels import Distances, Subject, evaluation_key
-from rnnensemble.metrics import DSA, PIF, Disagreement
+from rnnensemble.metrics import DSA, PIF, Autocovariance, Disagreement
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import distance_matrix, mesh_for
@@ -32,6 +32,7 @@ class Analysis:
     Attributes:
         dsa: Settings of the dynamics level.
         grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
+        autocovariance: Settings of the distance of autocovariances, which needs no rank.
         pif: Settings of the weights level.
         dynamics_trials: In-distribution trials that drive every network for DSA, at first.
         behavior_trials: Trials of each out-of-distribution variant, at first.
@@ -47,6 +48,7 @@ class Analysis:
 
     dsa: DSA = DSA()
     grid: DSAGrid = DSAGrid()
+    autocovariance: Autocovariance = Autocovariance()
     pif: PIF = PIF()
     dynamics_trials: int = 64
     behavior_trials: int = 512
@@ -106,6 +108,7 @@ class Analysis:
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""
         self.dsa.check(self._shape(task, width))
+        self.autocovariance.check(self._shape(task, width))
 
     def grid_for(self, task: Task, width: int) -> DSAGrid:
         """The part of the grid that a task and a number of units allow."""
@@ -147,6 +150,7 @@ class Degeneracy:
         behavior: Spread of out-of-distribution loss.
         dynamics: DSA.
         grid: DSA under other ranks and delays.
+        autocovariance: How states are spread and move, weighed by variance, on the same trials.
         weights: PIF.
         networks: Indices of the M converged networks in their population, `[M]`.
         size: Networks in the population, converged or not.
@@ -157,6 +161,7 @@ class Degeneracy:
     behavior: Behavior
     dynamics: Distances
     grid: GridDistances
+    autocovariance: Distances
     weights: Distances
     networks: np.ndarray
     size: int
@@ -179,7 +184,8 @@ def measure_degeneracy(
     - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the MSE of network i out of
       distribution, and the differences of outputs;
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
-      network to itself on other trials as a null, for one setting and for a grid of others;
+      network to itself on other trials as a null, for one setting and for a grid of others, and
+      of the distance of autocovariances (see `Autocovariance`), which has no rank to choose;
     - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights;
     - topology, if `analysis.fixed_points` is set: mean over pairs of the distance of their sets of
       fixed points under inputs of zero (see `topology.set_distance`).
@@ -204,7 +210,7 @@ def measure_degeneracy(
     require_two(population)
     analysis.check(population.task, population.network.width)
     subject = levels.subject_of(population, networks, devices, tile)
-    dynamics, grid = _dynamics(population.task, subject, analysis, progress)
+    dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
     return Degeneracy(
@@ -212,6 +218,7 @@ def measure_degeneracy(
         behavior=_behavior(population.task, subject, analysis),
         dynamics=dynamics,
         grid=grid,
+        autocovariance=autocovariance,
         weights=_weights(subject, analysis, _at_level(progress, "weights")),
         networks=networks,
         size=population.size,
@@ -283,16 +290,15 @@ def _share_of_spread(draws: list[levels.LossDraw], trials: int) -> float:
 
 
 class _Dynamics(NamedTuple):
-    """Sums over the trials of a network for the main setting and for the grid."""
+    """Sums over the trials of a network, for each of several ways to compare dynamics."""
 
-    dsa: DSA
-    grid: GridOperators
+    ways: tuple[Any, ...]
 
     def begin(self, data: Array) -> Any:
-        return self.dsa.begin(data), self.grid.begin(data)
+        return tuple(way.begin(data) for way in self.ways)
 
     def add(self, running: Any, data: Array) -> Any:
-        return self.dsa.add(running[0], data), self.grid.add(running[1], data)
+        return tuple(way.add(sums, data) for way, sums in zip(self.ways, running, strict=True))
 
 
 def _dynamics(
@@ -300,33 +306,36 @@ def _dynamics(
     subject: Subject,
     analysis: Analysis,
     progress: Callable[[str, int, int], None] | None,
-) -> tuple[Distances, GridDistances]:
-    """The main setting, on as many trials as its null asks for, and the grid on the same."""
+) -> tuple[Distances, GridDistances, Distances]:
+    """The main setting, on as many trials as its null asks for, and the others on the same."""
+    dsa, second = analysis.dsa, analysis.autocovariance
     grid = analysis.grid_for(task, subject.network.width)
-    how = _Dynamics(analysis.dsa, GridOperators(analysis.dsa, grid))
+    ways = (dsa, GridOperators(dsa, grid), second)
     first = analysis.dynamics_trials
     draws = [
-        levels.Draw(subject, task, how, batch=first, key=evaluation_key(analysis.seed, draw))
+        levels.Draw(
+            subject, task, _Dynamics(ways), batch=first, key=evaluation_key(analysis.seed, draw)
+        )
         for draw in (0, 1)
     ]
 
-    def prepared(trials: int) -> list[Any]:
-        """The operators of both draws."""
+    def prepared(trials: int, way: Any = dsa) -> list[Any]:
+        """What a way makes of both draws."""
         for draw in draws:
             draw.extend(trials)
-        return [draw.finished(how.dsa, operator.itemgetter(0)) for draw in draws]
+        return [draw.finished(way, operator.itemgetter(ways.index(way))) for draw in draws]
 
     def share(trials: int) -> float:
-        return levels.probed_share(how.dsa, *prepared(trials), subject=subject, seed=analysis.seed)
+        return levels.probed_share(dsa, *prepared(trials), subject=subject, seed=analysis.seed)
 
-    def measured(trials: int) -> Distances:
+    def measured(trials: int, way: Any = dsa, level: str = "dynamics") -> Distances:
         return levels.distances(
-            how.dsa,
-            *prepared(trials),
+            way,
+            *prepared(trials, way),
             subject=subject,
             seed=analysis.seed,
             trials=trials,
-            progress=_at_level(progress, "dynamics"),
+            progress=_at_level(progress, level),
         )
 
     trials = analysis.enough_trials(first, share)
@@ -335,15 +344,15 @@ def _dynamics(
         trials *= 2
         found = measured(trials)
     others = compare_grid(
-        *(draw.finished(how.grid, operator.itemgetter(1)) for draw in draws),
-        dsa=analysis.dsa,
+        *prepared(trials, ways[1]),
+        dsa=dsa,
         grid=grid,
         mesh=subject.mesh,
         tile=subject.tile,
         seed=analysis.seed,
         progress=_at_level(progress, "dynamics, other settings"),
     )
-    return found, others
+    return found, others, measured(trials, second, "autocovariances")
 
 
 def _weights(

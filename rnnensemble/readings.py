@@ -128,6 +128,14 @@ MEASURES = {
             _no_null,
         ),
         Measure(
+            "autocovariance",
+            "autocovariances",
+            "autocovariance distance",
+            "mean_distance",
+            lambda found, _: found.autocovariance.matrix,
+            lambda found: found.autocovariance.null,
+        ),
+        Measure(
             "ood_loss",
             "mean OOD loss",
             "mean OOD loss",

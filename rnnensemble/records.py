@@ -94,6 +94,7 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
         "trials": {name: np.asarray(count) for name, count in behavior.trials.items()},
         "dynamics": plain(degeneracy.dynamics),
         "grid": {name: getattr(grid, name) for name in GRID},
+        "autocovariance": plain(degeneracy.autocovariance),
         "weights": plain(degeneracy.weights),
     }
 
@@ -131,6 +132,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
             "nulls": np.empty((*settings, converged), np.float32),
             "again": np.empty((*settings, converged, converged), np.float32),
         },
+        "autocovariance": distances,
         "weights": distances,
     }
 
@@ -150,6 +152,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
         ),
         dynamics=_distances(stored["dynamics"]),
         grid=GridDistances(grid, **stored["grid"]),
+        autocovariance=_distances(stored["autocovariance"]),
         weights=_distances(stored["weights"]),
         networks=stored["networks"],
         size=condition.size,
@@ -233,11 +236,13 @@ def summary_row(
     topology = degeneracy.topology
     if topology is not None:
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
-    for name, found in (("dsa", degeneracy.dynamics), ("pif", degeneracy.weights)):
+    dynamics, second = degeneracy.dynamics, degeneracy.autocovariance
+    levels = {"dsa": dynamics, "autocovariance": second, "pif": degeneracy.weights}
+    for name, found in levels.items():
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
-    dynamics = degeneracy.dynamics
     row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
-    row["dsa_rank"] = float(dynamics.ranks.mean())
+    row |= {"dsa_rank": float(dynamics.ranks.mean())}
+    row |= {"autocovariance_reliability": second.reliability}
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid

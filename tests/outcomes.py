@@ -90,6 +90,7 @@ def outcome(condition, truth, seed):
             ),
             distances(points(rng, truth.dynamics, count), null),
             GridDistances(GRID, matrices, nulls, matrices),
+            distances(points(np.random.default_rng(seed), truth.dynamics, count), null),
             distances(points(rng, truth.weights, count), np.zeros(count)),
             networks,
             condition.size,

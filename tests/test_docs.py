@@ -120,6 +120,13 @@ def prints_matrix(_, printed, *, expected):
         assert found == pytest.approx(value, abs=1e-6) if value is not None else found > 0.3
 
 
+def prints_planes(names, _):
+    """A turned and mirrored copy, and a plane that turns at another speed."""
+    matrix = names["pairs"].matrix()
+    assert matrix[0, 1] < 0.002
+    np.testing.assert_allclose(matrix[:2, 2], 0.34, atol=0.02)
+
+
 def prints_alignment_of_kernels(_, printed):
     assert "kernel alignment" in printed
 
@@ -162,6 +169,7 @@ CHECKS = {
     "docs/foreign-data.md": prints_six_by_six,
     "docs/metrics/dsa.md": prints_alignments,
     "docs/metrics/input-dsa.md": prints_parts,
+    "docs/metrics/autocovariance.md": prints_planes,
     "docs/metrics/feature-learning.md": prints_alignment_of_kernels,
     "docs/metrics/disagreement.md": partial(prints_matrix, expected=[0.5, 0.5, 1]),
 } | {

@@ -58,36 +58,37 @@ class Alignment(NamedTuple):
     ranks: Array
 
 
-def as_operator(
-    matrix: Array,
-    rank: Array | None = None,
-    *,
-    scale: Array | None = None,
-    frame: Array | None = None,
-) -> Operator:
-    """Scales A, finds its frame and spectra (by LAPACK).
+def as_operator(matrix: Array, rank: Array | None = None) -> Operator:
+    """Scales A to unit Frobenius norm; finds its frame and spectra (by LAPACK).
 
     Args:
-        matrix: A, `[n, n]`, or several that are turned together, `[m, n, n]`.
+        matrix: A, `[n, n]`.
         rank: How many coordinates it uses, all unless given.
-        scale: What A is divided by, its Frobenius norm unless given.
-        frame: The frame, where it is known.
     """
-    scale = jnp.sqrt(jnp.sum(matrix**2)) if scale is None else scale
-    matrix = matrix / jnp.maximum(scale, jnp.finfo(matrix.dtype).tiny)
-    each = matrix.reshape(-1, *matrix.shape[-2:])
-    even, odd = (each + each.mT) / 2, (each - each.mT) / 2
+    matrix = matrix / jnp.maximum(jnp.linalg.norm(matrix), jnp.finfo(matrix.dtype).tiny)
+    frame = factorization.eigh((matrix + matrix.T) / 2)[1]
+    sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
+    frame = frame.at[:, -1].multiply(sign)  # now a rotation
+    used = jnp.asarray(len(matrix) if rank is None else rank, jnp.int32)
+    return Operator(matrix, frame, spectra(matrix), used)
 
+
+def spectra(matrix: Array) -> Array:
+    """For each angle, the rising eigenvalues of both Hermitian parts of e^{i angle} A.
+
+    Args:
+        matrix: A, `[n, n]`.
+
+    Returns:
+        `[angles, 2, n]`, by LAPACK.
+    """
+    even, odd = (matrix + matrix.T) / 2, (matrix - matrix.T) / 2
     angles = jnp.asarray(ANGLES, matrix.dtype)
-    turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1)[None, :, :, None, None]
-    parts = jnp.cos(turns) * even[:, None, None] + 1j * jnp.sin(turns) * odd[:, None, None]
-    spectra = jax.vmap(factorization.eigvalsh)(parts.reshape(-1, *parts.shape[-2:]))
-    if frame is None:
-        frame = factorization.eigh(even[0])[1]
-        sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
-        frame = frame.at[:, -1].multiply(sign)  # now a rotation
-    used = jnp.asarray(matrix.shape[-1] if rank is None else rank, jnp.int32)
-    return Operator(matrix, frame, spectra.reshape(*matrix.shape[:-2], len(ANGLES), 2, -1), used)
+    turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1).reshape(-1)
+    found = jax.vmap(
+        lambda turn: factorization.eigvalsh(jnp.cos(turn) * even + 1j * jnp.sin(turn) * odd)
+    )(turns)
+    return found.reshape(len(ANGLES), 2, -1)
 
 
 def align(

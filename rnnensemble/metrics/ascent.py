@@ -202,18 +202,18 @@ def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:
     The first order is <A, X M - M X>; the second <A, X X M - 2 X M X + M X X> / 2. Of several
     matrices, `[m, n, n]`, the sums.
     """
-    pairs = list(zip(*(x.reshape(-1, *x.shape[-2:]) for x in (a, m)), strict=True))
-    square = sum(a @ m.T + m.T @ a for a, m in pairs)
+    a, m = (x.reshape(-1, *x.shape[-2:]) for x in (a, m))
+    square = jnp.sum(a @ m.mT + m.mT @ a, axis=0)
     square = (square + square.T) / 2  # X X is symmetric
-    right = jnp.concatenate([x for a, m in pairs for x in (m.T, a)], axis=1)
-    left = jnp.concatenate([*(x for a, m in pairs for x in (a, m.T)), -square], axis=1)
+    right = jnp.concatenate([*m.mT, *a], axis=1)
+    left = jnp.concatenate([*a, *m.mT, -square], axis=1)
 
     def hessian_times(x: Array) -> Array:
         """The skew part of A X M^T + M^T X A - S X, in two products."""
-        parts = jnp.split(x @ right, 2 * len(pairs), axis=1)
+        parts = jnp.split(x @ right, 2 * len(a), axis=1)
         return skew_part(left @ jnp.concatenate([*parts, x]))
 
-    return skew_part(sum(a @ m.T - m.T @ a for a, m in pairs)), hessian_times
+    return skew_part(jnp.sum(a @ m.mT - m.mT @ a, axis=0)), hessian_times
 
 
 def skew_part(m: Array) -> Array:

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
+from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
-from rnnensemble.metrics.alignment import Operator, align, as_operator
+from rnnensemble.metrics.alignment import Operator
 from rnnensemble.metrics.base import Metric
 
 SCALES = ("norm", "variance")
@@ -38,12 +39,22 @@ class Autocovariances(NamedTuple):
     """What is kept of a network.
 
     Attributes:
-        operator: Scaled autocovariances on the principal components, `[L, n, n]`.
+        matrices: Scaled autocovariances on the principal components, from the largest variance
+            down, `[L, n, n]`.
+        spectra: What bounds them from below (`alignment.spectra`), `[L, angles, 2, n]`.
+        rank: Number of components.
         left_out: Norm of what other components would add.
     """
 
-    operator: Operator
+    matrices: Array
+    spectra: Array
+    rank: Array
     left_out: Array
+
+    def operator(self) -> Operator:
+        """What is aligned; padded with zeros, it is still one."""
+        frame = jnp.eye(self.matrices.shape[-1])  # components are eigenvectors of Gamma(0)
+        return Operator(self.matrices, frame, jnp.sort(self.spectra), self.rank)
 
 
 class AutocovarianceAlignment(NamedTuple):
@@ -170,11 +181,8 @@ class Autocovariance(Metric):
         axes = axes * jnp.where(largest < 0, -1.0, 1.0)  # signs that rounding does not decide
         kept = axes.T @ whole @ axes
         rest = jnp.sqrt(jnp.sum((whole - axes @ kept @ axes.T) ** 2)) / size
-        missing = self.components - axes.shape[1]  # padding changes no distance
-        kept = jnp.pad(kept, ((0, 0), (0, missing), (0, missing)))
-        frame = jnp.eye(self.components)  # principal components are Gamma(0)'s eigenvectors
-        used = jnp.asarray(axes.shape[1])
-        return Autocovariances(as_operator(kept, used, scale=size, frame=frame), rest)
+        spectra = jnp.stack([alignment.spectra(x / size) for x in kept])
+        return Autocovariances(kept / size, spectra, jnp.asarray(axes.shape[1]), rest)
 
     def autocovariances(self, running: RunningProducts) -> Array:
         """Gamma(k) of each lag, unscaled, `[L, N, N]`."""
@@ -191,10 +199,10 @@ class Autocovariance(Metric):
         self, key: Key, first: Autocovariances, second: Autocovariances
     ) -> AutocovarianceAlignment:
         """Aligns two networks; see `AutocovarianceAlignment`."""
-        found = align(
+        found = alignment.align(
             key,
-            first.operator,
-            second.operator,
+            first.operator(),
+            second.operator(),
             starts=self.starts,
             early_steps=self.early_steps,
             late_steps=self.late_steps,
