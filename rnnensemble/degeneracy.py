@@ -319,11 +319,15 @@ def _dynamics(
         for draw in (0, 1)
     ]
 
+    def made(way: Any, place: int) -> list[Any]:
+        """What a way makes of the sums at a place, of both draws."""
+        return [draw.finished(way, operator.itemgetter(place)) for draw in draws]
+
     def prepared(trials: int, way: Any = dsa) -> list[Any]:
-        """What a way makes of both draws."""
+        """What one of the ways makes of so many trials of both draws."""
         for draw in draws:
             draw.extend(trials)
-        return [draw.finished(way, operator.itemgetter(ways.index(way))) for draw in draws]
+        return made(way, ways.index(way))
 
     def share(trials: int) -> float:
         return levels.probed_share(dsa, *prepared(trials), subject=subject, seed=analysis.seed)
@@ -344,7 +348,7 @@ def _dynamics(
         trials *= 2
         found = measured(trials)
     others = compare_grid(
-        *prepared(trials, ways[1]),
+        partial(made, place=1),
         dsa=dsa,
         grid=grid,
         mesh=subject.mesh,

@@ -16,7 +16,7 @@ from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.dsa import RunningSums
-from rnnensemble.metrics.operators import finished
+from rnnensemble.metrics.operators import finished, kept_coordinates
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,16 +26,29 @@ class DSAGrid:
     Attributes:
         ranks: Numbers of whitened coordinates.
         delays: Numbers of delays.
+        shares: Shares of variance, besides: all networks that are compared get the rank that the
+            median of them needs for this share, at most the largest of `ranks`. (Networks of unlike
+            rank would be far apart whatever they do.)
     """
 
     ranks: tuple[int, ...] = (3, 5, 10, 20)
     delays: tuple[int, ...] = (1, 3, 10)
+    shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("ranks", "delays"):
             values = getattr(self, name)
             if not values or min(values) < 1 or len(set(values)) != len(values):
                 raise ValueError(f"`{name}` must be different numbers of at least 1; got {values}.")
+        if len(set(self.shares)) != len(self.shares) or not all(0 < x < 1 for x in self.shares):
+            raise ValueError(
+                f"`shares` must be different numbers within (0, 1); got {self.shares}."
+            )
+
+    @property
+    def rows(self) -> tuple[float, ...]:
+        """What distances are stored by: the ranks, then the shares of variance, below 1."""
+        return (*self.ranks, *self.shares)
 
     def within(self, dsa: DSA, shape: tuple[int, ...]) -> "DSAGrid":
         """The part of the grid that rates of this shape, `(B, T, N)`, allow.
@@ -47,7 +60,7 @@ class DSAGrid:
         ranks = [r for r in self.ranks if all(self._allows(dsa, shape, r, d) for d in delays)]
         if not delays:
             dataclasses.replace(dsa, rank=min(self.ranks), n_delays=min(self.delays)).check(shape)
-        return DSAGrid(ranks=tuple(ranks), delays=tuple(delays))
+        return DSAGrid(ranks=tuple(ranks), delays=tuple(delays), shares=self.shares)
 
     @staticmethod
     def _allows(dsa: DSA, shape: tuple[int, ...], rank: int, delays: int) -> bool:
@@ -65,10 +78,11 @@ def at(dsa: DSA, rank: int, delays: int) -> DSA:
 
 
 class GridDistances(NamedTuple):
-    """DSA distances of M networks under R ranks and D numbers of delays.
+    """DSA distances of M networks under R ranks (and shares of variance) and D numbers of delays.
 
     Attributes:
         grid: The settings.
+        ranks: The rank of each row of the grid, `[R]`; for shares of variance, what they came to.
         matrices: Distances, `[R, D, M, M]`.
         nulls: Distances of each network to itself on other trials, `[R, D, M]`; NaN without
             other trials.
@@ -77,6 +91,7 @@ class GridDistances(NamedTuple):
     """
 
     grid: DSAGrid
+    ranks: np.ndarray
     matrices: np.ndarray
     nulls: np.ndarray
     again: np.ndarray
@@ -114,10 +129,12 @@ class GridOperators(NamedTuple):
     Attributes:
         dsa: The other settings.
         grid: Ranks and delays.
+        ranks: Ranks to prepare for, none above the largest of the grid; those of the grid if empty.
     """
 
     dsa: DSA
     grid: DSAGrid
+    ranks: tuple[int, ...] = ()
 
     def prepare(self, data: Array) -> tuple[Any, ...]:
         """For each rank what pairs are compared by, leading axis D; lower ranks are corners."""
@@ -141,16 +158,37 @@ class GridOperators(NamedTuple):
             operators = [x.operator_from(y) for x, y in zip(settings, found, strict=True)]
             return jax.vmap(settings[0].features)(*map(jnp.stack, zip(*operators, strict=True)))
 
-        return tuple(of_rank(rank) for rank in self.grid.ranks)
+        return tuple(of_rank(rank) for rank in self.ranks or self.grid.ranks)
 
     def _by_delays(self) -> list[DSA]:
         """DSA at the largest rank, for each number of delays."""
         return [at(self.dsa, max(self.grid.ranks), d) for d in self.grid.delays]
 
 
+class NeededRanks(NamedTuple):
+    """How many coordinates of a network, without further delays, explain each share of variance.
+
+    Attributes:
+        operators: For all settings.
+    """
+
+    operators: GridOperators
+
+    def prepare(self, data: Array) -> Array:
+        """Of rates `[B, T, N]`, `[shares]`."""
+        return self.finish(self.operators.add(self.operators.begin(data), data))
+
+    def finish(self, running: tuple[RunningSums, ...]) -> Array:
+        """Of all trials that were added, `[shares]`."""
+        grid = self.operators.grid
+        most = max(grid.ranks)
+        found = finished(running[grid.delays.index(min(grid.delays))].sums, most)
+        kept = [kept_coordinates(found, most, share, None) for share in grid.shares]
+        return jnp.stack([jnp.sum(x) for x in kept])
+
+
 def compare_grid(
-    operators: tuple[Any, ...],
-    others: tuple[Any, ...] | None = None,
+    prepared: Callable[[Any], Sequence[Any]],
     *,
     dsa: DSA,
     grid: DSAGrid,
@@ -162,8 +200,9 @@ def compare_grid(
     """Distances between networks, and of each to itself, under every setting.
 
     Args:
-        operators: What `GridOperators` prepared, host arrays with leading axes M and D, by rank.
-        others: The same networks' on other trials.
+        prepared: Gives, by `GridOperators` or `NeededRanks`, what either makes of the networks'
+            sums, and of the same networks' on other trials if there are any: host arrays with
+            leading axis M.
         dsa: The other settings.
         grid: Ranks and delays.
         mesh: Devices.
@@ -171,16 +210,22 @@ def compare_grid(
         seed: Seed of the searches' random starts.
         progress: Called with the pairs done and the pairs in all.
     """
-    found, ranks = [], len(grid.ranks)
-    for place, rank in enumerate(grid.ranks):
+    ranks = list(grid.ranks)
+    if grid.shares:
+        needed = np.concatenate(prepared(NeededRanks(GridOperators(dsa, grid))))
+        ranks += [int(x) for x in np.ceil(np.median(needed, axis=0))]
+    distinct = tuple(dict.fromkeys(ranks))
+    operators = prepared(GridOperators(dsa, grid, distinct))
+    found = []
+    for place, rank in enumerate(distinct):
         metric, delays = at(dsa, rank, 1), len(grid.delays)
-        sets = [operators[place]] + ([] if others is None else [others[place]])
+        sets = [each[place] for each in operators]
         count = len(jax.tree.leaves(sets[0])[0])
         flat = jax.tree.map(
             lambda *x: np.concatenate([each.reshape(-1, *each.shape[2:]) for each in x]), *sets
         )
         left, right = reliability.pairs_of_both(count, again=True)
-        if others is None:
+        if len(sets) == 1:
             left, right = np.triu_indices(count, 1)
         every = np.arange(delays)[:, None]
         pairs = ((left * delays + every).ravel(), (right * delays + every).ravel())
@@ -188,11 +233,12 @@ def compare_grid(
             compare_pairs(metric, flat, pairs, where=plan(flat, mesh, tile), seed=seed)
         ).reshape(delays, -1)
         if progress is not None:
-            progress((place + 1) * values.size, ranks * values.size)
-        if others is None:
+            progress((place + 1) * values.size, len(distinct) * values.size)
+        if len(sets) == 1:
             values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
         found.append(reliability.split(values, count))
-    return GridDistances(grid, *map(np.array, zip(*found, strict=True)))
+    rows = [found[distinct.index(rank)] for rank in ranks]
+    return GridDistances(grid, np.array(ranks), *map(np.array, zip(*rows, strict=True)))
 
 
 def dsa_grid(
@@ -227,23 +273,25 @@ def dsa_grid(
     for networks in sets:
         require_comparable(smallest, [networks])
     mesh = runtime.network_mesh(devices)
-    how = GridOperators(dsa, grid)
-    prepared = [prepare_networks(how, networks, mesh=mesh) for networks in sets]
-    return compare_grid(*prepared, dsa=dsa, grid=grid, mesh=mesh, seed=seed)
+
+    def prepared(how: Any) -> list[Any]:
+        return [prepare_networks(how, networks, mesh=mesh) for networks in sets]
+
+    return compare_grid(prepared, dsa=dsa, grid=grid, mesh=mesh, seed=seed)
 
 
 class SettingsTrend(NamedTuple):
     """A trend along an ordered factor under every setting of DSA.
 
     Attributes:
-        trends: By rank and delays, of all settings.
+        trends: By rank (below 1: share of variance) and delays, of all settings.
         measurable: The settings that are measurable at every level; the others count in no share.
         share_up: Share of these in which the distance rises (p at most 0.05); NaN if there is none.
         share_down: Share of these in which it falls.
     """
 
-    trends: dict[tuple[int, int], Trend]
-    measurable: list[tuple[int, int]]
+    trends: dict[tuple[float, int], Trend]
+    measurable: list[tuple[float, int]]
     share_up: float
     share_down: float
 
@@ -256,15 +304,17 @@ def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
     """
     first, *others = (each.grid for each in found)
     ranks = tuple(r for r in first.ranks if all(r in grid.ranks for grid in others))
+    shares = tuple(x for x in first.shares if all(x in grid.shares for grid in others))
     delays = tuple(d for d in first.delays if all(d in grid.delays for grid in others))
     if not ranks or not delays:
         raise ValueError("`found` must have at least one rank and number of delays in common.")
     shared = []
     for each in found:
-        rows = [each.grid.ranks.index(rank) for rank in ranks]
+        rows = [each.grid.rows.index(row) for row in (*ranks, *shares)]
         columns = [each.grid.delays.index(delay) for delay in delays]
         parts = (x[rows][:, columns] for x in (each.matrices, each.nulls, each.again))
-        shared.append(GridDistances(DSAGrid(ranks=ranks, delays=delays), *parts))
+        grid = DSAGrid(ranks=ranks, delays=delays, shares=shares)
+        shared.append(GridDistances(grid, each.ranks[rows], *parts))
     return shared
 
 
@@ -288,7 +338,7 @@ def trend_over_settings(
         (rank, delays): inference.trend(
             levels, [each.matrices[i, j] for each in found], permutations=permutations
         )
-        for i, rank in enumerate(grid.ranks)
+        for i, rank in enumerate(grid.rows)
         for j, delays in enumerate(grid.delays)
     }
     every = np.logical_and.reduce([each.measurable for each in found])

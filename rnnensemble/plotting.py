@@ -251,16 +251,22 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
 
 
 def settings_figure(found: GridDistances) -> Figure:
-    """Mean DSA distance, and its ratio to the null, by rank and number of delays."""
+    """Mean DSA distance, and its ratio to the null, by rank and number of delays.
+
+    Shares of variance are diamonds at the rank that they came to.
+    """
     figure = Figure(figsize=(6.8, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True)
+    ranks = found.grid.ranks
+    fixed, shares = slice(len(ranks)), slice(len(ranks), None)
     for j, delays in enumerate(found.grid.delays):
         name = "no delays" if delays == 1 else f"{delays} delays"
         style = {"color": COLORS[j % len(COLORS)], "marker": "o", "ms": 4, "lw": 1.2}
-        left.plot(found.grid.ranks, found.means[:, j], label=name, **style)
         null = found.nulls[:, j].mean(axis=-1)
-        left.plot(found.grid.ranks, null, **(style | {"ls": ":", "marker": "", "lw": 1.0}))
-        right.plot(found.grid.ranks, found.null_ratios[:, j], **style)
+        left.plot(ranks, null[fixed], **(style | {"ls": ":", "marker": "", "lw": 1.0}))
+        for axes, values in ((left, found.means[:, j]), (right, found.null_ratios[:, j])):
+            axes.plot(ranks, values[fixed], label=name if axes is left else None, **style)
+            axes.plot(found.ranks[shares], values[shares], **(style | {"marker": "D", "ls": ""}))
     left.plot([], [], color="k", ls=":", lw=1.0, label="null: same network,\nother trials")
     right.axhline(1, color="k", lw=0.8, ls="--")
     left.set_ylabel("mean DSA distance")
@@ -268,7 +274,7 @@ def settings_figure(found: GridDistances) -> Figure:
     left.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set_xlabel("rank")
-        axes.set_xticks(found.grid.ranks)
+        axes.set_xticks(ranks)
     figure.legend(loc="outside right center", fontsize=7, frameon=False)
     return figure
 

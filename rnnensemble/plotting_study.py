@@ -22,7 +22,7 @@ PANELS_MOST = 6
 SHOWN_DECADE = 8.0
 """Highest over lowest value from which on an axis is logarithmic."""
 
-MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000", "#7A4B2A"), strict=True))
+MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"), strict=True))
 
 
 def factor_figure(
@@ -202,7 +202,8 @@ def settings_figure(
 ) -> Figure:
     """How much mean DSA distance changes from the lowest to the highest value, by DSA setting.
 
-    A row for each factor and task, a column for each rank and number of delays. Colors show
+    A row for each factor and task, a column for each rank (or share of variance) and number of
+    delays. Colors show
     log2 of the fitted ratio, dots a trend with p at most 0.05.
 
     Args:
@@ -228,11 +229,12 @@ def settings_figure(
     axes.set_facecolor("0.75")  # where a setting does not fit the task
     image = axes.imshow(folds, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     axes.scatter(*np.nonzero(found)[::-1], s=16, color="k", edgecolor="white", lw=0.6)
-    axes.set_xticks(range(len(columns)), [f"{r}, {d}" for r, d in columns], rotation=60, fontsize=7)
+    names = [f"{rank}, {d}" if rank >= 1 else f"{rank:.0%}, {d}" for rank, d in columns]
+    axes.set_xticks(range(len(columns)), names, rotation=60, fontsize=7)
     axes.set_yticks(
         range(len(rows)), [f"{each.title}, {_words(each.task)}" for each in rows], fontsize=7.5
     )
-    axes.set_xlabel("DSA: rank, delays", fontsize=8)
+    axes.set_xlabel("DSA: rank or share of variance, delays", fontsize=8)
     beyond = "both" if np.nanmax(np.abs(folds), initial=0) > limit else "neither"
     bar = figure.colorbar(image, ax=axes, extend=beyond, shrink=0.9)
     bar.set_label("log2 (distance at the highest\nvalue / at the lowest)", fontsize=7.5)

@@ -78,7 +78,7 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
     }
 
 
-GRID = ("matrices", "nulls", "again")
+GRID = ("ranks", "matrices", "nulls", "again")
 """Arrays of distances under many settings."""
 
 
@@ -118,7 +118,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         trials=np.empty((), np.int64),  # type: ignore[arg-type]
     )
     grid = analysis.grid_for(task, condition.network.width)
-    settings = len(grid.ranks), len(grid.delays)
+    settings = len(grid.rows), len(grid.delays)
     return {
         "networks": np.empty(converged, np.int64),
         "sigmas": dict.fromkeys(variants, estimate),
@@ -128,6 +128,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         "trials": dict.fromkeys(["in_distribution", *variants], np.empty((), np.int64)),
         "dynamics": distances,
         "grid": {
+            "ranks": np.empty(settings[0], np.int64),
             "matrices": np.empty((*settings, converged, converged), np.float32),
             "nulls": np.empty((*settings, converged), np.float32),
             "again": np.empty((*settings, converged, converged), np.float32),
@@ -248,11 +249,14 @@ def summary_row(
     grid = degeneracy.grid
     reliabilities = grid.reliabilities
     for (i, rank), (j, delays) in itertools.product(
-        enumerate(grid.grid.ranks), enumerate(grid.grid.delays)
+        enumerate(grid.grid.rows), enumerate(grid.grid.delays)
     ):
-        row[f"dsa_rank{rank}_delays{delays}"] = float(grid.means[i, j])
-        row[f"dsa_rank{rank}_delays{delays}_null"] = float(grid.nulls[i, j].mean())
-        row[f"dsa_rank{rank}_delays{delays}_reliability"] = float(reliabilities[i, j])
+        name = f"dsa_rank{rank}" if rank >= 1 else f"dsa_share{rank}"
+        row[f"{name}_delays{delays}"] = float(grid.means[i, j])
+        row[f"{name}_delays{delays}_null"] = float(grid.nulls[i, j].mean())
+        row[f"{name}_delays{delays}_reliability"] = float(reliabilities[i, j])
+    for share, rank in zip(grid.grid.shares, grid.ranks[len(grid.grid.ranks) :], strict=True):
+        row[f"dsa_share{share}_rank"] = int(rank)
     return row
 
 

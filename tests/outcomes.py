@@ -89,7 +89,7 @@ def outcome(condition, truth, seed):
                 spread, {"temporal": spread}, {"temporal": 0.01}, losses, outputs, {"temporal": 512}
             ),
             distances(points(rng, truth.dynamics, count), null),
-            GridDistances(GRID, matrices, nulls, matrices),
+            GridDistances(GRID, np.array(GRID.ranks), matrices, nulls, matrices),
             distances(points(np.random.default_rng(seed), truth.dynamics, count), null),
             distances(points(rng, truth.weights, count), np.zeros(count)),
             networks,

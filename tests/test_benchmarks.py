@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import rnnensemble as rnne
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -43,7 +45,11 @@ def test_documents_show_the_results():
     assert intrinsic_dimension.table(subspaces) in page
     assert complexity.table(measured) in page
     settings = json.loads((RESULTS / "dsa_settings.json").read_text())
-    assert dsa_settings.document(settings) in (ROOT / "docs" / "metrics" / "dsa.md").read_text()
+    page = (ROOT / "docs" / "metrics" / "dsa.md").read_text()
+    assert dsa_settings.document(settings) in page
+    assert dsa_settings.measured_document(settings) in page
+    default = rnne.DSA()
+    assert settings["default"] == [default.rank, default.n_delays]
 
 
 PROGRAM = """HloModule jit_epoch, is_scheduled=true

@@ -62,6 +62,30 @@ def test_grid_equals_one_matrix_a_setting():
     assert np.isnan(dsa_grid(first[:2], grid=grid, dsa=DSA_QUICK).nulls).all()
 
 
+def test_a_share_of_variance_is_one_rank_for_all_networks():
+    """Planes of variances 1, 1/4 and 1/100 need 2, 4 or 6 coordinates."""
+    scale = np.repeat([1.0, 0.5, 0.1], 2)
+    first, second = (each[..., :6] * scale for each in rotations(3))
+    squares = [np.linalg.svd(x.reshape(-1, 6), compute_uv=False) ** 2 for x in (*first, *second)]
+    explained = [np.cumsum(x) / np.sum(x) for x in squares]
+    needed = [[1 + np.sum(x < share) for x in explained] for share in (0.6, 0.95)]
+    wanted = [int(np.ceil(np.median(each))) for each in needed]
+    assert wanted[0] < wanted[1] < 6
+    grid = DSAGrid(ranks=(2, 6), delays=(1, 3), shares=(0.6, 0.95))
+    found = dsa_grid(first, second, grid=grid, dsa=DSA_QUICK)
+    assert found.matrices.shape == (4, 2, 3, 3)
+    np.testing.assert_array_equal(found.ranks, [2, 6, *wanted])
+    for row, rank in zip((2, 3), wanted, strict=True):
+        for j, delays in enumerate(grid.delays):
+            dsa = dataclasses.replace(DSA_QUICK, rank=rank, n_delays=delays)
+            np.testing.assert_allclose(
+                found.matrices[row, j], distance_matrix(dsa, first), atol=1e-3
+            )
+    for shares in ((0.0,), (1.0,), (0.5, 0.5)):
+        with pytest.raises(ValueError, match="`shares` must be different numbers within"):
+            DSAGrid(shares=shares)
+
+
 def test_grid_keeps_what_the_data_allow():
     within = DSAGrid().within(DSA(), (4, 9, 8))
     assert (within.ranks, within.delays) == ((3, 5), (1, 3))
@@ -78,6 +102,7 @@ def test_trend_over_settings_counts_directions():
         matrices = np.array([[np.linalg.norm(x[:, None] - x[None], axis=-1)] for x in points])
         return GridDistances(
             grid,
+            np.array(grid.ranks),
             matrices,
             np.zeros((2, 1, 12)),
             again=matrices,

@@ -104,7 +104,7 @@ def test_figures_and_findings_lie_beside_it(folder):
     factors = ("channels", "gamma", "auxiliary")
     assert names == {f"{name}_{kind}" for name in factors for kind in kinds} | {"dsa_settings"}
     read = command.read_findings(folder / "findings.csv")
-    assert len(read) == 4 * 7
+    assert len(read) == 4 * 8
     assert read[0].factor == "channels"
     assert read[0].direction == "down"
 

@@ -116,7 +116,7 @@ class Autocovariance(Metric):
     mixed_widths: ClassVar[bool] = True
 
     lags: tuple[int, ...] = (0, 1)
-    components: int = 24
+    components: int = 16
     scale: Literal["norm", "variance"] = "norm"
     starts: int = 32
     early_steps: int = 10
