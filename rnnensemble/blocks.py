@@ -260,18 +260,15 @@ def _compared(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN2
     return mapping.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
 
 
-_QUICKLY: dict[str, int | bool] = {"xla_backend_optimization_level": 1}
-if jax.__version_info__ < (0, 11):
-    _QUICKLY["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
 _PROGRAMS = {
     on_cpu: jax.jit(
         _compared,
         static_argnames=("metric", "mesh", "tile"),
-        compiler_options=_QUICKLY if on_cpu else None,
+        compiler_options=runtime.COMPILED_FAST if on_cpu else None,
     )
     for on_cpu in (True, False)
 }
-"""By whether CPU cores compare: what LLVM and XLA do otherwise takes longer and gains nothing."""
+"""By whether CPU cores compare."""
 
 
 def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:

@@ -211,7 +211,9 @@ def batch_key(key: Key, number: int) -> Key:
     return key if number == 0 else jax.random.fold_in(key, number)
 
 
-@partial(jax.jit, static_argnames=("network", "how", "mesh"))
+@partial(
+    jax.jit, static_argnames=("network", "how", "mesh"), compiler_options=runtime.COMPILED_FAST
+)
 def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(params: Any, inputs: Any) -> Any:
         return how.begin(network.respond(params, inputs)[0])
@@ -220,7 +222,9 @@ def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("network", "how", "mesh"))
+@partial(
+    jax.jit, static_argnames=("network", "how", "mesh"), compiler_options=runtime.COMPILED_FAST
+)
 def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(item: tuple[Any, Any], inputs: Any) -> Any:
         params, running = item
@@ -230,7 +234,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("how", "mesh"))
+@partial(jax.jit, static_argnames=("how", "mesh"), compiler_options=runtime.COMPILED_FAST)
 def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
     numbers = sum(x.size / len(x) for x in jax.tree.leaves(running))
     tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)

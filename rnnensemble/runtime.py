@@ -24,6 +24,13 @@ WORK, LEAST_WORK = 2**22, 2**20
 """Numbers that a GPU or TPU handles at a time by default, and below which no tile halves."""
 
 
+COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
+"""Options for programs that analyses run on a CPU: what LLVM and XLA do otherwise takes longer and
+gains nothing there."""
+if jax.__version_info__ < (0, 11):
+    COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
+
+
 def use_all_cores() -> None:
     """Makes every CPU core a JAX device; call it before JAX touches a device.
 
