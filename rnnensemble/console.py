@@ -169,6 +169,8 @@ def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, s
         ("", f"  its null: same network, {null}", f"{found.null.mean():.3g}", ""),
         *_ratio_row(found),
     ]
+    if found.trials and np.isfinite(found.corrected):
+        rows.append(("", "  without what trials add", f"{found.corrected:.3g}", ""))
     if found.trials and np.isfinite(found.reliability):
         agreement = f"{found.reliability:.2f}"
         rows.append(("", "  reliability: agreement of pairs measured twice", agreement, ""))

@@ -27,8 +27,10 @@ class DSAGrid:
         ranks: Numbers of whitened coordinates.
         delays: Numbers of delays.
         shares: Shares of variance, besides: all networks that are compared get the rank that the
-            median of them needs for this share, at most the largest of `ranks`. (Networks of unlike
-            rank would be far apart whatever they do.)
+            median of them (over both draws of trials, without further delays) needs for this share
+            of the sum of squares, the mean's included, at most the largest of `ranks`. (Networks of
+            unlike rank would be far apart whatever they do; so are populations of unlike rank, and
+            trends count a share only where it comes to one rank, that is none of `ranks`.)
     """
 
     ranks: tuple[int, ...] = (3, 5, 10, 20)
@@ -236,7 +238,7 @@ def compare_grid(
             progress((place + 1) * values.size, len(distinct) * values.size)
         if len(sets) == 1:
             values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
-        found.append(reliability.split(values, count))
+        found.append(reliability.split(values, count)[:3])
     rows = [found[distinct.index(rank)] for rank in ranks]
     return GridDistances(grid, np.array(ranks), *map(np.array, zip(*rows, strict=True)))
 
@@ -285,7 +287,8 @@ class SettingsTrend(NamedTuple):
 
     Attributes:
         trends: By rank (below 1: share of variance) and delays, of all settings.
-        measurable: The settings that are measurable at every level; the others count in no share.
+        measurable: The settings that are measurable at every level, on one rank; the others count
+            in no share.
         share_up: Share of these in which the distance rises (p at most 0.05); NaN if there is none.
         share_down: Share of these in which it falls.
     """
@@ -342,6 +345,9 @@ def trend_over_settings(
         for j, delays in enumerate(grid.delays)
     }
     every = np.logical_and.reduce([each.measurable for each in found])
+    ranks = np.array([each.ranks for each in found])
+    own = np.array([row >= 1 for row in grid.rows])  # the others are shares of variance
+    every &= (own | ((ranks == ranks[0]).all(axis=0) & ~np.isin(ranks[0], grid.ranks)))[:, None]
     measurable = [
         (rank, delays) for (rank, delays), good in zip(trends, every.ravel(), strict=True) if good
     ]

@@ -73,8 +73,8 @@ class Finding:
         p_adjusted: Holm's, over all factors and tasks of this measure.
         paper: The paper's direction, "" where it says nothing.
         verdict: "agrees", "disagrees", "undecided", or "no claim".
-        settings: DSA settings (ranks x delays) tested besides that are measurable at every level; 0
-            but for dynamics.
+        settings: DSA settings (ranks and shares of variance x delays) tested besides that are
+            measurable at every level; 0 but for dynamics.
         settings_up: Share of them in which the distance rises (p at most 0.05 in each).
         settings_down: Share of them in which it falls.
         null_first: The statistic over its null at the lowest value; NaN where there is none.

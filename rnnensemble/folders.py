@@ -20,7 +20,7 @@ except ImportError:  # not on Windows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = 4
+FORMAT = 5
 """Version of the layout of run folders, folders of distances and sweep folders."""
 
 

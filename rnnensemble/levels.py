@@ -35,6 +35,7 @@ class Distances(NamedTuple):
         null: Distances of each network to itself, `[M]`: on other trials for dynamics, renumbered
             for weights (where 0 shows that the search finds it).
         again: Distances measured a second time, on other trials, `[M, M]`; NaN where they were not.
+        across: Distances of the same pairs, either network on other trials than the other.
         ranks: How many coordinates a network's operator uses, `[M]`; 0 if the metric has none.
         trials: How many trials a measurement took; 0 where none are needed.
     """
@@ -45,6 +46,7 @@ class Distances(NamedTuple):
     reached: np.ndarray
     null: np.ndarray
     again: np.ndarray
+    across: np.ndarray
     ranks: np.ndarray
     trials: int
 
@@ -57,6 +59,11 @@ class Distances(NamedTuple):
     def reliability(self) -> float:
         """Agreement of both measurements of the repeated pairs (intraclass correlation)."""
         return float(reliability.of_repeated(self.matrix, self.again))
+
+    @property
+    def corrected(self) -> float:
+        """Mean distance without what trials add to it (`reliability.corrected`); NaN if unknown."""
+        return reliability.corrected(self.matrix, self.null, self.across)
 
 
 def share_of(null: np.ndarray, matrix: np.ndarray) -> float:
@@ -211,9 +218,7 @@ def batch_key(key: Key, number: int) -> Key:
     return key if number == 0 else jax.random.fold_in(key, number)
 
 
-@partial(
-    jax.jit, static_argnames=("network", "how", "mesh"), compiler_options=runtime.COMPILED_FAST
-)
+@partial(jax.jit, static_argnames=("network", "how", "mesh"))
 def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(params: Any, inputs: Any) -> Any:
         return how.begin(network.respond(params, inputs)[0])
@@ -222,9 +227,7 @@ def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
-@partial(
-    jax.jit, static_argnames=("network", "how", "mesh"), compiler_options=runtime.COMPILED_FAST
-)
+@partial(jax.jit, static_argnames=("network", "how", "mesh"))
 def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(item: tuple[Any, Any], inputs: Any) -> Any:
         params, running = item
@@ -234,7 +237,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("how", "mesh"), compiler_options=runtime.COMPILED_FAST)
+@partial(jax.jit, static_argnames=("how", "mesh"))
 def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
     numbers = sum(x.size / len(x) for x in jax.tree.leaves(running))
     tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)
@@ -312,7 +315,7 @@ def distances(
         progress: Called with the pairs done and the pairs in all.
     """
     count = subject.size
-    left, right = reliability.pairs_of_both(count, again=trials > 0)
+    left, right = reliability.pairs_of_both(count, again=trials > 0, across=trials > 0)
     found = compare_pairs(
         metric,
         jax.tree.map(lambda *x: np.concatenate(x), features, others),
@@ -321,7 +324,7 @@ def distances(
         seed=seed,
         progress=progress,
     )
-    matrix, null, again = reliability.split(distance_of(found), count)
+    matrix, null, again, across = reliability.split(distance_of(found), count)
 
     def evidence(name: str, otherwise: np.ndarray) -> np.ndarray:
         return reliability.split(getattr(found, name, otherwise), count)[0]
@@ -336,6 +339,7 @@ def distances(
         reached=evidence("reached", nothing + 1),
         null=null,
         again=again,
+        across=across,
         ranks=ranks,
         trials=trials,
     )

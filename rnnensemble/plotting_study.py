@@ -229,7 +229,7 @@ def settings_figure(
     axes.set_facecolor("0.75")  # where a setting does not fit the task
     image = axes.imshow(folds, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
     axes.scatter(*np.nonzero(found)[::-1], s=16, color="k", edgecolor="white", lw=0.6)
-    names = [f"{rank}, {d}" if rank >= 1 else f"{rank:.0%}, {d}" for rank, d in columns]
+    names = [f"{rank}, {d}" if rank >= 1 else f"{100 * rank:g}%, {d}" for rank, d in columns]
     axes.set_xticks(range(len(columns)), names, rotation=60, fontsize=7)
     axes.set_yticks(
         range(len(rows)), [f"{each.title}, {_words(each.task)}" for each in rows], fontsize=7.5

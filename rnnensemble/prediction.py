@@ -66,12 +66,15 @@ def prediction_errors(
         Errors; `.recommended()` names a rank and delays.
 
     Raises:
-        ValueError: If there are fewer than 2 trials or networks, or the data do not fit.
+        ValueError: If there are fewer than 2 trials or networks, the data do not fit, or the grid
+            has shares of variance.
     """
     dsa, networks = dsa or DSA(), as_networks(activity)
     trials, *others = networks[0].shape
     if trials < 2:
         raise ValueError(f"`activity` must have at least 2 trials to hold one out; got {trials}.")
+    if grid and grid.shares:
+        raise ValueError(f"`grid` must have no shares here, ranks alone; got {grid.shares}.")
     grid = (grid or DSAGrid()).within(dsa, (trials // 2, *others))
     require_comparable(at(dsa, min(grid.ranks), min(grid.delays)), [networks])
     mesh = runtime.network_mesh(devices)

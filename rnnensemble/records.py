@@ -114,6 +114,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         counts,
         each,
         again=matrix,
+        across=matrix,
         ranks=np.empty(converged, np.int32),
         trials=np.empty((), np.int64),  # type: ignore[arg-type]
     )
@@ -242,8 +243,9 @@ def summary_row(
     for name, found in levels.items():
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
     row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
-    row |= {"dsa_rank": float(dynamics.ranks.mean())}
+    row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
     row |= {"autocovariance_reliability": second.reliability}
+    row |= {"autocovariance_corrected": second.corrected}
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid

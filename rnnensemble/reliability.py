@@ -70,37 +70,77 @@ def measurable(share: np.ndarray, agreement: np.ndarray) -> np.ndarray:
     return (np.asarray(share) <= LARGEST_SHARE) & told_apart
 
 
-def pairs_of_both(count: int, *, again: bool) -> tuple[np.ndarray, np.ndarray]:
+def corrected(matrix: np.ndarray, null: np.ndarray, across: np.ndarray) -> float:
+    """Mean distance without what the noise of trials adds to it.
+
+        mean_ij d_ij  [ sum_P (c_ij^2 - (n_i^2 + n_j^2) / 2) / sum_P d_ij^2 ]^(1/2)
+
+    over all pairs in the mean and the repeated pairs P in the sums. c is the distance of i on one
+    draw of trials and j on the other: their noise is independent, and adds half of each one's
+    squared null n^2 to the square. (On one draw all networks see the same trials, whose noise
+    moves them alike by an amount that the nulls do not tell.) Unbiased in the square where the
+    square is that of a norm and no minimum is taken; 0 where the nulls explain everything.
+
+    Args:
+        matrix: Distances on one draw, `[M, M]`.
+        null: Of each network to itself on the other draw, `[M]`.
+        across: Of the repeated pairs, each on another draw, `[M, M]`.
+
+    Returns:
+        The corrected mean; NaN if nothing was measured across draws.
+    """
+    count = len(matrix)
+    first, second = repeated_pairs(count)
+    noise = (null[first].astype(float) ** 2 + null[second].astype(float) ** 2) / 2
+    square = np.sum(across[first, second].astype(float) ** 2 - noise)
+    whole = np.sum(matrix[first, second].astype(float) ** 2)
+    mean = matrix[np.triu_indices(count, 1)].mean()
+    return float(mean * np.sqrt(np.maximum(square, 0.0) / whole)) if whole > 0 else 0.0
+
+
+def pairs_of_both(
+    count: int, *, again: bool, across: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Indices of pairs among networks 0 ... M - 1 and their second measurements M ... 2 M - 1.
 
-    All pairs i < j, then each network with itself, then, if asked for, the repeated pairs.
+    All pairs i < j, then each network with itself, then, if asked for, the repeated pairs on the
+    second draw, and these with either network on another draw.
     """
     first, second = np.triu_indices(count, 1)
     own = np.arange(count)
     left, right = [first, own], [second, own + count]
+    one, other = repeated_pairs(count)
     if again:
-        for side, repeated in zip((left, right), repeated_pairs(count), strict=True):
-            side.append(repeated + count)
+        left.append(one + count)
+        right.append(other + count)
+    if across:
+        left.append(one)
+        right.append(other + count)
     return np.concatenate(left), np.concatenate(right)
 
 
-def split(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of `pairs_of_both` as a matrix, a null and a matrix with NaN where nothing is.
+def split(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of `pairs_of_both` as a matrix, a null and two matrices, NaN where nothing is.
 
     Args:
         values: `[..., pairs]`.
         count: Number of networks M.
 
     Returns:
-        `[..., M, M]`, `[..., M]` and `[..., M, M]`.
+        `[..., M, M]`, `[..., M]`, then repeated pairs and those across draws, `[..., M, M]`.
     """
     pairs = count * (count - 1) // 2
     matrix = as_matrices(values[..., :pairs], np.triu_indices(count, 1), 0, count)
     rest = values[..., pairs + count :].astype(np.float32)
     first, second = repeated_pairs(count)
-    repeated = slice(rest.shape[-1])  # all of them, or none
-    again = as_matrices(rest, (first[repeated], second[repeated]), np.nan, count)
-    return matrix, values[..., pairs : pairs + count], again
+
+    def part(rest: np.ndarray) -> np.ndarray:
+        """All repeated pairs, or none."""
+        some = slice(rest.shape[-1])
+        return as_matrices(rest, (first[some], second[some]), np.nan, count)
+
+    parts = part(rest[..., : len(first)]), part(rest[..., len(first) :])
+    return matrix, values[..., pairs : pairs + count], *parts
 
 
 def as_matrices(

@@ -25,7 +25,7 @@ WORK, LEAST_WORK = 2**22, 2**20
 
 
 COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
-"""Options for programs that analyses run on a CPU: what LLVM and XLA do otherwise takes longer and
+"""Options for programs that compare pairs on a CPU: what LLVM and XLA do otherwise takes longer and
 gains nothing there."""
 if jax.__version_info__ < (0, 11):
     COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way

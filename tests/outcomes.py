@@ -53,6 +53,7 @@ def distances(matrix, null):
         np.ones((count, count), np.int32),
         null,
         again=matrix,
+        across=matrix,
         ranks=np.full(count, 5),
         trials=64,
     )

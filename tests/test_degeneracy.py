@@ -74,6 +74,12 @@ def test_levels_equal_their_definitions(population):
     assert found.grid.matrices.shape == (2, 2, 3, 3)
     assert found.grid.nulls.shape == (2, 2, 3)
     assert found.analysis == QUICK
+    inputs = population.task.sample(evaluation_key(0, 0), found.dynamics.trials).inputs
+    params = jax.tree.map(lambda x: x[found.networks], population.params)
+    rates = jax.vmap(lambda p: population.network.respond(p, inputs)[0])(params)
+    expected = distance_matrix(QUICK.autocovariance, np.asarray(rates))
+    np.testing.assert_allclose(found.autocovariance.matrix, expected, atol=1e-3)
+    assert (found.autocovariance.lower_bound <= found.autocovariance.matrix + 1e-6).all()
 
 
 def test_a_tile_or_device_count_that_cannot_be_is_refused(population):

@@ -113,6 +113,11 @@ def test_trend_over_settings_counts_directions():
     assert found.trends[2, 1].change.value == pytest.approx(2, rel=0.3)
     assert found.trends[3, 1].direction == "none"
     assert (found.share_up, found.share_down) == (0.5, 0.0)
+    # a share of variance counts where it came to one rank that is none of the others
+    by_share = DSAGrid(ranks=(2,), delays=(1,), shares=(0.5,))
+    for ranks, settings in (((3, 3), [(2, 1), (0.5, 1)]), ((3, 4), [(2, 1)]), ((2, 2), [(2, 1)])):
+        each = [level(1.0)._replace(grid=by_share, ranks=np.array([2, rank])) for rank in ranks]
+        assert trend_over_settings([1, 2], each).measurable == settings
     other = level(1.0)._replace(grid=DSAGrid(ranks=(2,), delays=(1,)))
     with pytest.raises(ValueError, match="`found` must have one grid"):
         trend_over_settings([1, 2], [level(1.0), other])

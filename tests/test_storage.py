@@ -30,7 +30,7 @@ CONDITION = Condition(
     training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=2),
     analysis=Analysis(
         dsa=DSA(rank=2, starts=4),
-        grid=DSAGrid(ranks=(2, 3), delays=(1,)),
+        grid=DSAGrid(ranks=(2, 3), delays=(1,), shares=(0.9,)),
         pif=PIF(starts=1),
         dynamics_trials=4,
         fixed_trials=True,

@@ -16,13 +16,16 @@ from rnnensemble import (
     VanillaRNN,
     degeneracy,
     distance_matrix,
+    levels,
     measure_degeneracy,
     reliability,
+    runtime,
     tasks,
     train_population,
 )
+from rnnensemble.blocks import prepare_networks
 from rnnensemble.levels import Draw, batch_key, evaluation_key, subject_of
-from rnnensemble.metrics import operators
+from rnnensemble.metrics import Autocovariance, operators
 
 RNG = np.random.default_rng(0)
 SMALL = DSA(rank=3, starts=8)
@@ -157,6 +160,8 @@ def test_trials_are_doubled_until_the_null_is_small(population):
     np.testing.assert_array_equal(np.isfinite(found.dynamics.again), repeated)
     np.testing.assert_array_equal(np.isfinite(found.grid.again[0, 0]), repeated)
     assert np.isnan(found.weights.again).all()
+    np.testing.assert_array_equal(np.isfinite(found.dynamics.across), repeated)
+    assert np.isnan(found.weights.corrected)
     assert (found.dynamics.ranks == 3).all()
 
 
@@ -229,6 +234,63 @@ def test_sums_of_trials_that_go_where_the_first_hardly_went():
     expected = np.linalg.svd(both, compute_uv=False)
     np.testing.assert_allclose(found.scale[:3], expected[:3], rtol=1e-3)
     assert np.isfinite(dsa.operator_from(found)[0]).all()
+
+
+def euclidean(first, second):
+    return np.linalg.norm(first[:, None] - second[None], axis=-1)
+
+
+@pytest.mark.parametrize("shared", [0.0, 1.0])
+def test_corrected_distances_are_those_without_the_noise_of_trials(shared):
+    """Points of known distance and noise, which trials may share: on one draw it cancels then."""
+    points = RNG.normal(size=(40, 300))
+    common = RNG.normal(size=(2, 1, 300))
+    noise = shared * common + (1 - shared) * RNG.normal(size=(2, 40, 300))
+    one, other = points + noise
+    plain, null = euclidean(one, one), np.linalg.norm(one - other, axis=-1)
+    found = reliability.corrected(plain, null, euclidean(one, other))
+    pairs = np.triu_indices(40, 1)
+    truth = euclidean(points, points)[pairs].mean()
+    assert found == pytest.approx(truth, rel=0.02)
+    if not shared:
+        assert plain[pairs].mean() > 1.3 * truth
+
+
+def test_one_solution_measured_on_two_draws_is_corrected_to_nothing():
+    point = RNG.normal(size=300)
+    one, other = point + RNG.normal(size=(2, 12, 300))
+    null = np.linalg.norm(one - other, axis=-1)
+    found = reliability.corrected(euclidean(one, one), null, euclidean(one, other))
+    assert found < 0.2 * null.mean()
+    nothing = np.full((12, 12), np.nan)
+    assert np.isnan(reliability.corrected(euclidean(one, one), null, nothing))
+    assert reliability.corrected(np.zeros((12, 12)), np.zeros(12), nothing) == 0
+
+
+def test_correction_brings_few_trials_nearer_to_many():
+    """Noisy rotations of four networks: what few trials add to distances is mostly taken away."""
+    metric = Autocovariance(components=5)
+    turns = [np.linalg.qr(np.random.default_rng(k).normal(size=(5, 5)))[0] for k in range(4)]
+
+    def rates(trials):
+        x = RNG.normal(size=(4, trials, 5))
+        rows = []
+        for _ in range(30):
+            x = 0.9 * np.einsum("kbn,kmn->kbm", x, turns) + 0.3 * RNG.normal(size=x.shape)
+            rows.append(x)
+        return np.stack(rows, axis=2).astype(np.float32)
+
+    mesh = runtime.network_mesh()
+    subject = levels.Subject(np.zeros(4), None, mesh, None)
+
+    def measured(trials):
+        both = [prepare_networks(metric, [*rates(trials)], mesh=mesh) for _ in range(2)]
+        return levels.distances(metric, *both, subject=subject, seed=0, trials=trials)
+
+    few, many = measured(40), measured(2000)
+    assert few.mean.value > 1.03 * many.mean.value
+    assert abs(few.corrected - many.mean.value) < abs(few.mean.value - many.mean.value) / 2
+    assert many.corrected == pytest.approx(many.mean.value, rel=0.01)
 
 
 def test_repeated_pairs_hold_every_network_alike():

@@ -97,13 +97,13 @@ class Autocovariance(Metric):
 
     Products are divided by the number of all samples, for every lag: then
     ||Gamma(0)^{-1/2} Gamma(k) Gamma(0)^{-1/2}|| <= 1, the overlap of two networks is a convex
-    function of C for lags of 0 and one other, and padding with zeros changes no minimum.
+    function of C, and padding with zeros changes no minimum. (Neither holds for more lags.)
 
     Invariant to rotation, reflection, translation and scaling of the rates, to the order of units
     and to silent units. From 0 to sqrt(2) (`norm`). See docs/metrics/autocovariance.md.
 
     Attributes:
-        lags: Which k, in steps; the first must be 0.
+        lags: Which k, in steps: 0, and one other.
         components: Principal components that are aligned, at most.
         scale: `norm` or `variance`.
         starts: Starts of the alignment: half from eigenvectors, half random.
@@ -126,8 +126,11 @@ class Autocovariance(Metric):
         for name in ("components", "starts", "early_steps", "late_steps"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
-        if not self.lags or self.lags[0] != 0 or list(self.lags) != sorted(set(self.lags)):
-            raise ValueError(f"`lags` must be rising whole numbers from 0 on; got {self.lags}.")
+        object.__setattr__(self, "lags", tuple(self.lags))  # hashable, whatever it came as
+        if self.lags[:1] != (0,) or not all(isinstance(x, int) and x > 0 for x in self.lags[1:]):
+            raise ValueError(f"`lags` must be 0 and a whole number of steps; got {self.lags}.")
+        if len(self.lags) > 2:
+            raise ValueError(f"`lags` must be 0 and at most one other; got {self.lags}.")
         if self.scale not in SCALES:
             raise ValueError(f"`scale` must be one of {SCALES}; got {self.scale!r}.")
 
@@ -174,6 +177,7 @@ class Autocovariance(Metric):
     def finish(self, running: RunningProducts) -> Autocovariances:
         """What `prepare` returns, of all trials that were added."""
         whole = self.autocovariances(running)
+        whole = whole / jnp.maximum(jnp.max(jnp.abs(whole)), jnp.finfo(whole.dtype).tiny)
         sizes = {"norm": jnp.sqrt(jnp.sum(whole**2)), "variance": jnp.trace(whole[0])}
         size = jnp.maximum(sizes[self.scale], jnp.finfo(whole.dtype).tiny)
         axes = factorization.eigh(whole[0])[1][:, ::-1][:, : self.components]

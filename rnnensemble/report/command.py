@@ -28,7 +28,8 @@ KINDS = {
     "dynamics": "Networks by DSA distance (classical MDS). The panels of a row have one scale: "
     "compare their extents, not the places of dots in different panels.",
     "weights": "The same by PIF distance.",
-    "beside": "Feature learning and out-of-distribution loss with 95% intervals over networks.",
+    "beside": "Outputs, autocovariances, feature learning and out-of-distribution loss with 95% "
+    "intervals over networks; dotted: the same networks on other trials.",
 }
 """The figures of each factor and how to read them."""
 
@@ -136,7 +137,9 @@ def _pictures(sweep: Sweep, figures: "Mapping[str, Figure]") -> dict[str, list[P
         for name in tables.by_name(sweep)
     }
     if "dsa_settings" in figures:
-        caption = "How a trend of the DSA distance depends on rank and delays."
+        caption = (
+            "How a trend of the DSA distance depends on rank, or share of variance, and delays."
+        )
         png = _png(figures["dsa_settings"])
         found["DSA under other settings"] = [Picture("trends by DSA setting", caption, png)]
     return found

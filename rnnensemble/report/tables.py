@@ -49,6 +49,7 @@ def share(value: float) -> str:
 def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None) -> Table:
     """Factors by levels (those of degeneracy), over tasks, each with the paper's direction."""
     levels = levels_of(cells) if levels is None else levels
+    levels = [level for level in levels if any(cell.level == level for cell in cells)]
     rows = [
         (
             words(row[0].factor),
@@ -61,7 +62,7 @@ def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None)
 
 def findings_table(cells: Sequence[Finding], level: str) -> Table:
     """All factors and tasks of one measure."""
-    dynamics, null = level == "dynamics", level in ("dynamics", "behavior")
+    dynamics, null = level == "dynamics", level in ("dynamics", "autocovariance", "behavior")
     head = ["factor", "task", "direction", "paper", "verdict", "from, to", "statistic there"]
     head += ["ratio", "change", "tau", "p", "p adjusted"]
     head += ["same in DSA settings", "ratio to null: change"] if dynamics else []
@@ -153,6 +154,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         ("seeds of the evaluation", _distinct(c.analysis.seed for c in conditions)),
         ("DSA", _distinct(as_table(c.analysis.dsa) for c in conditions)),
         ("DSA, other settings", _distinct(as_table(c.analysis.grid) for c in conditions)),
+        ("autocovariance", _distinct(as_table(c.analysis.autocovariance) for c in conditions)),
         ("PIF", _distinct(as_table(c.analysis.pif) for c in conditions)),
         ("trials", _distinct(_trials(c) for c in conditions)),
         ("training and analysis", f"{sum(seconds):,.0f} s" if any(seconds) else ""),
