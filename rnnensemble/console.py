@@ -25,6 +25,7 @@ EXPLANATION = """\
 what the numbers mean: sigma_OOD is how much the networks' losses differ on trials they never
   trained on (twice the length; noisy inputs). The DSA distance compares their dynamics up to
   rotation and reflection, from 0 (the same) to 2; its null is what other trials alone do to it.
+  That of autocovariances weighs what states do by its variance, from 0 to 1.41.
   The PIF distance compares their recurrent weights up to a renumbering of units.
   Larger means more degenerate: more ways to solve the task. Compare only equal settings."""
 """What quickstart says last."""

@@ -10,7 +10,7 @@ from rnnensemble.axes import Array, Key
 from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
-from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.base import Metric, require_counts
 
 SCALES = ("norm", "variance")
 
@@ -123,9 +123,7 @@ class Autocovariance(Metric):
     late_steps: int = 40
 
     def __post_init__(self) -> None:
-        for name in ("components", "starts", "early_steps", "late_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        require_counts(self, "components", "starts", "early_steps", "late_steps")
         object.__setattr__(self, "lags", tuple(self.lags))  # hashable, whatever it came as
         if self.lags[:1] != (0,) or not all(isinstance(x, int) and x > 0 for x in self.lags[1:]):
             raise ValueError(f"`lags` must be 0 and a whole number of steps; got {self.lags}.")

@@ -61,6 +61,14 @@ class Metric(abc.ABC):
         """
 
 
+def require_counts(metric: Metric, *names: str) -> None:
+    """Raises ValueError unless these settings are at least 1, or None where they may be."""
+    for name in names:
+        value = getattr(metric, name)
+        if value is not None and value < 1:
+            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+
+
 def distance_of(compared: Any) -> Any:
     """The distances in what `compare` returned."""
     return compared.distance if hasattr(compared, "_fields") else compared

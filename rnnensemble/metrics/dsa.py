@@ -11,7 +11,7 @@ from optax.assignment import hungarian_algorithm
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
-from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import (
     Axes,
     Moments,
@@ -111,10 +111,7 @@ class DSA(Metric):
 
     def __post_init__(self) -> None:
         counts = ("rank", "n_delays", "delay_interval", "starts", "early_steps", "late_steps")
-        for name in (*counts, "components", "regression_rank"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {value}.")
+        require_counts(self, *counts, "components", "regression_rank")
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")
         if self.explained_variance is not None and not 0 < self.explained_variance <= 1:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import delay_embedding, driven_operator
 from rnnensemble.metrics.orthogonal import polar
 
@@ -79,9 +79,7 @@ class InputDSA(Metric):
     score: Literal["angular", "euclidean"] = "angular"
 
     def __post_init__(self) -> None:
-        for name in ("rank", "n_delays", "delay_interval"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        require_counts(self, "rank", "n_delays", "delay_interval")
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")
         if self.score not in ("angular", "euclidean"):

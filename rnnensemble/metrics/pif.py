@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
-from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.matching import (
     Problem,
     Vertex,
@@ -128,10 +128,7 @@ class PIF(Metric):
     def __post_init__(self) -> None:
         if self.parameters not in ("recurrent", "all"):
             raise ValueError(f"`parameters` must be 'recurrent' or 'all'; got {self.parameters!r}.")
-        for name in ("starts", "soft_steps", "steps"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1; got {getattr(self, name)}.")
+        require_counts(self, "starts", "soft_steps", "steps")
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
         if self.place not in ("host", "device", None):
