@@ -102,6 +102,16 @@ class Autocovariance(Metric):
     Invariant to rotation, reflection, translation and scaling of the rates, to the order of units
     and to silent units. From 0 to sqrt(2) (`norm`). See docs/metrics/autocovariance.md.
 
+    Source: ours; second-order statistics, aligned as DSA aligns operators (arXiv 2306.10168).
+
+    Example:
+        >>> import numpy as np
+        >>> from rnnensemble import distance_matrix
+        >>> activity = np.random.default_rng(0).normal(size=(2, 8, 20, 5))  # [K, B, T, N]
+        >>> activity[1] = 2 * activity[0, ..., ::-1] + 1  # the same, in other units
+        >>> bool(distance_matrix(Autocovariance(), activity)[0, 1] < 0.01)
+        True
+
     Attributes:
         lags: Which k, in steps: 0, and one other.
         components: Principal components that are aligned, at most.
