@@ -37,7 +37,8 @@ class Analysis:
         dynamics_trials: In-distribution trials that drive every network for DSA, at first.
         behavior_trials: Trials of each out-of-distribution variant, at first.
         null_share: Trials are doubled until the null (what trials alone do) is at most this share
-            of the mean distance, or of sigma_OOD.
+            of the mean distance (of DSA at its main setting, and of autocovariances), or of
+            sigma_OOD.
         most_trials: And no more than this.
         fixed_trials: Takes the first numbers, whatever the nulls.
         output_trials: Trials of each variant on which outputs are compared.
@@ -89,9 +90,6 @@ class Analysis:
     def enough_trials(self, first: int, share_at: Callable[[int], float]) -> int:
         """The number of trials at which the null is small enough, or the most that are allowed.
 
-        A null falls about with the root of the number of trials, so that several doublings are
-        taken at once where so many are missing.
-
         Args:
             first: The number to begin with.
             share_at: The null's share with a number of trials; they only grow.
@@ -101,9 +99,16 @@ class Analysis:
             share = share_at(trials)
             if not self.asks_for_more(trials, share):
                 break
-            missing = math.ceil(2 * math.log2(share / self.null_share))
-            trials *= 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
+            trials = self.more_trials(trials, share)
         return trials
+
+    def more_trials(self, trials: int, share: float) -> int:
+        """So many times doubled that the null, with so large a share now, is small enough then.
+
+        A null falls about with the root of the number of trials.
+        """
+        missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
+        return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""
@@ -307,7 +312,7 @@ def _dynamics(
     analysis: Analysis,
     progress: Callable[[str, int, int], None] | None,
 ) -> tuple[Distances, GridDistances, Distances]:
-    """The main setting, on as many trials as its null asks for, and the others on the same."""
+    """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance
     grid = analysis.grid_for(task, subject.network.width)
     ways = (dsa, GridOperators(dsa, grid), second)
@@ -342,11 +347,17 @@ def _dynamics(
             progress=_at_level(progress, level),
         )
 
+    def both(trials: int) -> tuple[Distances, Distances]:
+        return measured(trials), measured(trials, second, "autocovariances")
+
+    def largest(found: tuple[Distances, Distances]) -> float:
+        return max(each.null_share for each in found)
+
     trials = analysis.enough_trials(first, share)
-    found = measured(trials)
-    while analysis.asks_for_more(trials, found.null_share):  # all pairs say what some did not
-        trials *= 2
-        found = measured(trials)
+    found = both(trials)
+    while analysis.asks_for_more(trials, largest(found)):  # all pairs say what some did not
+        trials = analysis.more_trials(trials, largest(found))
+        found = both(trials)
     others = compare_grid(
         partial(made, place=1),
         dsa=dsa,
@@ -356,7 +367,7 @@ def _dynamics(
         seed=analysis.seed,
         progress=_at_level(progress, "dynamics, other settings"),
     )
-    return found, others, measured(trials, second, "autocovariances")
+    return found[0], others, found[1]
 
 
 def _weights(
