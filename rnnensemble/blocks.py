@@ -192,7 +192,7 @@ def compare_pairs(
             sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}
             padded = np.resize(rows, most)  # one shape, one program
             local = places[padded] - np.multiply(blocks, where.block)
-            found = _PROGRAMS[runtime.on_cpu(where.mesh)](
+            found = _compared(
                 (local, _pair_keys(seed, numbers[padded])),
                 len(rows),
                 tuple(sides[b] for b in blocks),
@@ -246,6 +246,7 @@ def _folded(key, pairs):  # noqa: ANN001, ANN202
     return jax.vmap(one)(pairs)
 
 
+@partial(runtime.compiled_fast, static_argnames=("metric", "mesh", "tile"))
 def _compared(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
     """Compares the first pairs (places of i and j, data of a key) of two blocks of networks."""
 
@@ -258,17 +259,6 @@ def _compared(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN2
         return metric.compare(jax.random.wrap_key_data(key), first, second)
 
     return mapping.map_first(one, pairs, sides, count=count, mesh=mesh, tile=tile)
-
-
-_PROGRAMS = {
-    on_cpu: jax.jit(
-        _compared,
-        static_argnames=("metric", "mesh", "tile"),
-        compiler_options=runtime.COMPILED_FAST if on_cpu else None,
-    )
-    for on_cpu in (True, False)
-}
-"""By whether CPU cores compare."""
 
 
 def _filled(results: Any, found: Any, rows: np.ndarray, total: int) -> Any:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import operator
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -262,9 +261,11 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
             for key in keys
         ]
         trials[name] = analysis.behavior_trials
-        if name != "in_distribution":
-            share = partial(_share_of_spread, both)
-            trials[name] = analysis.enough_trials(analysis.behavior_trials, share)
+        if name == "in_distribution":
+            losses[name] = both[0].losses(trials[name])
+            continue
+        share = partial(_share_of_spread, both)
+        trials[name] = analysis.enough_trials(analysis.behavior_trials, share)
         losses[name], again = (draw.losses(trials[name]) for draw in both)
         nulls[name] = _null_of_spread(losses[name], again)
         found = levels.responses(subject, variant, trials=analysis.output_trials, key=keys[0])
@@ -272,16 +273,8 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
         disagreements[name] = distance_matrix(
             Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
         )
-    outside = [name for name in variants if name != "in_distribution"]
-    sigmas = {name: intervals.spread(losses[name]) for name in outside}
-    return Behavior(
-        sigmas["temporal"],
-        sigmas,
-        {name: nulls[name] for name in outside},
-        losses,
-        {name: disagreements[name] for name in outside},
-        trials,
-    )
+    sigmas = {name: intervals.spread(losses[name]) for name in nulls}
+    return Behavior(sigmas["temporal"], sigmas, nulls, losses, disagreements, trials)
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:
@@ -295,15 +288,19 @@ def _share_of_spread(draws: list[levels.LossDraw], trials: int) -> float:
 
 
 class _Dynamics(NamedTuple):
-    """Sums over the trials of a network, for each of several ways to compare dynamics."""
+    """Sums over the trials of a network: of DSA, for each number of delays, and of the other way.
 
-    ways: tuple[Any, ...]
+    DSA at its main setting and the grid of others share theirs.
+    """
+
+    operators: GridOperators
+    other: Autocovariance
 
     def begin(self, data: Array) -> Any:
-        return tuple(way.begin(data) for way in self.ways)
+        return self.operators.begin(data), self.other.begin(data)
 
     def add(self, running: Any, data: Array) -> Any:
-        return tuple(way.add(sums, data) for way, sums in zip(self.ways, running, strict=True))
+        return self.operators.add(running[0], data), self.other.add(running[1], data)
 
 
 def _dynamics(
@@ -315,24 +312,35 @@ def _dynamics(
     """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance
     grid = analysis.grid_for(task, subject.network.width)
-    ways = (dsa, GridOperators(dsa, grid), second)
-    first = analysis.dynamics_trials
+    operators, first = GridOperators(dsa, grid.covering(dsa)), analysis.dynamics_trials
     draws = [
         levels.Draw(
-            subject, task, _Dynamics(ways), batch=first, key=evaluation_key(analysis.seed, draw)
+            subject,
+            task,
+            _Dynamics(operators, second),
+            batch=first,
+            key=evaluation_key(analysis.seed, draw),
         )
         for draw in (0, 1)
     ]
 
-    def made(way: Any, place: int) -> list[Any]:
-        """What a way makes of the sums at a place, of both draws."""
-        return [draw.finished(way, operator.itemgetter(place)) for draw in draws]
+    def sums_for(way: Any, running: Any) -> Any:
+        """The part of the sums that is a way's own."""
+        if way == second:
+            return running[1]
+        if way == dsa:
+            return running[0][operators.grid.delays.index(dsa.n_delays)]
+        return tuple(running[0][operators.grid.delays.index(d)] for d in grid.delays)
+
+    def made(way: Any) -> list[Any]:
+        """What a way makes of the sums of both draws."""
+        return [draw.finished(way, partial(sums_for, way)) for draw in draws]
 
     def prepared(trials: int, way: Any = dsa) -> list[Any]:
         """What one of the ways makes of so many trials of both draws."""
         for draw in draws:
             draw.extend(trials)
-        return made(way, ways.index(way))
+        return made(way)
 
     def share(trials: int) -> float:
         return levels.probed_share(dsa, *prepared(trials), subject=subject, seed=analysis.seed)
@@ -359,7 +367,7 @@ def _dynamics(
         trials = analysis.more_trials(trials, largest(found))
         found = both(trials)
     others = compare_grid(
-        partial(made, place=1),
+        made,
         dsa=dsa,
         grid=grid,
         mesh=subject.mesh,

@@ -64,6 +64,11 @@ class DSAGrid:
             dataclasses.replace(dsa, rank=min(self.ranks), n_delays=min(self.delays)).check(shape)
         return DSAGrid(ranks=tuple(ranks), delays=tuple(delays), shares=self.shares)
 
+    def covering(self, dsa: DSA) -> "DSAGrid":
+        """The grid with the rank and delays of `dsa` too."""
+        ranks, delays = ({*x, y} for x, y in ((self.ranks, dsa.rank), (self.delays, dsa.n_delays)))
+        return dataclasses.replace(self, ranks=tuple(sorted(ranks)), delays=tuple(sorted(delays)))
+
     @staticmethod
     def _allows(dsa: DSA, shape: tuple[int, ...], rank: int, delays: int) -> bool:
         try:

@@ -11,9 +11,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.lax import platform_dependent
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.platforms import by_platform
 
 
 def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,10 +21,10 @@ def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
     in_turn = jax.custom_batching.sequential_vmap(function)
 
     @wraps(function)
-    def by_platform(*args: Array) -> Any:
-        return platform_dependent(*args, cpu=in_turn, default=function)
+    def mapped(*args: Array) -> Any:
+        return by_platform(*args, cpu=in_turn, default=function)
 
-    return by_platform
+    return mapped
 
 
 @_one_by_one_on_cpu

@@ -20,7 +20,7 @@ except ImportError:  # not on Windows
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = 5
+FORMAT = 6
 """Version of the layout of run folders, folders of distances and sweep folders."""
 
 
@@ -104,18 +104,21 @@ def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
     with whole_folder(folder / "figures") as partial:
         partial.mkdir()
-        for name, figure in figures.items():
-            for suffix in ("png", "svg"):
-                figure.savefig(partial / f"{name}.{suffix}", dpi=150)
+        _save_figures(partial, figures, dpi=150)
 
 
 def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Writes each figure as PNG and SVG into the folder's `figures`."""
     if figures:
         (folder / "figures").mkdir()
+        _save_figures(folder / "figures", figures, dpi=200)
+
+
+def _save_figures(folder: Path, figures: "dict[str, Figure]", *, dpi: int) -> None:
     for name, figure in figures.items():
         for suffix in ("png", "svg"):
-            figure.savefig(folder / "figures" / f"{name}.{suffix}", dpi=200)
+            figure.savefig(folder / f"{name}.{suffix}", dpi=dpi)
+            figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

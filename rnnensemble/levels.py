@@ -37,6 +37,8 @@ class Distances(NamedTuple):
         again: Distances measured a second time, on other trials, `[M, M]`; NaN where they were not.
         across: Distances of the same pairs, either network on other trials than the other.
         ranks: How many coordinates a network's operator uses, `[M]`; 0 if the metric has none.
+        left_out: By how much what a network's components leave out may change its distances at
+            most, `[M, M]`; 0 where nothing is left out.
         trials: How many trials a measurement took; 0 where none are needed.
     """
 
@@ -48,6 +50,7 @@ class Distances(NamedTuple):
     again: np.ndarray
     across: np.ndarray
     ranks: np.ndarray
+    left_out: np.ndarray
     trials: int
 
     @property
@@ -138,7 +141,7 @@ class LossDraw:
         return (self.total / self.batches).astype(np.float32)
 
 
-@partial(jax.jit, static_argnames=("task", "batch"))
+@partial(runtime.compiled_fast, static_argnames=("task", "batch"))
 def _sampled(key, *, task, batch):  # noqa: ANN001, ANN202
     """Trials, apart from what they are for: tasks of one shape share the other programs."""
     return task.sample(key, batch)
@@ -237,7 +240,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
-@partial(jax.jit, static_argnames=("how", "mesh"))
+@partial(runtime.compiled_fast, static_argnames=("how", "mesh"))
 def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
     numbers = sum(x.size / len(x) for x in jax.tree.leaves(running))
     tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)
@@ -341,6 +344,7 @@ def distances(
         again=again,
         across=across,
         ranks=ranks,
+        left_out=evidence("left_out", nothing.astype(np.float32)),
         trials=trials,
     )
 

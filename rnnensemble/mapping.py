@@ -75,17 +75,16 @@ def map_first(
     chosen = jnp.minimum(device * rows * tile + place, slots - 1)
 
     items = jax.tree.map(lambda x: x[chosen], items)
-    found = jax.eval_shape(function, jax.tree.map(lambda x: x[0], items), shared)
-    blank = jax.tree.map(lambda x: jnp.zeros((slots, *x.shape), x.dtype), found)
-    results = map_active(
-        lambda _, item, shared: function(item, shared),
-        blank,
-        items,
-        active=place < rows * tile,
-        mesh=mesh,
-        tile=tile,
-        shared=shared,
-    )
+    one = jax.jit(function)  # traced once, for its shapes and in the loop
+
+    def one_device(items: Tree, active: Array, shared: Tree) -> Tree:
+        found = jax.eval_shape(one, jax.tree.map(lambda x: x[0], items), shared)
+        blank = jax.tree.map(lambda x: jnp.zeros((mine, *x.shape), x.dtype), found)
+        change = partial(_changed, lambda _, item, shared: one(item, shared), tile)
+        return change(blank, items, active, shared)
+
+    specs = SPREAD, SPREAD, WHOLE
+    results = _shard_map(one_device, mesh, *specs)(items, place < rows * tile, shared)
     device, place = jnp.divmod(jnp.arange(slots), jnp.maximum(rows * tile, 1))
     where = jnp.minimum(device * mine + place, slots - 1)
     return jax.tree.map(lambda x: x[where], results)
@@ -162,24 +161,30 @@ def map_active(
         The items, changed where active.
     """
 
-    def change_tile(shared: Tree, items: Tree, fixed: Tree, active: Array) -> Tree:
+    specs = SPREAD, SPREAD, SPREAD, WHOLE
+    change = partial(_changed, function, tile)
+    return _shard_map(change, mesh, *specs)(items, fixed, active, shared)
+
+
+def _changed(
+    function: Callable, tile: int, items: Tree, fixed: Tree, active: Array, shared: Tree
+) -> Tree:
+    """What `map_active` does on one device."""
+
+    def change_tile(items: Tree, fixed: Tree, active: Array) -> Tree:
         changed = jax.vmap(function, (0, 0, None))(items, fixed, shared)
         return jax.tree.map(partial(_select, active), changed, items)
 
-    def change_one(shared: Tree, items: Tree, fixed: Tree, active: Array) -> Tree:
+    def change_one(items: Tree, fixed: Tree, active: Array) -> Tree:
         del active
         return function(items, fixed, shared)
 
-    def one_tile(shared: Tree, args: tuple[Tree, Tree, Array]) -> Tree:
-        change = partial(change_one if tile == 1 else change_tile, shared)
+    def one_tile(args: tuple[Tree, Tree, Array]) -> Tree:
+        change = change_one if tile == 1 else change_tile
         return jax.lax.cond(jnp.any(args[2]), change, lambda items, *_: items, *args)
 
-    def one_device(items: Tree, fixed: Tree, active: Array, shared: Tree) -> Tree:
-        one, args = partial(one_tile, shared), (items, fixed, active)
-        return jax.lax.map(one, args) if tile == 1 else _in_rows(one, args, tile)
-
-    specs = SPREAD, SPREAD, SPREAD, WHOLE
-    return _shard_map(one_device, mesh, *specs)(items, fixed, active, shared)
+    args = items, fixed, active
+    return jax.lax.map(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
 
 
 def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:

@@ -116,6 +116,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         again=matrix,
         across=matrix,
         ranks=np.empty(converged, np.int32),
+        left_out=matrix,
         trials=np.empty((), np.int64),  # type: ignore[arg-type]
     )
     grid = analysis.grid_for(task, condition.network.width)
@@ -228,13 +229,13 @@ def summary_row(
 ) -> dict[str, Any]:
     """Settings that matter at a glance, the three levels with intervals, means of features."""
     row = settings_row(condition) | {"converged": len(degeneracy.networks)}
+    pairs = np.triu_indices(len(degeneracy.networks), 1)
     for name, sigma in degeneracy.behavior.sigmas.items():
         row |= _columns(f"sigma_{name}", sigma)
         row[f"sigma_{name}_null"] = degeneracy.behavior.nulls[name]
         row[f"sigma_{name}_trials"] = degeneracy.behavior.trials[name]
-        count = len(degeneracy.networks)
-        pairs = degeneracy.behavior.disagreements[name][np.triu_indices(count, 1)]
-        row[f"disagreement_{name}"] = float(pairs.mean())
+        differences = degeneracy.behavior.disagreements[name][pairs]
+        row[f"disagreement_{name}"] = float(differences.mean())
     topology = degeneracy.topology
     if topology is not None:
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
@@ -246,6 +247,7 @@ def summary_row(
     row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
     row |= {"autocovariance_reliability": second.reliability}
     row |= {"autocovariance_corrected": second.corrected}
+    row |= {"autocovariance_left_out": float(second.left_out[pairs].mean())}
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid

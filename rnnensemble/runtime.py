@@ -1,6 +1,7 @@
 """Devices, meshes and interrupts: the only file that knows them."""
 
 import contextlib
+import functools
 import gc
 import math
 import os
@@ -25,8 +26,8 @@ WORK, LEAST_WORK = 2**22, 2**20
 
 
 COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
-"""Options for programs that compare pairs on a CPU: what LLVM and XLA do otherwise takes longer and
-gains nothing there."""
+"""Options for programs on a CPU that spend their time in products and LAPACK, or hardly any: what
+LLVM and XLA do otherwise takes longer and gains nothing there."""
 if jax.__version_info__ < (0, 11):
     COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
 
@@ -156,6 +157,27 @@ def _host_devices() -> list[Any]:
         return jax.local_devices(backend="cpu")
     except RuntimeError:
         return []
+
+
+def compiled_fast(function: Callable, *, static_argnames: tuple[str, ...]) -> Callable:
+    """`jax.jit` with COMPILED_FAST where it runs on a CPU: on `mesh`, if it is called with one."""
+    forms = {
+        cpu: jax.jit(
+            function,
+            static_argnames=static_argnames,
+            compiler_options=COMPILED_FAST if cpu else None,
+        )
+        for cpu in (True, False)
+    }
+
+    @functools.wraps(function)
+    def call(*args: Any, mesh: Mesh | None = None, **options: Any) -> Any:
+        if mesh is None:
+            return forms[jax.default_backend() == "cpu"](*args, **options)
+        return forms[on_cpu(mesh)](*args, mesh=mesh, **options)
+
+    call.programs = lambda: sum(each._cache_size() for each in forms.values())  # type: ignore[attr-defined]
+    return call
 
 
 def on_cpu(mesh: Mesh) -> bool:

@@ -55,6 +55,7 @@ def distances(matrix, null):
         again=matrix,
         across=matrix,
         ranks=np.full(count, 5),
+        left_out=np.zeros((count, count)),
         trials=64,
     )
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from rnnensemble import tasks
-from rnnensemble.tasks import draws, flipflop
+from rnnensemble.tasks import draws, flipflop, path_integration
 from rnnensemble.tasks.lorenz96 import DEVIATION, MEAN
 
 ALL = [
@@ -388,7 +388,8 @@ def test_draws_are_those_of_jax(shape):
 @pytest.mark.parametrize("task", [t for t in ALL if t.name != "lorenz96"], ids=str)
 def test_accelerators_draw_the_same_trials(task, monkeypatch):
     here = draw(task)
-    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, default, **_: default(*args))
+    for module in (flipflop, path_integration):
+        monkeypatch.setattr(module, "by_platform", lambda *args, default, **_: default(*args))
     jax.clear_caches()
     there = draw(task)
     jax.clear_caches()

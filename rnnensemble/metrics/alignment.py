@@ -10,6 +10,7 @@ import numpy as np
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.ascent import Climber, Stage, begin, climb
+from rnnensemble.platforms import by_platform
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""
@@ -142,7 +143,7 @@ def align(
             (starts, stages[2].climbers),
         )
     )
-    at = jax.lax.platform_dependent(a, b, at, cpu=by_few, default=at_once)
+    at = by_platform(a, b, at, cpu=by_few, default=at_once)
     rotations = at.rotation
     distances = jax.vmap(lambda c: jnp.sqrt(jnp.sum((a - c @ b @ c.T) ** 2)))(rotations)
     winner = jnp.argmin(distances)

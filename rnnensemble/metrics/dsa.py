@@ -25,6 +25,7 @@ from rnnensemble.metrics.operators import (
     on_axes,
     one_step_operator,
 )
+from rnnensemble.platforms import by_platform
 
 
 class Matching(NamedTuple):
@@ -238,7 +239,7 @@ def eigenvalues(matrix: Array) -> Array:
         return jax.pure_callback(_host_eigenvalues, shape, matrix, vmap_method="broadcast_all")
 
     on_device = dict.fromkeys(factorization.with_eigenvalues(), factorization.eigenvalues)
-    return jax.lax.platform_dependent(matrix, **on_device, default=on_host)
+    return by_platform(matrix, **on_device, default=on_host)
 
 
 def _host_eigenvalues(matrix: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array
+from rnnensemble.platforms import by_platform
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 
@@ -85,7 +86,7 @@ def thin_product(rows: Array, weights: Array) -> Array:
     """
     if len(weights) > THIN:
         return exact_product(rows, weights)
-    return jax.lax.platform_dependent(rows, weights, cpu=_term_by_term, default=_reduced)
+    return by_platform(rows, weights, cpu=_term_by_term, default=_reduced)
 
 
 def _term_by_term(rows: Array, weights: Array) -> Array:
@@ -100,7 +101,7 @@ def _reduced(rows: Array, weights: Array) -> Array:
 
 def _tf32(left: Array, right: Array) -> Array:
     # an NVIDIA GPU rounds by itself: doing it before takes as long as the product (measured)
-    return jax.lax.platform_dependent(left, right, cuda=_high, default=tf32_of_rounded)
+    return by_platform(left, right, cuda=_high, default=tf32_of_rounded)
 
 
 def _high(left: Array, right: Array) -> Array:

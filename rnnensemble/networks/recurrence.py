@@ -32,6 +32,7 @@ from rnnensemble.networks.cell import (
     leaky,
     thin_product,
 )
+from rnnensemble.platforms import by_platform
 
 UNROLL = 10
 """Steps in a turn of the loops over time where launches count; a CPU gains nothing by it."""
@@ -77,12 +78,12 @@ def _by_platform(scheme: Scheme, kernel: Any, scan: Any) -> Any:
     """The kernel on NVIDIA GPUs, the scan elsewhere."""
     if scheme.method == "interpreted":
         return partial(kernel, interpret=True)
-    return partial(jax.lax.platform_dependent, cuda=kernel, default=scan)
+    return partial(by_platform, cuda=kernel, default=scan)
 
 
 def _looped(scan: Any) -> Any:
     """A scan, several steps in a turn but on a CPU."""
-    return partial(jax.lax.platform_dependent, cpu=scan, default=partial(scan, unroll=UNROLL))
+    return partial(by_platform, cpu=scan, default=partial(scan, unroll=UNROLL))
 
 
 def _scan_states(

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.platforms import by_platform
 from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_within
 
@@ -73,7 +74,7 @@ def last_nonzero(pulses: Array) -> Array:
     A loop over time takes half to a tenth as long as a running maximum on a CPU, and 100 times as
     many launches on a GPU (benchmarks/launches.py).
     """
-    return jax.lax.platform_dependent(pulses, cpu=_held, default=_latest)
+    return by_platform(pulses, cpu=_held, default=_latest)
 
 
 def _held(pulses: Array) -> Array:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble.axes import Array, Key
+from rnnensemble.platforms import by_platform
 from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least
 
@@ -109,9 +110,7 @@ def running_sum(steps: Array) -> Array:
         flat = steps.reshape(*steps.shape[:2], -1)
         return jnp.matmul(triangle, flat, precision="highest").reshape(steps.shape)
 
-    return jax.lax.platform_dependent(
-        steps, cpu=lambda steps: jnp.cumsum(steps, axis=1), default=product
-    )
+    return by_platform(steps, cpu=lambda steps: jnp.cumsum(steps, axis=1), default=product)
 
 
 def lengths(moves: Array) -> Array:
@@ -124,7 +123,7 @@ def lengths(moves: Array) -> Array:
     def by_norm(moves: Array) -> Array:
         return jnp.linalg.norm(moves, axis=-1, keepdims=True)
 
-    return jax.lax.platform_dependent(moves, cpu=by_norm, default=by_terms)
+    return by_platform(moves, cpu=by_norm, default=by_terms)
 
 
 def mirrored(position: Array, box: float) -> Array:
