@@ -33,6 +33,7 @@ from rnnensemble.learning.trainer import (
     judge,
     train_epoch,
 )
+from rnnensemble.platforms import by_platform
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = VanillaRNN(width=8)
@@ -345,6 +346,27 @@ def test_resume_refuses_other_settings(five):
     train(checkpoint=kept.append, checkpoint_seconds=0.0)
     with pytest.raises(ValueError, match="`resume` must have the same seed"):
         train(seed=1, resume=kept[0])
+
+
+def test_programs_on_cores_trace_their_form_once():
+    """The form for CPUs alone, and of a comparison one trace for its shapes and for the loop."""
+    traced = []
+
+    def form(name):
+        return lambda x: traced.append(name) or x + 1.0
+
+    def one(x, _):
+        return by_platform(x, cpu=form("cpu"), cuda=form("cuda"), default=form("other"))
+
+    def first(mesh):
+        return mapping.map_first(one, jnp.arange(4.0), count=3, mesh=mesh, tile=2)[:3]
+
+    mesh = runtime.network_mesh(2)
+    np.testing.assert_array_equal(first(mesh), [1.0, 2.0, 3.0])
+    assert traced == ["cpu"]
+    traced.clear()
+    np.testing.assert_array_equal(jax.jit(lambda x: one(x, ()))(jnp.arange(2.0)), [1.0, 2.0])
+    assert set(traced) == {"cpu", "cuda", "other"}  # it might be compiled for any
 
 
 def test_map_items_takes_any_count():

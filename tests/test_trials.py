@@ -1,5 +1,6 @@
 """Enough trials: sums over batches, doubling until the null is small, reliability."""
 
+import math
 from functools import partial
 
 import jax
@@ -140,6 +141,24 @@ def test_batches_are_drawn_once_each(population):
         same_operator(found.matrix[k], SMALL.prepare(rates).matrix, 1e-3)
 
 
+def test_doublings_are_as_many_as_a_root_law_asks_for():
+    analysis = Analysis(dynamics_trials=64, most_trials=4096)
+    shares = {64: 0.5, 2048: 0.09}  # (0.5 / 0.1)^2 = 25 times as many, so five doublings
+    assert analysis.enough_trials(64, shares.__getitem__) == 2048
+    assert analysis.enough_trials(64, lambda trials: 0.099) == 64
+    assert analysis.enough_trials(64, lambda trials: math.nan) == 64
+    assert analysis.enough_trials(64, lambda trials: math.inf) == 4096
+    assert analysis.more_trials(1024, 0.11) == 2048
+
+
+def test_dsa_and_its_grid_take_the_same_sums(population):
+    """A setting of the grid that is the main one has its distances."""
+    exact = DSA(rank=3, score="wasserstein")
+    found = measure_degeneracy(population, analysis=Analysis(**{**vars(ANALYSIS), "dsa": exact}))
+    place = ANALYSIS.grid.ranks.index(3), 0
+    np.testing.assert_allclose(found.grid.matrices[place], found.dynamics.matrix, atol=1e-5)
+
+
 def test_trials_are_doubled_until_the_null_is_small(population):
     found = measure_degeneracy(population, analysis=ANALYSIS)
     fixed = measure_degeneracy(
@@ -149,7 +168,9 @@ def test_trials_are_doubled_until_the_null_is_small(population):
     assert fixed.dynamics.trials == 8
     assert fixed.behavior.trials == {"in_distribution": 16, "temporal": 16, "noise": 16}
     assert found.dynamics.trials in (16, 32, 64)
-    assert found.dynamics.trials == 64 or found.dynamics.null_share <= 0.1
+    reached = max(found.dynamics.null_share, found.autocovariance.null_share)
+    assert found.dynamics.trials == 64 or reached <= 0.1
+    assert found.autocovariance.trials == found.dynamics.trials
     assert found.dynamics.null_share < fixed.dynamics.null_share
     for name in ("temporal", "noise"):
         share = found.behavior.nulls[name] / found.behavior.sigmas[name].value
