@@ -113,6 +113,7 @@ class Analysis:
         """Raises ValueError unless the settings fit a task and a number of units."""
         self.dsa.check(self._shape(task, width))
         self.autocovariance.check(self._shape(task, width))
+        self.grid_for(task, width)
 
     def grid_for(self, task: Task, width: int) -> DSAGrid:
         """The part of the grid that a task and a number of units allow."""

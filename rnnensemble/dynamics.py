@@ -56,8 +56,14 @@ class DSAGrid:
         """The part of the grid that rates of this shape, `(B, T, N)`, allow.
 
         Raises:
-            ValueError: If they allow none of it.
+            ValueError: If they allow none of it, or shares of variance meet a `dsa` that cuts each
+                network's coordinates itself.
         """
+        if self.shares and (dsa.explained_variance or dsa.threshold) is not None:
+            raise ValueError(
+                "`shares` give all networks one rank; `explained_variance` and `threshold`, which "
+                "give each its own, must be None."
+            )
         delays = [d for d in self.delays if self._allows(dsa, shape, min(self.ranks), d)]
         ranks = [r for r in self.ranks if all(self._allows(dsa, shape, r, d) for d in delays)]
         if not delays:

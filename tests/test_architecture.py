@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "rnnensemble"
 FLOORS = [
-    {"axes", "runtime"},
+    {"axes", "runtime", "platforms"},
     {"factorization"},
     {"tasks", "networks", "metrics", "mapping", "intervals", "information", "inverse"}
     | {"attractors", "reliability"},

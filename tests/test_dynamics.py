@@ -84,6 +84,9 @@ def test_a_share_of_variance_is_one_rank_for_all_networks():
     for shares in ((0.0,), (1.0,), (0.5, 0.5)):
         with pytest.raises(ValueError, match="`shares` must be different numbers within"):
             DSAGrid(shares=shares)
+    for cut in ({"explained_variance": 0.9}, {"threshold": 0.0}):
+        with pytest.raises(ValueError, match="`shares` give all networks one rank"):
+            dsa_grid(np.ones((2, 4, 30, 5)), grid=DSAGrid(shares=(0.9,)), dsa=DSA(rank=3, **cut))
 
 
 def test_grid_keeps_what_the_data_allow():

@@ -141,16 +141,6 @@ def test_batches_are_drawn_once_each(population):
         same_operator(found.matrix[k], SMALL.prepare(rates).matrix, 1e-3)
 
 
-def test_doublings_are_as_many_as_a_root_law_asks_for():
-    analysis = Analysis(dynamics_trials=64, most_trials=4096)
-    shares = {64: 0.5, 2048: 0.09}  # (0.5 / 0.1)^2 = 25 times as many, so five doublings
-    assert analysis.enough_trials(64, shares.__getitem__) == 2048
-    assert analysis.enough_trials(64, lambda trials: 0.099) == 64
-    assert analysis.enough_trials(64, lambda trials: math.nan) == 64
-    assert analysis.enough_trials(64, lambda trials: math.inf) == 4096
-    assert analysis.more_trials(1024, 0.11) == 2048
-
-
 def test_dsa_and_its_grid_take_the_same_sums(population):
     """A setting of the grid that is the main one has its distances."""
     exact = DSA(rank=3, score="wasserstein")
@@ -194,6 +184,8 @@ def test_trials_are_doubled_until_the_null_is_small(population):
         ([0.2, 0.11, 0.09], 512),
         ([5.0, 5.0], 4096),
         ([0.1], 64),
+        ([math.nan], 64),
+        ([math.inf], 4096),
     ],
 )
 def test_enough_trials_by_the_shares_that_are_seen(shares, expected):
