@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rnnensemble as rnne
+from rnnensemble import reliability
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -26,6 +28,7 @@ def test_documents_show_the_results():
     import dsa_settings
     import intrinsic_dimension
     import launches_report
+    import metric_trials
     import precision
     import report
 
@@ -50,6 +53,42 @@ def test_documents_show_the_results():
     assert dsa_settings.measured_document(settings) in page
     default = rnne.DSA()
     assert settings["default"] == [default.rank, default.n_delays]
+    drawn = json.loads((RESULTS / "metric_trials.json").read_text())
+    pages = {name: metric_trials.document(drawn, name) for name in metric_trials.METRICS}
+    for name, shown in (pages | {"pif": metric_trials.weights_document(drawn)}).items():
+        assert shown in (ROOT / "docs" / "metrics" / f"{name}.md").read_text()
+
+
+def test_share_of_trials_is_the_noise_over_the_mean():
+    import metric_trials
+
+    rng = np.random.default_rng(0)
+    solutions = rng.uniform(1, 3, size=2000)
+    found = solutions + 0.2 * rng.normal(size=(4, 2000))
+    row = metric_trials.of_draws(found + 0.1, solutions)
+    assert row["mean"] == pytest.approx(2.1, abs=0.05)
+    assert row["share"] == pytest.approx(0.2 / 2.1, rel=0.05)
+    assert row["bias"] == pytest.approx(0.05, abs=0.01)
+    assert row["reliability"] == pytest.approx(1 / 3 / (1 / 3 + 0.04), abs=0.02)
+    two = metric_trials.of_draws(found[:2], solutions)
+    difference = np.sqrt(np.mean((found[0] - found[1]) ** 2) / 2)
+    assert two["share"] == pytest.approx(difference / found[:2].mean())
+    assert two["reliability"] == pytest.approx(reliability.intraclass_correlation(*found[:2]))
+
+
+def test_trials_are_enough_where_all_more_are():
+    import metric_trials
+
+    def rows(*each):
+        return {4**k: {"share": share, "bias": bias} for k, (share, bias) in enumerate(each, 1)}
+
+    assert metric_trials.needed(rows((0.3, 0.01), (0.1, -0.05), (0.02, 0.0))) == 16
+    assert metric_trials.needed(rows((0.05, 0.01), (0.2, 0.0), (0.02, 0.0))) == 64
+    assert metric_trials.needed(rows((0.05, 0.0), (0.05, 0.0), (0.05, -0.06))) is None
+    drawn = list(metric_trials.draws(np.arange(60).reshape(2, 30, 1, 1), 4))
+    assert len(drawn) == 7
+    assert len(np.unique(drawn)) == 7 * 2 * 4
+    assert len(list(metric_trials.draws(np.zeros((2, 90, 1, 1)), 4))) == metric_trials.DRAWS
 
 
 PROGRAM = """HloModule jit_epoch, is_scheduled=true
