@@ -188,3 +188,22 @@ def test_held_out_trials_show_overfitting():
     a, b = RNG.normal(size=(2, 8, 5, 15))
     assert distance(EXACT, a, b) < 0.7
     assert distance(LinearPredictivity(ridge=0.0, held_out=True), a, b) > 1
+
+
+# What the number of samples must not decide.
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [SVCCA(explained_variance=1.0), LinearPredictivity(ridge=0.0), CKA(), Procrustes()],
+    ids=lambda m: m.name,
+)
+def test_the_same_trials_many_times_over_are_the_same(metric):
+    """Small directions are no rounding because there are many samples of them."""
+    sizes = np.logspace(0, -3.5, 6)
+    first, second = (RNG.normal(size=(4, 25, 6)) * sizes for _ in range(2))
+    second[..., 3:] = first[..., 3:]
+    few = distance(metric, first, second)
+    many = distance(metric, np.tile(first, (200, 1, 1)), np.tile(second, (200, 1, 1)))
+    assert many == pytest.approx(few, rel=2e-3, abs=1e-6)
+    assert few > 0.01

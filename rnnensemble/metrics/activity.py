@@ -7,6 +7,10 @@ import jax.numpy as jnp
 from rnnensemble import factorization
 from rnnensemble.axes import Array
 
+ROUNDING = 64
+"""Directions whose singular value is below so many roundings of the largest one are rounding. The
+number does not depend on that of the samples: factorizations are that exact."""
+
 
 def samples(activity: Array) -> Array:
     """The (trial, step) samples of rates `[B, T, N]` as rows, trial by trial: `[B T, N]`."""
@@ -35,6 +39,11 @@ def principal_components(rows: Array) -> tuple[Array, Array, Array]:
     q, triangle = factorization.qr(rows)
     basis, scale, axes = factorization.svd(triangle)
     return q @ basis, scale, axes
+
+
+def above_rounding(scale: Array) -> Array:
+    """Which singular values, from the largest down, are more than its rounding; none of zeros."""
+    return scale > ROUNDING * jnp.finfo(scale.dtype).eps * scale[0]
 
 
 def require_activity(shape: Any) -> tuple[int, int, int]:

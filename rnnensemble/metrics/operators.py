@@ -6,12 +6,15 @@ import jax.numpy as jnp
 
 from rnnensemble import factorization
 from rnnensemble.axes import Array
-from rnnensemble.metrics.activity import centered, principal_components, samples
+from rnnensemble.metrics.activity import (
+    above_rounding,
+    centered,
+    principal_components,
+    samples,
+)
 
 COORDINATES = 64
 """Sums over trials are taken in at least so many coordinates of an embedding, or in all it has."""
-ROUNDING = 64 * float(jnp.finfo(jnp.float32).eps)
-"""Coordinates whose singular value is a smaller share of the largest one are rounding."""
 
 
 class Sums(NamedTuple):
@@ -103,7 +106,7 @@ def begin(embedded: Array, rank: int) -> Sums:
     _, scale, directions = factorization.svd(triangle)
     size = min(len(scale), max(COORDINATES, 4 * rank))
     scale, directions = scale[:size], directions[:size]
-    there = scale > ROUNDING * scale[0]
+    there = above_rounding(scale)
     scale = jnp.where(there, scale, 0.0)
     basis = directions.T * jnp.where(there, 1 / jnp.where(there, scale, 1.0), 0.0)
     nothing = jnp.zeros((size, size), rows.dtype)
@@ -142,7 +145,7 @@ def finished(sums: Sums, rank: int) -> Moments:
     largest = jnp.take_along_axis(turn, jnp.argmax(jnp.abs(turn), axis=1)[:, None], axis=1)
     turn = turn * jnp.where(largest < 0, -1.0, 1.0)  # signs are those of the first trials' own
     scale, turn = scale[:rank], turn[:rank].T
-    kept = scale > ROUNDING * scale[0]
+    kept = above_rounding(scale)
     scale = jnp.where(kept, scale, 0.0)
     change = sums.scale[:, None] * turn * jnp.where(kept, 1 / jnp.where(kept, scale, 1.0), 0.0)
     gram, cross = (change.T @ x @ change for x in (sums.gram, sums.cross))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from rnnensemble import factorization
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.activity import (
+    above_rounding,
     principal_components,
     require_activity,
     require_more_samples_than_units,
@@ -94,7 +95,7 @@ class LinearPredictivity(Metric):
         mean = fitted.mean(axis=0, keepdims=True)
         basis, scale, axes = principal_components(fitted - mean)
         size = jnp.linalg.norm(scale)
-        gain = ridge_gain(scale / size, self.ridge / activity.shape[-1], max(fitted.shape))
+        gain = ridge_gain(scale / size, self.ridge / activity.shape[-1])
         held_out = (samples(activity[1::2]) - mean) @ axes.T / size if self.held_out else None
         return Regressor(basis, scale / size, gain, held_out)
 
@@ -109,9 +110,9 @@ class LinearPredictivity(Metric):
         return jnp.sum((target - source @ fit) ** 2) / jnp.sum(target**2)
 
 
-def ridge_gain(scale: Array, rho: float, size: int) -> Array:
+def ridge_gain(scale: Array, rho: float) -> Array:
     """s / (s^2 + rho) for singular values s with sum s^2 = 1; 0 within rounding error of s = 0."""
-    nonzero = scale > size * jnp.finfo(scale.dtype).eps * scale[0]
+    nonzero = above_rounding(scale)
     safe = jnp.where(nonzero, scale, 1.0)
     return jnp.where(nonzero, safe / (safe**2 + rho), 0.0)
 
@@ -128,8 +129,7 @@ def outside_readout(activity: Array, readout_weights: Array) -> Array:
     """
     activity, readout_weights = jnp.asarray(activity), jnp.asarray(readout_weights)
     _, scale, seen = factorization.svd(readout_weights)
-    floor = max(readout_weights.shape) * jnp.finfo(scale.dtype).eps * scale[0]
-    seen = jnp.where((scale > floor)[:, None], seen, 0.0)
+    seen = jnp.where(above_rounding(scale)[:, None], seen, 0.0)
     return activity - (activity @ seen.T) @ seen
 
 

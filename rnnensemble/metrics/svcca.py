@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnnensemble.axes import Array, Key
 from rnnensemble.metrics.activity import (
+    above_rounding,
     centered,
     principal_components,
     require_activity,
@@ -68,10 +69,10 @@ class SVCCA(Metric):
         """The kept subspace of rates `[B, T, N]`."""
         rows = centered(samples(data))
         basis, scale, _ = principal_components(rows)
-        kept = self.kept(scale, max(rows.shape))
+        kept = self.kept(scale)
         return Subspace(basis * kept[None, :], kept)
 
-    def kept(self, scale: Array, size: int) -> Array:
+    def kept(self, scale: Array) -> Array:
         """Which singular values are kept, `[N]`, zeros and ones.
 
         Direction k is needed while those before it leave more than the share 1 -
@@ -80,8 +81,7 @@ class SVCCA(Metric):
         """
         left = jnp.cumsum(scale[::-1] ** 2)[::-1]
         needed = left > (1 - self.explained_variance) * left[0]
-        nonzero = scale > size * jnp.finfo(scale.dtype).eps * scale[0]
-        return (needed & nonzero).astype(scale.dtype)
+        return (needed & above_rounding(scale)).astype(scale.dtype)
 
     def compare(self, key: Key, first: Subspace, second: Subspace) -> Array:
         correlations = nuclear_norm(first.basis.T @ second.basis, bound=1.0)
