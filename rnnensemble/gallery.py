@@ -1,12 +1,14 @@
 """All figures of a run."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
-from rnnensemble import plotting
+from rnnensemble import plotting, runtime
 from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.learning.recipe import shared
 from rnnensemble.levels import evaluation_key
 from rnnensemble.population import Population
 
@@ -17,13 +19,20 @@ EXAMPLES = 3
 """Trials shown."""
 
 
+@partial(runtime.compiled_fast, static_argnames=("task", "network"))
+def _examples(key, params, *, task, network):  # noqa: ANN001, ANN202
+    """Trials, and the outputs of a network on them."""
+    trials = task.sample(key, EXAMPLES)
+    return trials, network.respond(params, trials.inputs)[1]
+
+
 def run_figures(population: Population, degeneracy: Degeneracy) -> "dict[str, Figure]":
     """Every figure of an analysed run, by name."""
-    task, network = population.task, population.network
-    shown = int(degeneracy.networks[0])
-    trials = task.sample(evaluation_key(degeneracy.analysis.seed, 0), EXAMPLES)
+    task, shown = population.task, int(degeneracy.networks[0])
     params = jax.tree.map(lambda x: x[shown], population.params)
-    outputs = np.asarray(network.respond(params, trials.inputs)[1])
+    key = evaluation_key(degeneracy.analysis.seed, 0)
+    found = _examples(key, params, task=task, network=shared(population.network))
+    trials, outputs = jax.tree.map(np.asarray, found)
     levels = {
         "dynamics": (degeneracy.dynamics, "DSA", f"DSA, {degeneracy.analysis.dsa.score}"),
         "weights": (degeneracy.weights, "PIF", "PIF"),
