@@ -17,9 +17,10 @@ import jax
 import numpy as np
 from documents import replace_part, table
 from matplotlib.figure import Figure
+from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import conditions, plotting, prediction, reliability, runtime
+from rnnensemble import plotting, prediction, reliability, runtime
 from rnnensemble.levels import evaluation_key
 
 ROOT = Path(__file__).parent.parent
@@ -37,16 +38,8 @@ ANALYSIS = rnne.Analysis(
 
 def measure(name: str) -> tuple[prediction.Prediction, rnne.Degeneracy]:
     """Held-out errors and distances of the networks of one preset."""
-    condition = conditions.from_toml((ROOT / "experiments" / f"{name}.toml").read_text())
-    population = rnne.train_population(
-        condition.task,
-        network=dataclasses.replace(condition.network, width=WIDTH),
-        training=condition.training,
-        size=SIZE,
-        seed=SEED,
-    )
-    print(name, population.summary(), flush=True)
-    inputs = condition.task.sample(evaluation_key(SEED, 0), TRIALS).inputs
+    population = trained(name, width=WIDTH, size=SIZE, seed=SEED)
+    inputs = population.task.sample(evaluation_key(SEED, 0), TRIALS).inputs
     respond = jax.jit(population.network.respond)
     networks = np.flatnonzero(population.converged)
     each = [jax.tree.map(lambda x, k=k: x[k], population.params) for k in networks]

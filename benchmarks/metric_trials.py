@@ -9,7 +9,6 @@ corresponds. So the same pairs are measured on several disjoint draws of trials,
 networks, and on all trials together. PIF sees no trials; its null is the renumbered network.
 """
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterator
@@ -19,9 +18,10 @@ from typing import Any
 
 import numpy as np
 from documents import replace_part, table
+from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import conditions, levels, reliability, runtime
+from rnnensemble import levels, reliability, runtime
 from rnnensemble.metrics import CKA, PIF, RSA, SVCCA, LinearPredictivity, Metric, Procrustes
 from rnnensemble.metrics.pif import AXES
 
@@ -131,20 +131,12 @@ def of_weights(metric: PIF, parameters: dict[str, np.ndarray]) -> dict[str, floa
 
 def measure(name: str) -> dict:
     """All metrics of the networks of one preset."""
-    condition = conditions.from_toml((ROOT / "experiments" / f"{name}.toml").read_text())
-    population = rnne.train_population(
-        condition.task,
-        network=dataclasses.replace(condition.network, width=WIDTH),
-        training=condition.training,
-        size=SIZE,
-        seed=SEED,
-    )
-    print(name, population.summary(), flush=True)
+    population = trained(name, width=WIDTH, size=SIZE, seed=SEED)
     subject = levels.subject_of(population, np.flatnonzero(population.converged), 1, None)
     effective = population.network.effective(subject.params)
     parameters = {name: np.asarray(getattr(effective, name)) for name in AXES}
     key = levels.evaluation_key(SEED, 0)
-    activity = levels.responses(subject, condition.task, trials=MOST, key=key)["activity"]
+    activity = levels.responses(subject, population.task, trials=MOST, key=key)["activity"]
     found: dict = {"networks": subject.size, "steps": activity.shape[2]}
     found["pif"] = {name: of_weights(metric, parameters) for name, metric in WEIGHTS.items()}
     for page, variants in METRICS.items():

@@ -104,7 +104,8 @@ class Analysis:
     def more_trials(self, trials: int, share: float) -> int:
         """So many times doubled that the null, with so large a share now, is small enough then.
 
-        A null falls about with the root of the number of trials.
+        A null falls about with the root of the number of trials. (A share is infinite where
+        networks do not differ at all.)
         """
         missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
         return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
@@ -343,8 +344,9 @@ def _dynamics(
             draw.extend(trials)
         return made(way)
 
-    def share(trials: int) -> float:
-        return levels.probed_share(dsa, *prepared(trials), subject=subject, seed=analysis.seed)
+    def share(trials: int, way: Any = dsa) -> float:
+        found = prepared(trials, way)
+        return levels.probed_share(way, *found, subject=subject, seed=analysis.seed)
 
     def measured(trials: int, way: Any = dsa, level: str = "dynamics") -> Distances:
         return levels.distances(
@@ -363,6 +365,7 @@ def _dynamics(
         return max(each.null_share for each in found)
 
     trials = analysis.enough_trials(first, share)
+    trials = analysis.enough_trials(trials, partial(share, way=second))
     found = both(trials)
     while analysis.asks_for_more(trials, largest(found)):  # all pairs say what some did not
         trials = analysis.more_trials(trials, largest(found))
