@@ -18,6 +18,7 @@ from rnnensemble.readings import (
     above_its_share,
     asked_for,
     change_per,
+    is_measurable,
     is_scaled,
     positions,
     read,
@@ -72,6 +73,8 @@ class Finding:
         p_value: Two-sided, by permutation of networks.
         p_adjusted: Holm's, over all factors and tasks of this measure.
         paper: The paper's direction, "" where it says nothing.
+        unmeasurable: Labels of the values at which the measure is trials rather than solutions:
+            with any, there is no direction, and nothing is decided.
         verdict: "agrees", "disagrees", "undecided", or "no claim".
         settings: DSA settings (ranks and shares of variance x delays) tested besides that are
             measurable at every level; 0 but for dynamics.
@@ -99,6 +102,7 @@ class Finding:
     p_value: float = np.nan
     p_adjusted: float = np.nan
     paper: str = ""
+    unmeasurable: tuple[str, ...] = ()
     verdict: str = UNDECIDED
     settings: int = 0
     settings_up: float = np.nan
@@ -185,6 +189,7 @@ def _cell(
         converged=tuple(f"{len(each.data)}/{each.degeneracy.size}" for each in used),
         per=change_per(factor),
         paper=PAPER.get(factor.name, {}).get(measure.name, ""),
+        unmeasurable=tuple(x.level.label for x in used if not is_measurable(x, measure)),
         note=_note(factor, measure, readings),
     )
     if len(used) < 2:
@@ -211,6 +216,8 @@ def _note(factor: Factor, measure: Measure, readings: Sequence[Reading | Gap]) -
     notes = ["divided by N^2"] if is_scaled(factor.name, measure.name) else []
     noisy = [x.level.label for x in usable(readings) if above_its_share(x)]
     notes += [f"null above its share at {', '.join(noisy)}"] if noisy else []
+    trials = [x.level.label for x in usable(readings) if not is_measurable(x, measure)]
+    notes += [f"not measurable at {', '.join(trials)}"] if trials else []
     return "; ".join(notes + ([f"without {', '.join(gaps)}"] if gaps else []))
 
 
@@ -256,6 +263,7 @@ def _adjusted(cells: list[Finding]) -> list[Finding]:
 
 def _judged(cell: Finding, p_adjusted: float) -> Finding:
     significant = p_adjusted <= SIGNIFICANT and cell.change.value != 1  # NaN is not
+    significant = significant and not cell.unmeasurable
     direction = (UP if cell.change.value > 1 else DOWN) if significant else NONE
     verdict = UNDECIDED if direction == NONE else AGREES if direction == cell.paper else DISAGREES
     verdict = verdict if cell.paper else NO_CLAIM

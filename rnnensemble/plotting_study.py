@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from rnnensemble.dynamics import SettingsTrend
 from rnnensemble.factors import Factor, Outcome
+from rnnensemble.findings import SIGNIFICANT, Findings
 from rnnensemble.plotting import COLORS, mds
 from rnnensemble.readings import MEASURES, Gap, Measure, Reading, is_scaled, positions, read, usable
 
@@ -196,48 +196,57 @@ def _draw_row(row: np.ndarray, readings: Sequence[Reading | Gap], *, color: str)
 
 
 def settings_figure(
-    settings: Mapping[tuple[str, str], SettingsTrend],
-    factors: Sequence[Factor],
-    outcomes: Mapping[str, Outcome],
+    found: Findings, factors: Sequence[Factor], outcomes: Mapping[str, Outcome]
 ) -> Figure:
-    """How much mean DSA distance changes from the lowest to the highest value, by DSA setting.
+    """How much the mean distance of dynamics changes from the lowest to the highest value.
 
     A row for each factor and task, a column for each rank (or share of variance) and number of
-    delays. Colors show
-    log2 of the fitted ratio, dots a trend with p at most 0.05.
+    delays of DSA, and one for the distance of autocovariances. Colors show log2 of the fitted
+    ratio, dots a trend with p at most 0.05, crosses what is not measurable.
 
     Args:
-        settings: Trends under every setting, by factor and task.
+        found: Trends by factor and task, of DSA under every setting.
         factors: Their values, in the order of the rows.
         outcomes: What is measured so far, by the condition's digest.
     """
-    rows = [each for each in factors if (each.name, each.task) in settings]
-    columns = sorted({c for each in rows for c in settings[each.name, each.task].trends})
-    folds = np.full((len(rows), len(columns)), np.nan)
-    found = np.zeros(folds.shape, bool)
-    for i, factor in enumerate(rows):
+    rows = [each for each in factors if (each.name, each.task) in found.settings]
+    settings = [found.settings[each.name, each.task] for each in rows]
+    columns = sorted({column for each in settings for column in each.trends})
+    folds = np.full((len(rows), len(columns) + 1), np.nan)
+    certain, good = np.zeros(folds.shape, bool), np.zeros(folds.shape, bool)
+    others = {(c.factor, c.task): c for c in found.cells if c.level == "autocovariance"}
+    for i, (factor, each) in enumerate(zip(rows, settings, strict=True)):
         used = usable(read(factor, MEASURES["dynamics"], outcomes))
-        reach = np.ptp(positions(factor, [each.level.value for each in used]))
-        for setting, trend in settings[factor.name, factor.task].trends.items():
+        reach = np.ptp(positions(factor, [reading.level.value for reading in used]))
+        for setting, trend in each.trends.items():
             j = columns.index(setting)
             folds[i, j] = reach * np.log2(trend.change.value)
-            found[i, j] = trend.direction != "none"
-    size = (0.42 * len(columns) + 4.0, max(0.27 * len(rows) + 1.5, 2.8))
+            certain[i, j] = trend.direction != "none"
+            good[i, j] = setting in each.measurable
+        other = others.get((factor.name, factor.task))
+        if other is not None and other.p_value > 0:
+            folds[i, -1] = reach * np.log2(other.change.value)
+            certain[i, -1], good[i, -1] = other.p_value <= SIGNIFICANT, not other.unmeasurable
+    size = (0.42 * len(columns) + 4.4, max(0.27 * len(rows) + 1.7, 2.8))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     limit = min(max(np.nanmax(np.abs(folds), initial=0.5), 0.5), 4.0)
     axes.set_facecolor("0.75")  # where a setting does not fit the task
     image = axes.imshow(folds, cmap="PuOr_r", vmin=-limit, vmax=limit, aspect="auto")
-    axes.scatter(*np.nonzero(found)[::-1], s=16, color="k", edgecolor="white", lw=0.6)
+    dots, crosses = certain & good, np.isfinite(folds) & ~good
+    axes.scatter(*np.nonzero(dots)[::-1], s=16, color="k", edgecolor="white", lw=0.6)
+    axes.scatter(*np.nonzero(crosses)[::-1], s=14, color="0.35", marker="x", lw=0.8)
+    axes.axvline(len(columns) - 0.5, color="w", lw=3)
     names = [f"{rank}, {d}" if rank >= 1 else f"{100 * rank:g}%, {d}" for rank, d in columns]
-    axes.set_xticks(range(len(columns)), names, rotation=60, fontsize=7)
+    axes.set_xticks(range(len(columns) + 1), [*names, "autocov."], rotation=60, fontsize=7)
     axes.set_yticks(
         range(len(rows)), [f"{each.title}, {_words(each.task)}" for each in rows], fontsize=7.5
     )
-    axes.set_xlabel("DSA: rank or share of variance, delays", fontsize=8)
+    axes.set_xlabel("DSA: share of variance or rank, delays; autocovariances", fontsize=8)
     beyond = "both" if np.nanmax(np.abs(folds), initial=0) > limit else "neither"
     bar = figure.colorbar(image, ax=axes, extend=beyond, shrink=0.9)
     bar.set_label("log2 (distance at the highest\nvalue / at the lowest)", fontsize=7.5)
     bar.ax.tick_params(labelsize=7)
-    axes.set_title("mean DSA distance along each factor (dot: p ≤ 0.05)", fontsize=9)
+    title = "mean distance along each factor (dot: p ≤ 0.05; cross: not measurable)"
+    axes.set_title(title, fontsize=9)
     return figure

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals
+from rnnensemble import intervals, reliability
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.factors import Factor, Level, Outcome, Sweep
 from rnnensemble.feature_learning import FeatureLearning
@@ -233,6 +233,16 @@ def above_its_share(reading: Reading) -> bool:
     if reading.null is None or analysis.fixed_trials:
         return False
     return bool(np.mean(reading.null) / reading.estimate.value > analysis.null_share)
+
+
+def is_measurable(reading: Reading, measure: Measure) -> bool:
+    """Whether a number is about solutions rather than trials (`reliability.measurable`)."""
+    share = 0.0
+    if reading.null is not None:
+        share = reliability.share(float(np.mean(reading.null)), reading.estimate.value)
+    distances = getattr(reading.degeneracy, measure.name, None)
+    agreement = getattr(distances, "reliability", np.nan)
+    return bool(reliability.measurable(np.asarray(share), np.asarray(agreement)))
 
 
 def is_scaled(factor: str, measure: str) -> bool:

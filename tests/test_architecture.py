@@ -25,8 +25,8 @@ FLOORS = [
     {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"}
     | {"plotting_benchmark"},
     {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
-    {"storage", "forecast", "findings", "plotting_study", "plotting_widths"},
-    {"arrays", "sweep_folder"},
+    {"storage", "forecast", "findings", "plotting_widths"},
+    {"arrays", "sweep_folder", "plotting_study"},
     {"session", "foreign", "sweep", "report", "rounds", "benchmark_command", "task_list"},
     {"cli"},
 ]

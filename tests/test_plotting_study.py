@@ -103,12 +103,13 @@ def test_of_many_values_six_have_a_panel(known):
 
 def test_settings_show_the_fitted_ratio_and_what_is_significant(known):
     sweep, outcomes = known
-    found = findings.find(sweep, outcomes, permutations=99).settings
+    both = findings.find(sweep, outcomes, permutations=99)
+    found = both.settings
     assert ("channels", "sine") not in found  # one value alone
-    figure = plotting_study.settings_figure(found, sweep.factors, outcomes)
+    figure = plotting_study.settings_figure(both, sweep.factors, outcomes)
     axes = drawn(figure)[0]
     image = axes.images[0].get_array()
-    assert image.shape == (3, 4)
+    assert image.shape == (3, 5)  # four settings, autocovariances
     trend = found["channels", "flipflop"].trends[3, 1]
     assert image[0, 0] == pytest.approx(2 * np.log2(trend.change.value))
     dots = {tuple(xy) for xy in axes.collections[0].get_offsets().astype(int)}

@@ -122,7 +122,7 @@ def study_figures(
         )
         figures |= {f"{name}_{kind}": each for kind, each in zip(KINDS, drawn, strict=True)}
     if found.settings:
-        settings = plotting_study.settings_figure(found.settings, sweep.factors, outcomes)
+        settings = plotting_study.settings_figure(found, sweep.factors, outcomes)
         figures["dsa_settings"] = settings
     return figures
 
