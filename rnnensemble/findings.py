@@ -82,7 +82,7 @@ class Finding:
         settings_down: Share of them in which it falls.
         null_first: The statistic over its null at the lowest value; NaN where there is none.
         null_last: The same at the highest value.
-        null_change: As `change`, of mean distance over mean null; dynamics alone.
+        null_change: As `change`, of mean distance over mean null; measures of distance alone.
         null_p_value: Its p-value, not adjusted.
         note: What is left out, and why.
     """
@@ -230,19 +230,19 @@ def _against_nulls(
         return {}
     ratios = [x.estimate.value / null.mean() for x, null in zip(used, nulls, strict=True)]
     fields: dict[str, Any] = {"null_first": float(ratios[0]), "null_last": float(ratios[-1])}
-    if measure.name == "dynamics":
+    if measure.statistic == "mean_distance":
         matrices = [each.data for each in used]
-        nulls = [_on_one_number_of_trials(x, used) for x in used]
+        nulls = _on_one_number_of_trials(measure, used)
         found = inference.trend_against_null(places, matrices, nulls, permutations=permutations)
         fields |= {"null_change": found.change, "null_p_value": found.p_value}
     return fields
 
 
-def _on_one_number_of_trials(reading: Reading, used: Sequence[Reading]) -> np.ndarray:
+def _on_one_number_of_trials(measure: Measure, used: Sequence[Reading]) -> list[np.ndarray]:
     """Nulls as the fewest trials of all levels would give, or the stopping rule made the trend."""
-    counts = [each.degeneracy.dynamics.trials for each in used]
-    more = reading.degeneracy.dynamics.trials / min(counts)
-    return np.asarray(reading.null) * more**0.5
+    counts = [getattr(each.degeneracy, measure.name).trials for each in used]
+    fewest = min(counts)
+    return [np.asarray(x.null) * (n / fewest) ** 0.5 for x, n in zip(used, counts, strict=True)]
 
 
 def _over_settings(factor: Factor, used: Sequence[Reading], permutations: int) -> SettingsTrend:

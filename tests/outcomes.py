@@ -18,6 +18,8 @@ from rnnensemble.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, 
 from rnnensemble.topology import Topology
 
 GRID = DSAGrid(ranks=(3, 5), delays=(1, 3))
+BEHAVIOR_NULL = 0.003
+
 TASKS = {
     "flipflop": FlipFlop(),
     "delayed_discrimination": DelayedDiscrimination(),
@@ -88,7 +90,12 @@ def outcome(condition, truth, seed):
         condition,
         Degeneracy(
             Behavior(
-                spread, {"temporal": spread}, {"temporal": 0.01}, losses, outputs, {"temporal": 512}
+                spread,
+                {"temporal": spread},
+                {"temporal": BEHAVIOR_NULL},
+                losses,
+                outputs,
+                {"temporal": 512},
             ),
             distances(points(rng, truth.dynamics, count), null),
             GridDistances(GRID, np.array(GRID.ranks), matrices, nulls, matrices),

@@ -9,7 +9,7 @@ from rnnensemble import findings, inference, intervals, readings
 from rnnensemble.dynamics import common_settings
 from rnnensemble.findings import PAPER
 from rnnensemble.report import rows, tables
-from tests.outcomes import GRID, TASKS, Truth, factor, study
+from tests.outcomes import BEHAVIOR_NULL, GRID, TASKS, Truth, factor, study
 
 UP = (1.0, 1.4, 2.0, 3.0)
 DOWN = tuple(1 / x for x in UP)
@@ -96,7 +96,7 @@ def test_dynamics_come_with_other_settings_and_their_null(found):
     none = cells(found, "dynamics")["l1", "flipflop"]
     assert none.settings_share == 1 - none.settings_up - none.settings_down >= 0.75
     behavior = cells(found, "behavior")["channels", "flipflop"]
-    assert behavior.null_first == pytest.approx(behavior.first / 0.01)
+    assert behavior.null_first == pytest.approx(behavior.first / BEHAVIOR_NULL)
     assert np.isnan(cells(found, "weights")["channels", "flipflop"].null_first)
 
 
@@ -126,10 +126,23 @@ def test_networks_without_fixed_points_show_no_trend():
 def test_a_trend_that_the_null_shares_is_gone_relative_to_it():
     known = [Truth(dynamics=x, null=0.1 * x) for x in UP]
     found = find((factor("channels", [1, 2, 3, 4]), known))
-    cell = cells(found, "dynamics")["channels", "flipflop"]
-    assert cell.direction == "up"
-    assert cell.null_change.low < 1 < cell.null_change.high
-    assert cell.null_p_value > 0.05
+    for measure in ("dynamics", "autocovariance"):
+        cell = cells(found, measure)["channels", "flipflop"]
+        assert cell.direction == "up"
+        assert cell.null_change.low < 1 < cell.null_change.high
+        assert cell.null_p_value > 0.05
+
+
+def test_no_verdict_rests_on_what_is_not_measurable():
+    """Distances rise threefold, but at the first value they are trials for the most part."""
+    good, bad = truths(UP), [*truths(UP[:1], *[FLAT[:1]] * 3, null=2.0), *truths(UP)[1:]]
+    channels = factor("channels", [1, 2, 3, 4])
+    (first, *_), (second, *_) = find((channels, good)).cells, find((channels, bad)).cells
+    assert (first.direction, first.verdict, first.unmeasurable) == ("up", "disagrees", ())
+    assert (second.direction, second.verdict, second.unmeasurable) == ("none", "undecided", ("1",))
+    assert second.p_adjusted <= 0.05
+    assert "not measurable at 1" in second.note
+    assert second.settings == 0  # the grid has the same nulls
 
 
 def test_two_levels_are_compared_as_conditions():
