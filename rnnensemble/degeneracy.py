@@ -375,6 +375,7 @@ def _dynamics(
         dsa=dsa,
         grid=grid,
         mesh=subject.mesh,
+        known=(found[0].matrix, found[0].null, found[0].again),
         tile=subject.tile,
         seed=analysis.seed,
         progress=_at_level(progress, "dynamics, other settings"),

@@ -206,6 +206,7 @@ def compare_grid(
     dsa: DSA,
     grid: DSAGrid,
     mesh: Any,
+    known: Sequence[np.ndarray] | None = None,
     tile: int | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
@@ -219,6 +220,8 @@ def compare_grid(
         dsa: The other settings.
         grid: Ranks and delays.
         mesh: Devices.
+        known: The distances, the nulls and the distances measured again of `dsa` itself, if it has
+            been measured on other trials too: the grid then takes them as they are.
         tile: Pairs that a device compares at once.
         seed: Seed of the searches' random starts.
         progress: Called with the pairs done and the pairs in all.
@@ -229,29 +232,63 @@ def compare_grid(
         ranks += [int(x) for x in np.ceil(np.median(needed, axis=0))]
     distinct = tuple(dict.fromkeys(ranks))
     operators = prepared(GridOperators(dsa, grid, distinct))
-    found = []
-    for place, rank in enumerate(distinct):
-        metric, delays = at(dsa, rank, 1), len(grid.delays)
-        sets = [each[place] for each in operators]
+    settings = {rank: list(range(len(grid.delays))) for rank in distinct}
+    own = grid.delays.index(dsa.n_delays) if dsa.n_delays in grid.delays else None
+    if known is not None and dsa.rank in settings and own is not None:
+        settings[dsa.rank].remove(own)
+    found, done = [], 0
+    for (rank, columns), *sets in zip(settings.items(), *operators, strict=True):
+        metric = at(dsa, rank, 1)
+        values = _distances_at(metric, sets, columns, mesh=mesh, tile=tile, seed=seed)
+        done += values.size
+        if progress is not None and columns:
+            progress(done, sum(map(len, settings.values())) * values.shape[1])
         count = len(jax.tree.leaves(sets[0])[0])
-        flat = jax.tree.map(
-            lambda *x: np.concatenate([each.reshape(-1, *each.shape[2:]) for each in x]), *sets
-        )
-        left, right = reliability.pairs_of_both(count, again=True)
-        if len(sets) == 1:
-            left, right = np.triu_indices(count, 1)
-        every = np.arange(delays)[:, None]
-        pairs = ((left * delays + every).ravel(), (right * delays + every).ravel())
-        values = distance_of(
-            compare_pairs(metric, flat, pairs, where=plan(flat, mesh, tile), seed=seed)
-        ).reshape(delays, -1)
-        if progress is not None:
-            progress((place + 1) * values.size, len(distinct) * values.size)
         if len(sets) == 1:
             values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
-        found.append(reliability.split(values, count)[:3])
+        measured = reliability.split(values, count)[:3]
+        if len(columns) < len(grid.delays):
+            pairs = zip(measured, known, strict=True)
+            measured = tuple(np.insert(x, own, y, axis=0) for x, y in pairs)
+        found.append(measured)
     rows = [found[distinct.index(rank)] for rank in ranks]
     return GridDistances(grid, np.array(ranks), *map(np.array, zip(*rows, strict=True)))
+
+
+def _distances_at(
+    metric: DSA,
+    sets: Sequence[Any],
+    columns: list[int],
+    *,
+    mesh: Any,
+    tile: int | None,
+    seed: int,
+) -> np.ndarray:
+    """Distances of one rank for some numbers of delays, `[columns, pairs]`.
+
+    Args:
+        metric: Compares operators.
+        sets: What it keeps of each network for each number of delays, leading axes M and D; of the
+            same networks on other trials too, if there are any.
+        columns: Which numbers of delays.
+        mesh: Devices.
+        tile: Pairs that a device compares at once.
+        seed: Seed of the searches' random starts.
+    """
+    count, delays = jax.tree.leaves(sets[0])[0].shape[:2]
+    left, right = np.triu_indices(count, 1)
+    if len(sets) > 1:
+        left, right = reliability.pairs_of_both(count, again=True)
+    if not columns:
+        return np.zeros((0, len(left)), np.float32)
+    flat = jax.tree.map(
+        lambda *x: np.concatenate([each.reshape(-1, *each.shape[2:]) for each in x]), *sets
+    )
+    every = np.array(columns)[:, None]
+    pairs = ((left * delays + every).ravel(), (right * delays + every).ravel())
+    where = plan(flat, mesh, tile)
+    compared = compare_pairs(metric, flat, pairs, where=where, seed=seed)
+    return distance_of(compared).reshape(len(columns), -1)
 
 
 def dsa_grid(

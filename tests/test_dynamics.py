@@ -16,10 +16,12 @@ from rnnensemble import (
     distance_matrix,
     dsa_grid,
     prediction_errors,
+    runtime,
     tasks,
     train_population,
 )
-from rnnensemble.dynamics import GridDistances, trend_over_settings
+from rnnensemble.blocks import prepare_networks
+from rnnensemble.dynamics import GridDistances, compare_grid, trend_over_settings
 from rnnensemble.levels import evaluation_key
 from rnnensemble.metrics.operators import delay_embedding
 
@@ -60,6 +62,27 @@ def test_grid_equals_one_matrix_a_setting():
             ratio = upper.mean() / found.nulls[i, j].mean()
             assert found.null_ratios[i, j] == pytest.approx(ratio, rel=1e-5)
     assert np.isnan(dsa_grid(first[:2], grid=grid, dsa=DSA_QUICK).nulls).all()
+
+
+def test_what_is_measured_already_is_taken_as_it_is():
+    first, second = rotations(3)
+    mesh, seen = runtime.network_mesh(1), []
+    for grid in (DSAGrid(ranks=(2, 4), delays=(1, 3)), DSAGrid(ranks=(4,), delays=(1,))):
+
+        def prepared(how):
+            return [prepare_networks(how, list(each), mesh=mesh) for each in (first, second)]
+
+        ask = {"dsa": dataclasses.replace(DSA_QUICK, rank=4), "grid": grid, "mesh": mesh}
+        alone = compare_grid(prepared, **ask)
+        known = np.full((3, 3), 7.0), np.full(3, 8.0), np.full((3, 3), 9.0)
+        found = compare_grid(prepared, known=known, progress=lambda *x: seen.append(x), **ask)
+        own = grid.ranks.index(4), grid.delays.index(1)
+        for name, value in zip(("matrices", "nulls", "again"), known, strict=True):
+            np.testing.assert_array_equal(getattr(found, name)[own], value)
+            kept, before = (np.array(getattr(x, name)) for x in (found, alone))
+            kept[own] = before[own] = 0
+            np.testing.assert_array_equal(kept, before)
+    assert seen == [(18, 27), (27, 27)]  # nothing is left of the second grid
 
 
 def test_a_share_of_variance_is_one_rank_for_all_networks():
