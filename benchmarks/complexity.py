@@ -16,7 +16,8 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions, runtime, tasks
+from rnnensemble import conditions, tasks
+from rnnensemble._core import runtime
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "complexity.json"

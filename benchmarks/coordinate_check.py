@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import MuPRNN, Task, Training, VanillaRNN, plotting_widths, runtime, tasks
+from rnnensemble import MuPRNN, Task, Training, VanillaRNN, plotting_widths, tasks
+from rnnensemble._core import runtime
 from rnnensemble.fleet import Settings, hyperparameters, shared
 from rnnensemble.learning.trainer import init_state, train_epoch
 from rnnensemble.networks import Network

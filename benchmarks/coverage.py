@@ -19,7 +19,9 @@ import documents
 import laws
 import numpy as np
 
-from rnnensemble import inference, intervals, runtime
+from rnnensemble import stats
+from rnnensemble._core import runtime
+from rnnensemble.stats import intervals
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "coverage.json"
@@ -129,7 +131,7 @@ def reject_two(statistic: str, name: str, k: int) -> dict:
         for seed in range(repeats):
             first = sample(statistic, name, rng, k=k)
             second = sample(statistic, name, rng, k=k, scale=scale)
-            found[scale].append(inference.compare_conditions(first, second, seed=seed, **settings))
+            found[scale].append(stats.compare_conditions(first, second, seed=seed, **settings))
     return {
         "level": float(np.mean([x.p_value <= 0.05 for x in found[1.0]])),
         "power": float(np.mean([x.p_value <= 0.05 for x in found[effect]])),
@@ -148,7 +150,7 @@ def reject_trend(statistic: str, name: str, k: int) -> dict:
         hits = 0
         for seed in range(repeats):
             conditions = [sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
-            hits += inference.trend(LEVELS, conditions, seed=seed, **settings).p_value <= 0.05
+            hits += stats.trend(LEVELS, conditions, seed=seed, **settings).p_value <= 0.05
         shares[key] = hits / repeats
     return shares
 
@@ -162,7 +164,7 @@ def reject_joint(apart: float, k: int) -> float:
         points = laws.gaussian(5)(rng, 2 * k)
         points[k:, 0] += apart
         matrix = laws.distances("", points, points)
-        found = inference.compare_jointly(matrix, labels, permutations=PERMUTATIONS, seed=seed)
+        found = stats.compare_jointly(matrix, labels, permutations=PERMUTATIONS, seed=seed)
         hits += found.p_value <= 0.05
     return hits / TESTS
 
@@ -177,7 +179,7 @@ def cover_null(name: str, k: int) -> float:
         points = laws.gaussian(5)(rng, k)
         lengths = np.linalg.norm(points, axis=1)
         null = rng.gamma(4, size=k) if name == "independent" else lengths
-        found = inference.against_null(laws.distances("", points, points), null).ratio
+        found = stats.against_null(laws.distances("", points, points), null).ratio
         hits += found.low <= truth <= found.high
     return hits / TESTS
 
@@ -189,7 +191,7 @@ def predict_widths(statistic: str, name: str, k: int) -> float:
     predicted, fresh = [], []
     for _ in range(200):
         pilot = sample(statistic, name, rng, k=20)
-        predicted.append(inference.power_curve(pilot, [k], statistic=statistic)[0])
+        predicted.append(stats.power_curve(pilot, [k], statistic=statistic)[0])
         value, low, high = estimate(sample(statistic, name, rng, k=k))
         fresh.append((high - low) / (2 * value))
     return float(np.mean(predicted) / np.mean(fresh))

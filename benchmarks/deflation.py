@@ -16,7 +16,7 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.deflation import Chosen, Deflation, deflate
 
 ROOT = Path(__file__).parent.parent

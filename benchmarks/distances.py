@@ -21,7 +21,8 @@ import documents
 import numpy as np
 from throughput import ROOT, worker
 
-from rnnensemble import distance_matrix, runtime
+from rnnensemble import distance_matrix
+from rnnensemble._core import runtime
 
 RESULTS = ROOT / "benchmarks" / "results" / "distances.json"
 NETWORKS = 1000

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import DSA, runtime
+from rnnensemble import DSA
+from rnnensemble._core import runtime
 from rnnensemble.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics.alignment import as_operator
 from rnnensemble.metrics.base import distance_of

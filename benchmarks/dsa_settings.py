@@ -20,8 +20,10 @@ from matplotlib.figure import Figure
 from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import plotting, prediction, reliability, runtime
+from rnnensemble import plotting, prediction
+from rnnensemble._core import runtime
 from rnnensemble.levels import evaluation_key
+from rnnensemble.stats import reliability
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "dsa_settings.json"

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points
 from rnnensemble.plotting_fixed_points import fixed_points_figure
 

@@ -42,7 +42,7 @@ from gpu_scale import FULL, TINY, Scale
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking.ceilings import product_step, traffic_step
 from rnnensemble.benchmarking.exactness import Case as Exact
 from rnnensemble.benchmarking.exactness import check_step

@@ -15,7 +15,8 @@ import plain_vmap
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
-from rnnensemble import fleet, runtime
+from rnnensemble import fleet
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking.programs import compile_epoch
 from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step
 from rnnensemble.benchmarking.training import flops

@@ -21,9 +21,11 @@ from documents import replace_part, table
 from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import levels, reliability, runtime
+from rnnensemble import levels
+from rnnensemble._core import runtime
 from rnnensemble.metrics import CKA, PIF, RSA, SVCCA, LinearPredictivity, Metric, Procrustes
 from rnnensemble.metrics.pif import AXES
+from rnnensemble.stats import reliability
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "metric_trials.json"

@@ -16,7 +16,7 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "penalties.json"

@@ -15,9 +15,10 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions, runtime
-from rnnensemble.intervals import Estimate
+from rnnensemble import conditions
+from rnnensemble._core import runtime
 from rnnensemble.networks.cell import PRODUCTS
+from rnnensemble.stats.intervals import Estimate
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "precision.json"

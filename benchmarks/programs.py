@@ -16,7 +16,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from rnnensemble import PIF, distance_matrix, runtime
+from rnnensemble import PIF, distance_matrix
+from rnnensemble._core import runtime
 from rnnensemble.dynamics import dsa_grid
 
 RESULTS = Path(__file__).parent / "results" / "programs.json"

@@ -17,7 +17,8 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions, runtime
+from rnnensemble import conditions
+from rnnensemble._core import runtime
 from rnnensemble.conditions import Condition
 
 ROOT = Path(__file__).parent.parent

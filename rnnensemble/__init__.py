@@ -1,6 +1,8 @@
 """Train populations of RNNs and measure how far their solutions lie apart."""
 
-from rnnensemble import metrics, networks, runtime, tasks
+from rnnensemble import metrics, networks, tasks
+from rnnensemble._core import runtime
+from rnnensemble._core.runtime import use_all_cores
 from rnnensemble.benchmarking import Benchmark, benchmark
 from rnnensemble.complexity import Complexity, measure_complexity
 from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
@@ -24,7 +26,6 @@ from rnnensemble.pairwise import compare_networks, distance_matrix
 from rnnensemble.population import Population
 from rnnensemble.populations import compare_populations
 from rnnensemble.prediction import prediction_errors
-from rnnensemble.runtime import use_all_cores
 from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.tasks import Task, Trials
 

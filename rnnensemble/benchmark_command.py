@@ -7,7 +7,8 @@ from pathlib import Path
 
 import jax
 
-from rnnensemble import folders, runtime
+from rnnensemble import folders
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking import Benchmark, Row, benchmark
 from rnnensemble.benchmarking.arguments import PLATFORMS
 from rnnensemble.benchmarking.measure import BATCHES, SECONDS, STEPS, WIDTHS

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from rnnensemble import mapping, runtime
-from rnnensemble.axes import Array
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Array
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import shape_of, stack_padded
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from rnnensemble import conditions, folders, runtime
+from rnnensemble import conditions, folders
+from rnnensemble._core import runtime
 from rnnensemble.flags import BatteryOptions, SweepOptions, parse, parse_condition
 
 if TYPE_CHECKING:

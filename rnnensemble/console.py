@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rnnensemble import inference
+from rnnensemble import stats
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.levels import Distances
 from rnnensemble.population import Population
@@ -182,7 +182,7 @@ def _ratio_row(found: Distances) -> list[tuple[str, str, str, str]]:
     """The mean distance relative to its null, where that is not 0."""
     if not (found.null.mean() > 0 and found.mean.value > 0):
         return []
-    ratio = inference.against_null(found.matrix, found.null).ratio
+    ratio = stats.against_null(found.matrix, found.null).ratio
     return [("", "  relative to its null", *_cells(ratio))]
 
 

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import fleet, mapping, runtime
-from rnnensemble.axes import Array
+from rnnensemble import fleet
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Array
 from rnnensemble.conditions import Condition
 
 NEWTON_FLOPS = 50

@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels, mapping, runtime
-from rnnensemble.axes import Array, ArrayLike
-from rnnensemble.intervals import Estimate
-from rnnensemble.inverse import inverse
+from rnnensemble import levels
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.inverse import inverse
 from rnnensemble.population import Population
+from rnnensemble.stats.intervals import Estimate
 
 LOGISTIC_STEPS = 300
 """Steps of the logistic regression, each of which lowers its loss."""

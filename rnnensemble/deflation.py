@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble import levels, runtime
-from rnnensemble.axes import ArrayLike
+from rnnensemble import levels
+from rnnensemble._core import runtime
+from rnnensemble._core.axes import ArrayLike
 from rnnensemble.groups import train_populations
 from rnnensemble.learning.deflation import Deflation, References
 from rnnensemble.learning.recipe import Settings, require_trainable, shared

@@ -8,18 +8,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals, levels, reliability
-from rnnensemble.axes import Array
+from rnnensemble import levels
+from rnnensemble._core.axes import Array
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_grid
 from rnnensemble.fixed_points import FixedPointSearch
-from rnnensemble.intervals import Estimate
 from rnnensemble.levels import Distances, Subject, evaluation_key
 from rnnensemble.metrics import DSA, PIF, Autocovariance, Disagreement
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import distance_matrix, mesh_for
 from rnnensemble.population import Population
+from rnnensemble.stats import intervals, reliability
+from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
 from rnnensemble.topology import Topology, measure_topology
 

@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import inference, reliability, runtime
-from rnnensemble.axes import Array
+from rnnensemble import stats
+from rnnensemble._core import runtime
+from rnnensemble._core.axes import Array
 from rnnensemble.blocks import compare_pairs, plan, prepare_networks
-from rnnensemble.inference import Trend
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.dsa import RunningSums
 from rnnensemble.metrics.operators import finished, kept_coordinates
+from rnnensemble.stats import Trend, reliability
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -380,13 +381,13 @@ def trend_over_settings(
         permutations: Random permutations at most, for each setting.
 
     Raises:
-        ValueError: If the grids differ, or `inference.trend` raises.
+        ValueError: If the grids differ, or `stats.trend` raises.
     """
     grid = found[0].grid
     if any(each.grid != grid for each in found):
         raise ValueError("`found` must have one grid; compare equal settings only.")
     trends = {
-        (rank, delays): inference.trend(
+        (rank, delays): stats.trend(
             levels, [each.matrices[i, j] for each in found], permutations=permutations
         )
         for i, rank in enumerate(grid.rows)

@@ -6,8 +6,8 @@ from functools import partial
 import jax
 import numpy as np
 
-from rnnensemble import mapping, runtime
-from rnnensemble.axes import Array
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Array
 from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
 from rnnensemble.learning.recipe import shared
 from rnnensemble.levels import evaluation_key

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import inference
+from rnnensemble import stats
 from rnnensemble.dynamics import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.factors import Factor, Outcome, Sweep
-from rnnensemble.intervals import Estimate
 from rnnensemble.readings import (
     MEASURES,
     Gap,
@@ -24,6 +23,7 @@ from rnnensemble.readings import (
     read,
     usable,
 )
+from rnnensemble.stats.intervals import Estimate
 
 SIGNIFICANT = 0.05
 """Adjusted p-value up to which a direction counts."""
@@ -142,9 +142,9 @@ def find(
 ) -> Findings:
     """The trend of every measure along every factor, and whether it is the paper's.
 
-    Trends are those of `inference.trend`: along log2 of factors that multiply (gamma, width,
+    Trends are those of `stats.trend`: along log2 of factors that multiply (gamma, width,
     frequencies), along the order of regularization strengths (the lowest is 0), along the values
-    of the others. With two levels this is `inference.compare_conditions`. Levels with too few
+    of the others. With two levels this is `stats.compare_conditions`. Levels with too few
     converged networks, or not measured yet, are left out and noted.
 
     Args:
@@ -196,8 +196,8 @@ def _cell(
         return cell
     places = list(positions(factor, [each.level.value for each in used]))
     data, statistic = [each.data for each in used], measure.statistic
-    found = inference.trend(places, data, statistic=statistic, permutations=permutations)
-    ends = inference.compare_conditions(data[0], data[-1], statistic=statistic, permutations=1)
+    found = stats.trend(places, data, statistic=statistic, permutations=permutations)
+    ends = stats.compare_conditions(data[0], data[-1], statistic=statistic, permutations=1)
     return dataclasses.replace(
         cell,
         first=used[0].estimate.value,
@@ -233,7 +233,7 @@ def _against_nulls(
     if measure.statistic == "mean_distance":
         matrices = [each.data for each in used]
         nulls = _on_one_number_of_trials(measure, used)
-        found = inference.trend_against_null(places, matrices, nulls, permutations=permutations)
+        found = stats.trend_against_null(places, matrices, nulls, permutations=permutations)
         fields |= {"null_change": found.change, "null_p_value": found.p_value}
     return fields
 
@@ -257,7 +257,7 @@ def _adjusted(cells: list[Finding]) -> list[Finding]:
     adjusted = np.full(len(cells), np.nan)
     for name in {cell.level for cell in cells}:
         places = [i for i, c in enumerate(cells) if c.level == name and np.isfinite(c.p_value)]
-        adjusted[places] = inference.adjust([cells[i].p_value for i in places])
+        adjusted[places] = stats.adjust([cells[i].p_value for i in places])
     return [_judged(cell, float(p)) for cell, p in zip(cells, adjusted, strict=True)]
 
 

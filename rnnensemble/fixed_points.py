@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels, mapping, runtime
+from rnnensemble import levels
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import ArrayLike
 from rnnensemble.attractors import Cycle, Line, find_cycle, find_lines
-from rnnensemble.axes import ArrayLike
 from rnnensemble.learning.descent import Rest, find_rest
 from rnnensemble.learning.recipe import shared
 from rnnensemble.networks import Network

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import mapping, runtime
-from rnnensemble.axes import Key
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Key
 from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
 from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold

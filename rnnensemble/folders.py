@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 
 try:
     import fcntl

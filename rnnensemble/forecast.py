@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 
 from jax.sharding import Mesh
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.conditions import Condition
 from rnnensemble.console import Reporter, clock
 from rnnensemble.costs import SHARES, Cost, Speed, compile_seconds, cost_of, group_bytes

@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import arrays, metrics, runtime
+from rnnensemble import arrays, metrics
+from rnnensemble._core import runtime
 from rnnensemble.arrays import MatrixCheckpoint, Row
 from rnnensemble.console import Reporter
 from rnnensemble.flags import parse
-from rnnensemble.intervals import Estimate, mean_distance
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.pairwise import distance_matrix, require_feasible
+from rnnensemble.stats.intervals import Estimate, mean_distance
 
 DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}
 """What compares each kind of data unless metrics are named."""

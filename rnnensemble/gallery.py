@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from rnnensemble import plotting, runtime
+from rnnensemble import plotting
+from rnnensemble._core import runtime
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.learning.recipe import shared
 from rnnensemble.levels import evaluation_key

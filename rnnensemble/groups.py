@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.fleet import Fleet, advance, default_tile, fitted, launch, members_of
 from rnnensemble.learning.deflation import References
 from rnnensemble.learning.recipe import Settings, group_key, require_trainable

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from rnnensemble import mapping, runtime
-from rnnensemble.axes import Array, Key
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.penalties import PENALTIES
 from rnnensemble.learning.recipe import Settings, hyperparameters, require_trainable

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from rnnensemble import intervals, mapping, reliability, runtime
-from rnnensemble.axes import Key
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Key
 from rnnensemble.blocks import WORKSPACE, compare_pairs
-from rnnensemble.intervals import Estimate
 from rnnensemble.learning.objective import task_loss
 from rnnensemble.learning.recipe import shared
 from rnnensemble.metrics import Metric
@@ -18,6 +17,8 @@ from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.pif import AXES
 from rnnensemble.pairwise import place_for
 from rnnensemble.population import Population
+from rnnensemble.stats import intervals, reliability
+from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
 
 TRIALS = 2**32 - 1

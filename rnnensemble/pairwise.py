@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import metrics, runtime
+from rnnensemble import metrics
+from rnnensemble._core import runtime
 from rnnensemble.blocks import (
     Checkpoint,
     Where,

@@ -11,9 +11,9 @@ from scipy.spatial.distance import squareform
 
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.dynamics import GridDistances
-from rnnensemble.intervals import Estimate
 from rnnensemble.population import Population
 from rnnensemble.prediction import Prediction
+from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Trials
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

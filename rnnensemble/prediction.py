@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import runtime
-from rnnensemble.axes import Array
+from rnnensemble._core import runtime
+from rnnensemble._core.axes import Array
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import DSAGrid, at
 from rnnensemble.metrics import DSA

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals, reliability
 from rnnensemble.degeneracy import Degeneracy
 from rnnensemble.factors import Factor, Level, Outcome, Sweep
 from rnnensemble.feature_learning import FeatureLearning
-from rnnensemble.inference.reduction import LEAST, Statistic
-from rnnensemble.intervals import Estimate
+from rnnensemble.stats import intervals, reliability
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.reduction import LEAST, Statistic
 
 DOUBLED = ("gamma", "width", "frequencies")
 """Factors that multiply: trends are taken along the logarithm of their values."""

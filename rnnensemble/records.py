@@ -10,10 +10,10 @@ from rnnensemble.conditions import Condition
 from rnnensemble.degeneracy import Behavior, Degeneracy
 from rnnensemble.dynamics import GridDistances
 from rnnensemble.feature_learning import FeatureLearning
-from rnnensemble.intervals import Estimate
 from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
 from rnnensemble.levels import Distances
 from rnnensemble.population import History, Population
+from rnnensemble.stats.intervals import Estimate
 from rnnensemble.topology import Topology
 
 FEATURES = (

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.networks import Network
 
 POLISHING = 4

@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnensemble import folders, runtime, storage
+from rnnensemble import folders, storage
+from rnnensemble._core import runtime
 from rnnensemble.battery import group_rows, measure_battery, network_rows, predictivity_rows
 from rnnensemble.conditions import Condition
 from rnnensemble.console import Reporter, population_line

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from rnnensemble import runtime, storage
+from rnnensemble import storage
+from rnnensemble._core import runtime
 from rnnensemble.conditions import Condition
 from rnnensemble.console import EXPLANATION, Reporter, population_line
 from rnnensemble.degeneracy import measure_degeneracy

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from jax.sharding import Mesh
 
-from rnnensemble import folders, runtime, storage, sweep_folder
+from rnnensemble import folders, storage, sweep_folder
+from rnnensemble._core import runtime
 from rnnensemble.conditions import Condition, unknown_key
 from rnnensemble.console import Reporter
 from rnnensemble.costs import tile_for

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals
-from rnnensemble.axes import ArrayLike
+from rnnensemble._core.axes import ArrayLike
 from rnnensemble.fixed_points import FixedPoints, FixedPointSearch, find_fixed_points
-from rnnensemble.intervals import Estimate
 from rnnensemble.population import Population
+from rnnensemble.stats import intervals
+from rnnensemble.stats.intervals import Estimate
 
 
 class Topology(NamedTuple):

@@ -19,7 +19,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
 import jax
 import pytest
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 
 jax.config.update("jax_num_cpu_devices", 2)
 

@@ -5,7 +5,6 @@ import zlib
 
 import numpy as np
 
-from rnnensemble import intervals
 from rnnensemble.conditions import Condition
 from rnnensemble.degeneracy import Analysis, Behavior, Degeneracy
 from rnnensemble.dynamics import DSAGrid, GridDistances
@@ -14,6 +13,7 @@ from rnnensemble.feature_learning import FeatureAnalysis, FeatureLearning
 from rnnensemble.learning.trainer import Training
 from rnnensemble.levels import Distances
 from rnnensemble.networks import VanillaRNN
+from rnnensemble.stats import intervals
 from rnnensemble.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, Sine
 from rnnensemble.topology import Topology
 

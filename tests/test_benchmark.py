@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble import cli, runtime
+from rnnensemble import cli
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking import exactness, programs, rivals, training
 from rnnensemble.benchmarking.arguments import Asked
 from rnnensemble.benchmarking.ceilings import Ceilings

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble import reliability
+from rnnensemble.stats import reliability
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

@@ -10,8 +10,8 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 import rnnensemble as rnne
+from rnnensemble._core.inverse import inverse
 from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
-from rnnensemble.inverse import inverse
 from rnnensemble.learning.deflation import (
     Deflation,
     References,

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble import distance_matrix, factorization
+from rnnensemble import distance_matrix
+from rnnensemble._core import factorization
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.alignment import as_operator, haar_rotations
 from rnnensemble.metrics.ascent import Stage, begin, climb, local_model

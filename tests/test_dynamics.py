@@ -16,10 +16,10 @@ from rnnensemble import (
     distance_matrix,
     dsa_grid,
     prediction_errors,
-    runtime,
     tasks,
     train_population,
 )
+from rnnensemble._core import runtime
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.dynamics import GridDistances, compare_grid, trend_over_settings
 from rnnensemble.levels import evaluation_key

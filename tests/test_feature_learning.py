@@ -15,11 +15,11 @@ from rnnensemble import (
     Training,
     VanillaRNN,
     measure_feature_learning,
-    runtime,
     tasks,
     train_population,
 )
 from rnnensemble import feature_learning as module
+from rnnensemble._core import runtime
 from rnnensemble.degeneracy import evaluation_key
 from rnnensemble.learning import alignment as alignment_module
 

@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rnnensemble import findings, inference, intervals, readings
+from rnnensemble import findings, readings, stats
 from rnnensemble.dynamics import common_settings
 from rnnensemble.findings import PAPER
 from rnnensemble.report import rows, tables
+from rnnensemble.stats import intervals
 from tests.outcomes import BEHAVIOR_NULL, GRID, TASKS, Truth, factor, study
 
 UP = (1.0, 1.4, 2.0, 3.0)
@@ -80,7 +81,7 @@ def test_effects_are_those_that_were_planted(found):
 def test_p_values_are_adjusted_within_a_measure(found):
     for level in readings.MEASURES:
         mine = list(cells(found, level).values())
-        adjusted = inference.adjust([cell.p_value for cell in mine])
+        adjusted = stats.adjust([cell.p_value for cell in mine])
         np.testing.assert_allclose([cell.p_adjusted for cell in mine], adjusted)
         assert all((c.direction != "none") == (c.p_adjusted <= 0.05) for c in mine)
 
@@ -151,7 +152,7 @@ def test_two_levels_are_compared_as_conditions():
     )
     cell = cells(findings.find(sweep, outcomes), "weights")["auxiliary", "delayed_discrimination"]
     matrices = [x.degeneracy.weights.matrix for x in outcomes.values()]
-    expected = inference.compare_conditions(*matrices)
+    expected = stats.compare_conditions(*matrices)
     assert cell.p_value == expected.p_value
     np.testing.assert_allclose(cell.ratio, expected.ratio)
     np.testing.assert_allclose(cell.change, expected.ratio)

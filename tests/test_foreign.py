@@ -14,8 +14,8 @@ import safetensors.numpy
 from rnnensemble import VanillaRNN, arrays, cli, distance_matrix, foreign, metrics, storage
 from rnnensemble.arrays import read_arrays
 from rnnensemble.console import Reporter
-from rnnensemble.intervals import mean_distance
 from rnnensemble.networks import VanillaParams
+from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
 from tests.test_pairwise import Power, direct
 
@@ -220,7 +220,7 @@ def test_bad_input_is_one_line_before_any_computing(
 
 
 def test_a_matrix_that_would_not_fit(files, capsys, monkeypatch):
-    monkeypatch.setattr("rnnensemble.runtime.host_bytes", lambda: 100.0)
+    monkeypatch.setattr("rnnensemble._core.runtime.host_bytes", lambda: 100.0)
     error = failure(capsys, "analyse", "--weights", "W.npy")
     assert "`weights` of 4 networks gives a matrix of 6.4e-08 GB" in error
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnensemble import intervals
+from rnnensemble.stats import intervals
 
 REPEATS = 2000
 # five standard errors of a share of 0.92 from 2000 repeats; benchmarks/coverage.py has more

@@ -11,17 +11,8 @@ import pytest
 import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnensemble import (
-    DSA,
-    PIF,
-    blocks,
-    compare_networks,
-    distance_matrix,
-    levels,
-    mapping,
-    pairwise,
-    runtime,
-)
+from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, levels, pairwise
+from rnnensemble._core import mapping, runtime
 from rnnensemble.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric, pif
 from rnnensemble.networks import VanillaRNN

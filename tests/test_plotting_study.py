@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import findings, plotting_study
-from rnnensemble.intervals import mean_distance
+from rnnensemble.stats.intervals import mean_distance
 from tests.outcomes import Truth, factor, study
 
 WIDTHS = [8, 12, 16, 24, 32, 48, 64, 96]

@@ -10,16 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble import (
-    Training,
-    TrainingInterrupted,
-    VanillaRNN,
-    fleet,
-    mapping,
-    runtime,
-    tasks,
-    train_population,
-)
+from rnnensemble import Training, TrainingInterrupted, VanillaRNN, fleet, tasks, train_population
+from rnnensemble._core import mapping, runtime
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.fleet import advance, compacted, default_tile, fitted, launch, slots_trained
 from rnnensemble.learning import trainer
 from rnnensemble.learning.objective import loss_and_gradient
@@ -33,7 +26,6 @@ from rnnensemble.learning.trainer import (
     judge,
     train_epoch,
 )
-from rnnensemble.platforms import by_platform
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = VanillaRNN(width=8)

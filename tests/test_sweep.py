@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from rnnensemble import cli, folders, runtime, storage, sweep, sweep_folder, tasks
+from rnnensemble import cli, folders, storage, sweep, sweep_folder, tasks
+from rnnensemble._core import runtime
 from rnnensemble.console import Reporter
 from rnnensemble.groups import TrainingInterrupted
 from rnnensemble.sweep import load_sweep
@@ -309,7 +310,7 @@ def test_masked_steps_are_found_before_training(tmp_path, no_training, capsys):
 
 def test_a_device_too_small_names_the_tile_that_fits(tmp_path, capsys, monkeypatch):
     memory = [5e5]
-    monkeypatch.setattr("rnnensemble.runtime.memory_bytes", lambda _: memory[0])
+    monkeypatch.setattr("rnnensemble._core.runtime.memory_bytes", lambda _: memory[0])
     error = failure(capsys, FILE, "--tile", "64", "--runs", tmp_path / "runs")
     assert re.search(r"`tile` of 64 networks needs .* 0.0005 GB; a tile of \d+ fits", error)
     fitting = re.search(r"a tile of (\d+) fits", error)[1]

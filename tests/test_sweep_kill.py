@@ -20,7 +20,7 @@ def run(runs):
     """Runs the sweep as the command line does."""
     import jax
 
-    from rnnensemble import runtime
+    from rnnensemble._core import runtime
     from rnnensemble.flags import SweepOptions
     from rnnensemble.sweep import run_sweep
 

@@ -19,14 +19,14 @@ from rnnensemble import (
     distance_matrix,
     levels,
     measure_degeneracy,
-    reliability,
-    runtime,
     tasks,
     train_population,
 )
+from rnnensemble._core import runtime
 from rnnensemble.blocks import prepare_networks
 from rnnensemble.levels import Draw, batch_key, evaluation_key, subject_of
 from rnnensemble.metrics import Autocovariance, operators
+from rnnensemble.stats import reliability
 
 RNG = np.random.default_rng(0)
 SMALL = DSA(rank=3, starts=8)

@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import factorization, runtime
+from rnnensemble._core import factorization, runtime
 from rnnensemble.battery import BatteryAnalysis, measure_battery
 from rnnensemble.decoding import Decoder, measure_decodability
 from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points

@@ -3,7 +3,7 @@
 import json
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking.ceilings import product_rate, traffic_rate
 
 if __name__ == "__main__":

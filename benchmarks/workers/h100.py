@@ -15,7 +15,8 @@ from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
 import rnnensemble as rnne
-from rnnensemble import fleet, runtime, tasks
+from rnnensemble import fleet, tasks
+from rnnensemble._core import runtime
 from rnnensemble.learning.deflation import Deflation, References
 from rnnensemble.learning.recipe import Settings, shared, shared_deflation
 from rnnensemble.learning.trainer import init_state

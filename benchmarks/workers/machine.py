@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 
 
 def describe() -> dict:

@@ -8,7 +8,7 @@
 import sys
 
 import rnnensemble as rnne
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking.training import Case, net_steps_per_second
 
 if __name__ == "__main__":

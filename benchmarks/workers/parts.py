@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 import rnnensemble as rnne
-from rnnensemble import fleet, mapping, runtime
+from rnnensemble import fleet
+from rnnensemble._core import mapping, runtime
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.networks import recurrence
 

@@ -13,7 +13,8 @@ import time
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import fleet, runtime
+from rnnensemble import fleet
+from rnnensemble._core import runtime
 from rnnensemble.population import Population
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from jax.sharding import Mesh
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 
 SIZES = {"cpu": (1, 4, 16, 64, 256)}
 """Networks K, by platform; others get `MANY`."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
-from rnnensemble import mapping
+from rnnensemble._core import mapping
 from rnnensemble.benchmarking.rows import Row, Step
 from rnnensemble.networks.cell import PRODUCTS
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from jax.sharding import Mesh
 
-from rnnensemble import runtime
+from rnnensemble._core import runtime
 from rnnensemble.benchmarking.arguments import (
     Asked,
     counts_of,

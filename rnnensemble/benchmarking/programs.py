@@ -11,7 +11,8 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
-from rnnensemble import fleet, runtime
+from rnnensemble import fleet
+from rnnensemble._core import runtime
 from rnnensemble.learning.recipe import Settings
 
 

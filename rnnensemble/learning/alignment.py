@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Trials
 

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, ArrayLike
-from rnnensemble.inverse import inverse
+from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.inverse import inverse
 from rnnensemble.learning.objective import masked_mse
 from rnnensemble.networks import Network, Params
 from rnnensemble.networks.cell import exact_product

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
-from rnnensemble.inverse import inverse
+from rnnensemble._core.axes import Array
+from rnnensemble._core.inverse import inverse
 from rnnensemble.networks import Network, Params
 from rnnensemble.networks.cell import exact_product
 

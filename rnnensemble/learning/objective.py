@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Trials
 

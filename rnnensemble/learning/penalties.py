@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.metrics.orthogonal import polar_factor
 from rnnensemble.networks import Network, Params, VanillaParams
 

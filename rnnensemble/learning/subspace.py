@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from rnnensemble.axes import Array, ArrayLike, Key
+from rnnensemble._core.axes import Array, ArrayLike, Key
 from rnnensemble.learning.trainer import TRAINING, EpochReport, Hyperparameters, Training, judge
 
 Objective = Callable[[Key, Array], tuple[Array, Array]]

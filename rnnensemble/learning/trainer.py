@@ -10,7 +10,7 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-from rnnensemble.axes import Array, ArrayLike, Key
+from rnnensemble._core.axes import Array, ArrayLike, Key
 from rnnensemble.learning.deflation import Deflation, References, deflated_loss_and_gradient
 from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.learning.penalties import PENALTIES, penalty

@@ -4,8 +4,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array
 
 ROUNDING = 64
 """Directions whose singular value is below so many roundings of the largest one are rounding. The

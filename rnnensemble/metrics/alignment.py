@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array, Key
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.metrics.ascent import Climber, Stage, begin, climb
-from rnnensemble.platforms import by_platform
 
 ANGLES = tuple(np.linspace(0, np.pi / 4, 5))
 """Angles of the lower bound; beyond pi / 4 the bounds repeat."""

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.metrics.orthogonal import cubics, retracted
 
 FOR_EVER = 2**30

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 
 LEAST_EXPONENT = -60.0
 """Weights below e^-60 of a row's largest count as that: products of two stay above underflow."""

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array, Key
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator

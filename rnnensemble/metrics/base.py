@@ -4,7 +4,7 @@ import abc
 import math
 from typing import Any, ClassVar
 
-from rnnensemble.axes import Key
+from rnnensemble._core.axes import Key
 
 
 class Metric(abc.ABC):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.base import Metric
 
 

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from optax.assignment import hungarian_algorithm
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array, Key
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import (
@@ -25,7 +26,6 @@ from rnnensemble.metrics.operators import (
     on_axes,
     one_step_operator,
 )
-from rnnensemble.platforms import by_platform
 
 
 class Matching(NamedTuple):

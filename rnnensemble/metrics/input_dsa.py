@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import delay_embedding, driven_operator
 from rnnensemble.metrics.orthogonal import polar

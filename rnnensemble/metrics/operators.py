@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array
 from rnnensemble.metrics.activity import (
     above_rounding,
     centered,

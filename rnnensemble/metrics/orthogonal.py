@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 
 
 def polar(m: Array, *, bound: float | Array, steps: int) -> Array:

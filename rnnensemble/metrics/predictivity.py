@@ -5,8 +5,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from rnnensemble import factorization
-from rnnensemble.axes import Array, Key
+from rnnensemble._core import factorization
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.activity import (
     above_rounding,
     principal_components,

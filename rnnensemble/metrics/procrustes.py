@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.activity import centered, require_activity, samples
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.orthogonal import polar

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.activity import require_activity, samples
 from rnnensemble.metrics.base import Metric
 

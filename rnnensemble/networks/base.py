@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Protocol
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.networks.cell import VanillaParams
 
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
-from rnnensemble.platforms import by_platform
+from rnnensemble._core.axes import Array
+from rnnensemble._core.platforms import by_platform
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
 

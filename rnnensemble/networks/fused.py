@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,

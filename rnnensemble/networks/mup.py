@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks import fused, recurrence
 from rnnensemble.networks.base import require_known, require_width
 from rnnensemble.networks.cell import (

@@ -21,7 +21,8 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.networks import fused
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
@@ -32,7 +33,6 @@ from rnnensemble.networks.cell import (
     leaky,
     thin_product,
 )
-from rnnensemble.platforms import by_platform
 
 UNROLL = 10
 """Steps in a turn of the loops over time where launches count; a CPU gains nothing by it."""

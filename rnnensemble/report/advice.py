@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rnnensemble.findings import DOWN, UP, Finding
-from rnnensemble.intervals import Estimate
 from rnnensemble.readings import MEASURES, is_scaled
 from rnnensemble.report.rows import levels_of, over_tasks
 from rnnensemble.report.tables import interval, number, share, words
+from rnnensemble.stats.intervals import Estimate
 
 WISHES = {"consistent": DOWN, "diverse": UP}
 """What may be wanted, and where the level of degeneracy must go for it."""

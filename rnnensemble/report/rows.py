@@ -16,8 +16,8 @@ from rnnensemble.findings import (
     UP,
     Finding,
 )
-from rnnensemble.intervals import Estimate
 from rnnensemble.readings import LEVELS, converged
+from rnnensemble.stats.intervals import Estimate
 
 TYPES = typing.get_type_hints(Finding)
 NAMES = [field.name for field in dataclasses.fields(Finding)]

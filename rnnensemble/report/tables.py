@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from rnnensemble.conditions import Condition, as_table
 from rnnensemble.factors import Factor, Outcome, Sweep
 from rnnensemble.findings import NONE, Finding
-from rnnensemble.intervals import Estimate
 from rnnensemble.readings import MEASURES, converged
 from rnnensemble.report.rows import convergence, levels_of, overall
+from rnnensemble.stats.intervals import Estimate
 
 
 class Table(NamedTuple):

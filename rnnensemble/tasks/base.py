@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple, Self
 
 import jax
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.tasks import draws
 
 

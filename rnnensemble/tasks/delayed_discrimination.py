@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
 
 

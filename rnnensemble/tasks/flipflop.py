@@ -6,8 +6,8 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
-from rnnensemble.platforms import by_platform
+from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_within
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.axes import Array, Key
+from rnnensemble._core.axes import Array, Key
 from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.axes import Array, Key
-from rnnensemble.platforms import by_platform
+from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.platforms import by_platform
 from rnnensemble.tasks import draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least
 

@@ -5,11 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals
-from rnnensemble.inference import reduction
-from rnnensemble.inference.comparison import Trend, as_positions, trend_of
-from rnnensemble.inference.reduction import Summary
-from rnnensemble.intervals import Estimate
+from rnnensemble.stats import intervals, reduction
+from rnnensemble.stats.comparison import Trend, as_positions, trend_of
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.reduction import Summary
 
 
 class NullComparison(NamedTuple):

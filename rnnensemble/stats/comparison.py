@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble import intervals
-from rnnensemble.inference import reduction
-from rnnensemble.inference.reduction import Statistic
-from rnnensemble.intervals import Estimate
+from rnnensemble.stats import intervals, reduction
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.reduction import Statistic
 
 SIGNIFICANT = 0.05
 """p-value above which a direction is "none"."""

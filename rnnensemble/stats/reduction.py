@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from rnnensemble import intervals
-from rnnensemble.intervals import DistanceParts, Estimate
+from rnnensemble.stats import intervals
+from rnnensemble.stats.intervals import DistanceParts, Estimate
 
 Statistic: TypeAlias = Literal["mean_distance", "spread", "mean"]
 """What is compared: the mean of distances `[K, K]`, sigma or mean of values `[K]`."""

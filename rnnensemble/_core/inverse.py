@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array
+from rnnensemble._core.axes import Array
 
 LEAST_BLOCK = 16
 """Matrices up to this size are inverted by sweeps; larger ones by halves, in products."""

@@ -12,8 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnnensemble.axes import Array, Key
-from rnnensemble.platforms import by_platform
+from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.platforms import by_platform
 
 
 def _one_by_one_on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rnnensemble import intervals
-from rnnensemble.inference import reduction
-from rnnensemble.inference.reduction import LEAST, Statistic
+from rnnensemble.stats import intervals, reduction
+from rnnensemble.stats.reduction import LEAST, Statistic
 
 MOST = 10_000
 """Networks beyond which `networks_needed` gives up."""

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from rnnensemble.axes import Array
-from rnnensemble.runtime import SPREAD, WHOLE
+from rnnensemble._core.axes import Array
+from rnnensemble._core.runtime import SPREAD, WHOLE
 
 Tree: TypeAlias = Any
 """A pytree of arrays."""

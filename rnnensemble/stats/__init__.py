@@ -1,0 +1,42 @@
+"""What distances and losses of populations allow to conclude: intervals, tests, power.
+
+Numbers in, numbers out, in NumPy on the host. Everything here resamples networks and never pairs,
+since pairs that share a network are not independent.
+"""
+
+from rnnensemble.stats.comparison import (
+    Comparison,
+    Trend,
+    compare_conditions,
+    compare_jointly,
+    trend,
+)
+from rnnensemble.stats.intervals import (
+    Estimate,
+    mean_cross_distance,
+    mean_distance,
+    mean_value,
+    spread,
+)
+from rnnensemble.stats.multiplicity import adjust
+from rnnensemble.stats.nulls import NullComparison, against_null, trend_against_null
+from rnnensemble.stats.power import networks_needed, power_curve
+
+__all__ = [
+    "Comparison",
+    "Estimate",
+    "NullComparison",
+    "Trend",
+    "adjust",
+    "against_null",
+    "compare_conditions",
+    "compare_jointly",
+    "mean_cross_distance",
+    "mean_distance",
+    "mean_value",
+    "networks_needed",
+    "power_curve",
+    "spread",
+    "trend",
+    "trend_against_null",
+]
