@@ -20,7 +20,7 @@ import numpy as np
 import rnnensemble as rnne
 from rnnensemble import conditions
 from rnnensemble._core import runtime
-from rnnensemble.progress import Progress
+from rnnensemble.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "convergence.json"

@@ -20,9 +20,9 @@ import numpy as np
 
 from rnnensemble import MuPRNN, Task, Training, VanillaRNN, plotting_widths, tasks
 from rnnensemble._core import runtime
-from rnnensemble.fleet import Settings, hyperparameters, shared
-from rnnensemble.learning.trainer import init_state, train_epoch
 from rnnensemble.networks import Network
+from rnnensemble.training.epoch import init_state, train_epoch
+from rnnensemble.training.slots import Settings, hyperparameters, shared
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "coordinate_check.json"

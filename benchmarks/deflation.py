@@ -17,7 +17,7 @@ import numpy as np
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.deflation import Chosen, Deflation, deflate
+from rnnensemble.training.deflate import Chosen, Deflation, deflate
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "deflation.json"

@@ -13,9 +13,9 @@ import numpy as np
 
 from rnnensemble import DSA
 from rnnensemble._core import runtime
-from rnnensemble.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics.alignment import as_operator
 from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics.dsa import eigenvalues
 
 REFERENCE = Path(__file__).parent / "reference"

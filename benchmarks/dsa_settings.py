@@ -20,10 +20,11 @@ from matplotlib.figure import Figure
 from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import plotting, prediction
+from rnnensemble import plotting
 from rnnensemble._core import runtime
-from rnnensemble.levels import evaluation_key
+from rnnensemble.analysis import dsa_prediction
 from rnnensemble.stats import reliability
+from rnnensemble.training.evaluation import evaluation_key
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "dsa_settings.json"
@@ -38,7 +39,7 @@ ANALYSIS = rnne.Analysis(
 )
 
 
-def measure(name: str) -> tuple[prediction.Prediction, rnne.Degeneracy]:
+def measure(name: str) -> tuple[dsa_prediction.Prediction, rnne.Degeneracy]:
     """Held-out errors and distances of the networks of one preset."""
     population = trained(name, width=WIDTH, size=SIZE, seed=SEED)
     inputs = population.task.sample(evaluation_key(SEED, 0), TRIALS).inputs

@@ -15,14 +15,14 @@ import plain_vmap
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
-from rnnensemble import fleet
 from rnnensemble._core import runtime
 from rnnensemble.benchmarking.programs import compile_epoch
 from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step
 from rnnensemble.benchmarking.training import flops
 from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
-from rnnensemble.learning.recipe import Settings
 from rnnensemble.sweep_file import read_sweep
+from rnnensemble.training import slots
+from rnnensemble.training.recipe import Settings
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "torch", "triton")
 STEP_SECONDS, FLOPS = 0.006, 12e12
@@ -69,7 +69,7 @@ def threshold_step(
     settings = Settings(task, network, training, size, 0)
 
     def tile() -> int:
-        return min(fleet.default_tile(settings, mesh), math.ceil(size / mesh.size))
+        return min(slots.default_tile(settings, mesh), math.ceil(size / mesh.size))
 
     def measure() -> dict[str, Any]:
         speeds: list[float] = []
@@ -189,7 +189,7 @@ def _expected(sweep: Sweep, group: Group, mesh: Mesh) -> float:
     first = recipe_of(group.conditions[0])
     if mesh.devices.flat[0].platform == "cpu":
         return 10.0
-    tiles = math.ceil(size / fleet.default_tile(first, mesh))
+    tiles = math.ceil(size / slots.default_tile(first, mesh))
     once = size * flops(first.network.width, first.training.batch, first.task.n_steps) / FLOPS
     step = max(tiles * STEP_SECONDS, once)
     training = max(epochs) * first.training.epoch_steps * step

@@ -21,11 +21,12 @@ from documents import replace_part, table
 from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import levels
 from rnnensemble._core import runtime
+from rnnensemble.analysis.distances import renumbered
 from rnnensemble.metrics import CKA, PIF, RSA, SVCCA, LinearPredictivity, Metric, Procrustes
 from rnnensemble.metrics.pif import AXES
 from rnnensemble.stats import reliability
+from rnnensemble.training import evaluation
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "metric_trials.json"
@@ -122,7 +123,7 @@ def on_trials(metric: Metric, activity: np.ndarray, readouts: np.ndarray) -> dic
 
 def of_weights(metric: PIF, parameters: dict[str, np.ndarray]) -> dict[str, float]:
     """Mean PIF distance, and its mean null, that of networks to themselves renumbered."""
-    again = levels.renumbered(parameters, seed=SEED, signed=metric.signed)
+    again = renumbered(parameters, seed=SEED, signed=metric.signed)
     alone = metric.parameters == "recurrent"
     once, twice = (x["recurrent_weights"] if alone else x for x in (parameters, again))
     matrix = rnne.distance_matrix(metric, once, seed=SEED, devices=1)
@@ -134,11 +135,11 @@ def of_weights(metric: PIF, parameters: dict[str, np.ndarray]) -> dict[str, floa
 def measure(name: str) -> dict:
     """All metrics of the networks of one preset."""
     population = trained(name, width=WIDTH, size=SIZE, seed=SEED)
-    subject = levels.subject_of(population, np.flatnonzero(population.converged), 1, None)
+    subject = evaluation.subject_of(population, np.flatnonzero(population.converged), 1, None)
     effective = population.network.effective(subject.params)
     parameters = {name: np.asarray(getattr(effective, name)) for name in AXES}
-    key = levels.evaluation_key(SEED, 0)
-    activity = levels.responses(subject, population.task, trials=MOST, key=key)["activity"]
+    key = evaluation.evaluation_key(SEED, 0)
+    activity = evaluation.responses(subject, population.task, trials=MOST, key=key)["activity"]
     found: dict = {"networks": subject.size, "steps": activity.shape[2]}
     found["pif"] = {name: of_weights(metric, parameters) for name, metric in WEIGHTS.items()}
     for page, variants in METRICS.items():

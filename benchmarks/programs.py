@@ -18,7 +18,7 @@ import numpy as np
 
 from rnnensemble import PIF, distance_matrix
 from rnnensemble._core import runtime
-from rnnensemble.dynamics import dsa_grid
+from rnnensemble.analysis.dsa_grid import dsa_grid
 
 RESULTS = Path(__file__).parent / "results" / "programs.json"
 SIZES = (16, 15, 12)

@@ -3,31 +3,31 @@
 from rnnensemble import metrics, networks, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
-from rnnensemble.benchmarking import Benchmark, benchmark
-from rnnensemble.complexity import Complexity, measure_complexity
-from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
-from rnnensemble.degeneracy import Analysis, Degeneracy, measure_degeneracy
-from rnnensemble.dynamics import DSAGrid, dsa_grid
-from rnnensemble.feature_learning import (
+from rnnensemble.analysis.complexity import Complexity, measure_complexity
+from rnnensemble.analysis.degeneracy import Analysis, Degeneracy, measure_degeneracy
+from rnnensemble.analysis.dsa_grid import DSAGrid, dsa_grid
+from rnnensemble.analysis.dsa_prediction import prediction_errors
+from rnnensemble.analysis.feature_learning import (
     FeatureAnalysis,
     FeatureLearning,
     measure_feature_learning,
 )
-from rnnensemble.groups import TrainingInterrupted, train_population, train_populations
-from rnnensemble.intrinsic_dimension import (
+from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
-from rnnensemble.learning.deflation import Deflation
-from rnnensemble.learning.trainer import Training
+from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.benchmarking import Benchmark, benchmark
 from rnnensemble.metrics import DSA, PIF
+from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
 from rnnensemble.networks import MuPRNN, VanillaRNN
-from rnnensemble.pairwise import compare_networks, distance_matrix
-from rnnensemble.population import Population
-from rnnensemble.populations import compare_populations
-from rnnensemble.prediction import prediction_errors
-from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.tasks import Task, Trials
+from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
+from rnnensemble.training.epoch import Training
+from rnnensemble.training.population import Population
+from rnnensemble.training.similarity import Deflation
+from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
 __all__ = [
     "DSA",

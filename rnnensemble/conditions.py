@@ -11,12 +11,12 @@ import typing
 from typing import Any, Literal
 
 from rnnensemble import networks, tasks
-from rnnensemble.degeneracy import Analysis
-from rnnensemble.feature_learning import FeatureAnalysis
-from rnnensemble.learning.deflation import Deflation
-from rnnensemble.learning.trainer import Training
+from rnnensemble.analysis.degeneracy import Analysis
+from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import Training
+from rnnensemble.training.similarity import Deflation
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

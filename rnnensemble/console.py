@@ -11,11 +11,11 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from rnnensemble import stats
-from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.levels import Distances
-from rnnensemble.population import Population
-from rnnensemble.progress import Progress
-from rnnensemble.topology import Topology
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.distances import Distances
+from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.training.population import Population
+from rnnensemble.training.progress import Progress
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble import fleet
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble.conditions import Condition
+from rnnensemble.training import slots
 
 NEWTON_FLOPS = 50
 """Operations of one Newton step of a DSA alignment, over rank^3."""
@@ -128,7 +128,7 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
             f"{conditions[0].network.width} units on {conditions[0].task.name}, a device has "
             f"{memory / 1e9:.3g} GB; {advice}: lower `batch`, or give more devices."
         )
-    return tile or min(fleet.default_tile(conditions[0], mesh), most)
+    return tile or min(slots.default_tile(conditions[0], mesh), most)
 
 
 class Speed:

@@ -26,8 +26,8 @@ from typing import Any
 
 from rnnensemble import conditions
 from rnnensemble.conditions import Condition, merged
-from rnnensemble.learning.deflation import Deflation
-from rnnensemble.learning.recipe import Settings, require_trainable
+from rnnensemble.training.recipe import Settings, require_trainable
+from rnnensemble.training.similarity import Deflation
 
 KEYS = ("name", "rounds", "references", "kept", "gains", "standard", "alternative")
 """Keys of the file."""

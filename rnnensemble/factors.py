@@ -7,10 +7,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.conditions import Condition, unknown_key
-from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.feature_learning import FeatureLearning
-from rnnensemble.learning.recipe import Settings, group_key
+from rnnensemble.training.recipe import Settings, group_key
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

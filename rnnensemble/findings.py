@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble import stats
-from rnnensemble.dynamics import SettingsTrend, common_settings, trend_over_settings
+from rnnensemble.analysis.dsa_grid import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.factors import Factor, Outcome, Sweep
 from rnnensemble.readings import (
     MEASURES,

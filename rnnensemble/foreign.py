@@ -19,7 +19,7 @@ from rnnensemble.console import Reporter
 from rnnensemble.flags import parse
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks
-from rnnensemble.pairwise import distance_matrix, require_feasible
+from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
 from rnnensemble.stats.intervals import Estimate, mean_distance
 
 DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}

@@ -8,10 +8,10 @@ import numpy as np
 
 from rnnensemble import plotting
 from rnnensemble._core import runtime
-from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.learning.recipe import shared
-from rnnensemble.levels import evaluation_key
-from rnnensemble.population import Population
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.population import Population
+from rnnensemble.training.recipe import shared
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

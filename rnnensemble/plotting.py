@@ -9,12 +9,12 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.dynamics import GridDistances
-from rnnensemble.population import Population
-from rnnensemble.prediction import Prediction
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.analysis.dsa_prediction import Prediction
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Trials
+from rnnensemble.training.population import Population
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Okabe & Ito (2008): distinct for all common kinds of color vision."""

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rnnensemble.battery import Battery
+from rnnensemble.analysis.battery import Battery
 from rnnensemble.plotting import COLORMAP, COLORS, mds
 
 LEADING = 6

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from rnnensemble.fixed_points import FixedPoints
+from rnnensemble.analysis.fixed_points.points import FixedPoints
 from rnnensemble.plotting import COLORS
 
 KINDS = (

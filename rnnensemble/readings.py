@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble.degeneracy import Degeneracy
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.factors import Factor, Level, Outcome, Sweep
-from rnnensemble.feature_learning import FeatureLearning
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.reduction import LEAST, Statistic

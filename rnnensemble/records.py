@@ -6,15 +6,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from rnnensemble.analysis.degeneracy import Behavior, Degeneracy
+from rnnensemble.analysis.distances import Distances
+from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.analysis.feature_learning import FeatureLearning
+from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.conditions import Condition
-from rnnensemble.degeneracy import Behavior, Degeneracy
-from rnnensemble.dynamics import GridDistances
-from rnnensemble.feature_learning import FeatureLearning
-from rnnensemble.learning.trainer import Hyperparameters, TrainState, init_state
-from rnnensemble.levels import Distances
-from rnnensemble.population import History, Population
 from rnnensemble.stats.intervals import Estimate
-from rnnensemble.topology import Topology
+from rnnensemble.training.epoch import Hyperparameters, TrainState, init_state
+from rnnensemble.training.population import History, Population
 
 FEATURES = (
     "weight_change",

@@ -23,15 +23,20 @@ import numpy as np
 
 from rnnensemble import folders, storage
 from rnnensemble._core import runtime
-from rnnensemble.battery import group_rows, measure_battery, network_rows, predictivity_rows
+from rnnensemble.analysis.battery import (
+    group_rows,
+    measure_battery,
+    network_rows,
+    predictivity_rows,
+)
 from rnnensemble.conditions import Condition
 from rnnensemble.console import Reporter, population_line
-from rnnensemble.deflation import Chosen, deflate
 from rnnensemble.deflation_plan import DeflationPlan, read_plan
-from rnnensemble.groups import TrainingInterrupted, train_population
 from rnnensemble.plotting_battery import battery_figure
-from rnnensemble.population import Population
 from rnnensemble.storage import read_text
+from rnnensemble.training.deflate import Chosen, deflate
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_population
 
 STATUS = "rounds"
 """Status in the manifest of such a folder."""

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from rnnensemble import storage
 from rnnensemble._core import runtime
+from rnnensemble.analysis.degeneracy import measure_degeneracy
 from rnnensemble.conditions import Condition
 from rnnensemble.console import EXPLANATION, Reporter, population_line
-from rnnensemble.degeneracy import measure_degeneracy
 from rnnensemble.flags import RunOptions
 from rnnensemble.gallery import run_figures
-from rnnensemble.groups import TrainingInterrupted, train_population
-from rnnensemble.population import Population
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_population
 
 
 def train_and_analyse(options: RunOptions, condition: Condition, *, explain: bool) -> None:

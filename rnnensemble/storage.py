@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from orbax.checkpoint import v1 as ocp
 
 from rnnensemble import conditions, folders, records
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.conditions import Condition
-from rnnensemble.degeneracy import Degeneracy
-from rnnensemble.feature_learning import FeatureLearning
 from rnnensemble.folders import FORMAT
-from rnnensemble.population import Population
+from rnnensemble.training.population import Population
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,22 +9,22 @@ from jax.sharding import Mesh
 
 from rnnensemble import folders, storage, sweep_folder
 from rnnensemble._core import runtime
-from rnnensemble.conditions import Condition, unknown_key
-from rnnensemble.console import Reporter
-from rnnensemble.costs import tile_for
-from rnnensemble.degeneracy import Degeneracy, measure_degeneracy
-from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
-from rnnensemble.feature_learning import (
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
+from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
     evaluation_trials,
     measure_feature_learning,
 )
+from rnnensemble.conditions import Condition, unknown_key
+from rnnensemble.console import Reporter
+from rnnensemble.costs import tile_for
+from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
 from rnnensemble.flags import SweepOptions
 from rnnensemble.forecast import Budget, print_forecast
-from rnnensemble.groups import TrainingInterrupted, train_populations
-from rnnensemble.population import Population
 from rnnensemble.sweep_file import read_sweep
 from rnnensemble.sweep_folder import load_sweep
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 __all__ = ["load_sweep", "run_sweep", "show_sweep"]
 

@@ -26,10 +26,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnnensemble import conditions
+from rnnensemble.analysis.feature_learning import block_trials
 from rnnensemble.conditions import Condition, as_table, merged, unknown_key
 from rnnensemble.factors import Factor, Level, Sweep, recipe_of
-from rnnensemble.feature_learning import block_trials
-from rnnensemble.learning.recipe import require_trainable
+from rnnensemble.training.recipe import require_trainable
 
 TABLES = (*(field.name for field in dataclasses.fields(Condition)), "expected_epochs")
 """Keys of a table that stands for a condition, or for a part of one."""

@@ -5,17 +5,17 @@ import zlib
 
 import numpy as np
 
+from rnnensemble.analysis.degeneracy import Analysis, Behavior, Degeneracy
+from rnnensemble.analysis.distances import Distances
+from rnnensemble.analysis.dsa_grid import DSAGrid, GridDistances
+from rnnensemble.analysis.feature_learning import FeatureAnalysis, FeatureLearning
+from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.conditions import Condition
-from rnnensemble.degeneracy import Analysis, Behavior, Degeneracy
-from rnnensemble.dynamics import DSAGrid, GridDistances
 from rnnensemble.factors import Factor, Level, Outcome, Sweep
-from rnnensemble.feature_learning import FeatureAnalysis, FeatureLearning
-from rnnensemble.learning.trainer import Training
-from rnnensemble.levels import Distances
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.stats import intervals
 from rnnensemble.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, Sine
-from rnnensemble.topology import Topology
+from rnnensemble.training.epoch import Training
 
 GRID = DSAGrid(ranks=(3, 5), delays=(1, 3))
 BEHAVIOR_NULL = 0.003

@@ -94,7 +94,7 @@ def test_trials_are_enough_where_all_more_are():
 PROGRAM = """HloModule jit_epoch, is_scheduled=true
 
 FileNames
-1 "/elsewhere/rnnensemble/learning/trainer.py"
+1 "/elsewhere/rnnensemble/training/epoch.py"
 2 "/elsewhere/rnnensemble/tasks/flipflop.py"
 3 "/elsewhere/site-packages/optax/transform.py"
 

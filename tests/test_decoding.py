@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import minimize
 
 import rnnensemble as rnne
-from rnnensemble.decoding import Decoder, chance, decode, logistic, measure_decodability
+from rnnensemble.analysis.decoding import Decoder, chance, decode, logistic, measure_decodability
 
 RNG = np.random.default_rng(0)
 RATES = RNG.normal(size=(2, 100, 3, 6)).astype(np.float32)

@@ -11,14 +11,14 @@ from jax.flatten_util import ravel_pytree
 
 import rnnensemble as rnne
 from rnnensemble._core.inverse import inverse
-from rnnensemble.deflation import Chosen, ReferenceActivity, deflate
-from rnnensemble.learning.deflation import (
+from rnnensemble.metrics import LinearPredictivity
+from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
+from rnnensemble.training.similarity import (
     Deflation,
     References,
     deflated_loss_and_gradient,
     predictivity,
 )
-from rnnensemble.metrics import LinearPredictivity
 
 TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=20)
 NETWORK = rnne.VanillaRNN(width=24)

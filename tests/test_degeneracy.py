@@ -16,8 +16,8 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.degeneracy import evaluation_key
-from rnnensemble.learning.objective import masked_mse
+from rnnensemble.analysis.degeneracy import evaluation_key
+from rnnensemble.training.objective import masked_mse
 
 QUICK = Analysis(
     dsa=DSA(rank=3, starts=8),

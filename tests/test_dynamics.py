@@ -20,10 +20,10 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble._core import runtime
-from rnnensemble.blocks import prepare_networks
-from rnnensemble.dynamics import GridDistances, compare_grid, trend_over_settings
-from rnnensemble.levels import evaluation_key
+from rnnensemble.analysis.dsa_grid import GridDistances, compare_grid, trend_over_settings
+from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.operators import delay_embedding
+from rnnensemble.training.evaluation import evaluation_key
 
 RNG = np.random.default_rng(0)
 UNITS = 6

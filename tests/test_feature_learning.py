@@ -18,10 +18,10 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble import feature_learning as module
 from rnnensemble._core import runtime
-from rnnensemble.degeneracy import evaluation_key
-from rnnensemble.learning import alignment as alignment_module
+from rnnensemble.analysis import feature_learning as module
+from rnnensemble.analysis import kernel_alignment as alignment_module
+from rnnensemble.analysis.degeneracy import evaluation_key
 
 TASKS = {
     "flipflop": tasks.FlipFlop(n_bits=2, n_steps=12),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import findings, readings, stats
-from rnnensemble.dynamics import common_settings
+from rnnensemble.analysis.dsa_grid import common_settings
 from rnnensemble.findings import PAPER
 from rnnensemble.report import rows, tables
 from rnnensemble.stats import intervals

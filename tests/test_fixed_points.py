@@ -10,9 +10,13 @@ import pytest
 from scipy.optimize import brentq, fsolve
 
 import rnnensemble as rnne
-from rnnensemble import refinement
-from rnnensemble.attractors import find_cycle
-from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points, search_from
+from rnnensemble.analysis.fixed_points import refinement
+from rnnensemble.analysis.fixed_points.attractors import find_cycle
+from rnnensemble.analysis.fixed_points.points import (
+    FixedPointSearch,
+    find_fixed_points,
+    search_from,
+)
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams
 from rnnensemble.plotting_fixed_points import fixed_points_figure

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble.learning.recipe import Settings, group_key
+from rnnensemble.training.recipe import Settings, group_key
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
 TRAINING = rnne.Training(batch=8, epoch_steps=8, max_epochs=6, threshold=0.2, patience=2)

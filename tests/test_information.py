@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rnnensemble.information import (
+from rnnensemble.analysis.information import (
     conditional_mutual_information,
     entropy,
     kind_of,

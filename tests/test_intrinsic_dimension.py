@@ -14,9 +14,9 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.intrinsic_dimension import IntrinsicDimension
-from rnnensemble.learning.subspace import directions, init_subspace, train_subspace
-from rnnensemble.learning.trainer import CONVERGED, DIVERGED, Hyperparameters
+from rnnensemble.analysis.intrinsic_dimension import IntrinsicDimension
+from rnnensemble.analysis.subspace import directions, init_subspace, train_subspace
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, Hyperparameters
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=15)
 NETWORK = VanillaRNN(width=12)

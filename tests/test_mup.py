@@ -18,18 +18,17 @@ from rnnensemble import (
     VanillaRNN,
     compare_populations,
     conditions,
-    degeneracy,
     distance_matrix,
-    feature_learning,
-    levels,
     measure_feature_learning,
     networks,
     storage,
     tasks,
     train_population,
 )
+from rnnensemble.analysis import degeneracy, feature_learning
 from rnnensemble.conditions import Condition
 from rnnensemble.flags import parse_condition
+from rnnensemble.training import evaluation
 from tests.test_cli import TINY
 from tests.test_population import compilations
 
@@ -154,9 +153,9 @@ def population(condition):
 
 
 def test_every_network_of_a_population_responds_with_its_gamma(population, condition):
-    subject = levels.subject_of(population, np.arange(3), None, None)
+    subject = evaluation.subject_of(population, np.arange(3), None, None)
     trials = TASK.sample(jax.random.key(5), 4)
-    found = levels.responses(subject, TASK, trials=4, key=jax.random.key(5))["outputs"]
+    found = evaluation.responses(subject, TASK, trials=4, key=jax.random.key(5))["outputs"]
     for k, outputs in enumerate(found):
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
         np.testing.assert_allclose(
@@ -168,7 +167,7 @@ def test_weights_are_compared_as_they_act(population):
     pif = PIF(starts=1)
     found = distance_matrix(pif, population.params.recurrent_weights / 8)
     np.testing.assert_allclose(compare_populations(pif, population).matrix(), found, atol=1e-5)
-    subject = levels.subject_of(population, np.arange(3), None, None)
+    subject = evaluation.subject_of(population, np.arange(3), None, None)
     weights = degeneracy._weights(subject, degeneracy.Analysis(pif=pif), None)
     np.testing.assert_allclose(weights.matrix, found, atol=1e-5)
 
@@ -176,7 +175,7 @@ def test_weights_are_compared_as_they_act(population):
 def test_feature_learning_is_that_of_the_published_form(population, condition):
     analysis = FeatureAnalysis(trials=3, step_stride=4)
     found = measure_feature_learning(population, analysis=analysis)
-    inputs = TASK.sample(levels.evaluation_key(0, feature_learning.DRAW), 3).inputs
+    inputs = TASK.sample(evaluation.evaluation_key(0, feature_learning.DRAW), 3).inputs
     trained = ("input_weights", "recurrent_weights", "readout_weights")
 
     @jax.jit

@@ -11,12 +11,15 @@ import pytest
 import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rnnensemble import DSA, PIF, blocks, compare_networks, distance_matrix, levels, pairwise
+from rnnensemble import DSA, PIF, compare_networks, distance_matrix
 from rnnensemble._core import mapping, runtime
+from rnnensemble.analysis import distances as distances_of_networks
+from rnnensemble.analysis.distances import distances
 from rnnensemble.arrays import MatrixCheckpoint
-from rnnensemble.metrics import Metric, pif
+from rnnensemble.metrics import Metric, blocks, pairwise, pif
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import FlipFlop
+from rnnensemble.training import evaluation
 
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 5, 3))
@@ -190,10 +193,10 @@ def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
         seen.append(where.mesh)
         return blocks.compare_pairs(*args, where=where, **options)
 
-    monkeypatch.setattr(levels, "compare_pairs", compare)
-    subject = levels.Subject(np.zeros(3), None, mesh, 4)
+    monkeypatch.setattr(distances_of_networks, "compare_pairs", compare)
+    subject = evaluation.Subject(np.zeros(3), None, mesh, 4)
     matrices = [
-        levels.distances(PIF(place=place), features, features, subject=subject, seed=0).matrix
+        distances(PIF(place=place), features, features, subject=subject, seed=0).matrix
         for place in ("device", "host")
     ]
     assert [mesh.devices.flat[0] for mesh in seen] == [*one_accelerator]
@@ -214,13 +217,13 @@ def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
     keys = jax.random.split(jax.random.key(0), 3)
     draw = partial(network.init, n_inputs=1, n_outputs=1, gain=jnp.float32(1.0))
     params = jax.tree.map(np.asarray, jax.vmap(draw)(keys))
-    subject = levels.Subject(params, network, mesh, None)
+    subject = evaluation.Subject(params, network, mesh, None)
     how = DSA(rank=3, starts=7)  # settings of its own: nothing is compiled for them yet
-    key = levels.evaluation_key(0, 0)
-    draw = levels.Draw(subject, task, how, batch=6, key=key)
+    key = evaluation.evaluation_key(0, 0)
+    draw = evaluation.Draw(subject, task, how, batch=6, key=key)
     draw.extend(6)
     found = draw.finished(how)
-    rates = levels.responses(subject, task, trials=6, key=key)["activity"]
+    rates = evaluation.responses(subject, task, trials=6, key=key)["activity"]
     again = blocks.prepare_networks(how, [*rates], mesh=mesh)
     accelerator, core = one_accelerator
     # rates alone are asked for where the networks are

@@ -10,14 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnnensemble import Training, TrainingInterrupted, VanillaRNN, fleet, tasks, train_population
+from rnnensemble import Training, TrainingInterrupted, VanillaRNN, tasks, train_population
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.platforms import by_platform
-from rnnensemble.fleet import advance, compacted, default_tile, fitted, launch, slots_trained
-from rnnensemble.learning import trainer
-from rnnensemble.learning.objective import loss_and_gradient
-from rnnensemble.learning.recipe import Settings
-from rnnensemble.learning.trainer import (
+from rnnensemble.training import epoch, slots
+from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
     TRAINING,
@@ -25,6 +22,16 @@ from rnnensemble.learning.trainer import (
     init_state,
     judge,
     train_epoch,
+)
+from rnnensemble.training.objective import loss_and_gradient
+from rnnensemble.training.recipe import Settings
+from rnnensemble.training.slots import (
+    advance,
+    compacted,
+    default_tile,
+    fitted,
+    launch,
+    slots_trained,
 )
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
@@ -104,16 +111,16 @@ def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
     counts = {}
     for limit in (24_576, 24_575, 6_200, 1):
         monkeypatch.setattr(runtime, "cache_bytes", lambda mesh, limit=limit: limit)
-        counts[limit] = fleet._slices(settings, mesh)
+        counts[limit] = slots._slices(settings, mesh)
     assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
-    monkeypatch.setattr(fleet, "LEAST_SLICE", 2)
-    used, original = [], trainer.loss_and_gradient
+    monkeypatch.setattr(slots, "LEAST_SLICE", 2)
+    used, original = [], epoch.loss_and_gradient
 
     def spy(*args, slices):
         used.append(slices)
         return original(*args, slices=slices)
 
-    monkeypatch.setattr(trainer, "loss_and_gradient", spy)
+    monkeypatch.setattr(epoch, "loss_and_gradient", spy)
     close(five, train(), 5)
     assert set(used) == {4}
 
@@ -250,7 +257,7 @@ def test_tiles_halve_no_further_than_pays():
 def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
     settings, mesh = Settings(TASK, NETWORK, SHORT, 8, 0), runtime.network_mesh(1)
     now, active = launch(settings, mesh, 8), np.ones(8, bool)
-    room = fleet._epoch_bytes(launch(settings, mesh, 2), active)
+    room = slots._epoch_bytes(launch(settings, mesh, 2), active)
     monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: room)
     fitting = fitted(now, active, asked=False)
     assert fitting.tile == 2
@@ -271,12 +278,12 @@ def test_asking_for_memory_compiles_nothing_twice():
     settings, mesh = Settings(TASK, NETWORK, SHORT, 3, 0), runtime.network_mesh(1)
     active = np.ones(3, bool)
     now = fitted(launch(settings, mesh, 1), active, asked=False)
-    before = fleet._epoch._cache_size()
+    before = slots._epoch._cache_size()
     compiled = []
     listener = lambda event, seconds, **_: compiled.append(event)
     jax.monitoring.register_event_duration_secs_listener(listener)
     advance(now, active)
-    assert fleet._epoch._cache_size() == before + 1
+    assert slots._epoch._cache_size() == before + 1
     assert not [event for event in compiled if "backend_compile" in event]
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rnnensemble import Training
-from rnnensemble.learning.trainer import CONVERGED, TRAINING
-from rnnensemble.progress import measure_progress
+from rnnensemble.training.epoch import CONVERGED, TRAINING
+from rnnensemble.training.progress import measure_progress
 
 EPOCHS = 6
 

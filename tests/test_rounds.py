@@ -10,11 +10,11 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import cli, storage
-from rnnensemble.battery import measure_battery
-from rnnensemble.deflation import Chosen, deflate
+from rnnensemble.analysis.battery import measure_battery
+from rnnensemble.analysis.solutions import SolutionAnalysis, compare_solutions
 from rnnensemble.deflation_plan import read_plan
 from rnnensemble.rounds import load_rounds
-from rnnensemble.solutions import SolutionAnalysis, compare_solutions
+from rnnensemble.training.deflate import Chosen, deflate
 
 PLAN = (Path(__file__).parent.parent / "experiments" / "deflation" / "tiny.toml").read_text()
 

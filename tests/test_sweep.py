@@ -13,8 +13,8 @@ import pytest
 from rnnensemble import cli, folders, storage, sweep, sweep_folder, tasks
 from rnnensemble._core import runtime
 from rnnensemble.console import Reporter
-from rnnensemble.groups import TrainingInterrupted
 from rnnensemble.sweep import load_sweep
+from rnnensemble.training.train import TrainingInterrupted
 
 FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble.fixed_points import FixedPoints, find_fixed_points
-from rnnensemble.levels import renumbered
-from rnnensemble.topology import measure_topology, set_distance, topology_of
+from rnnensemble.analysis.distances import renumbered
+from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
+from rnnensemble.analysis.fixed_points.topology import measure_topology, set_distance, topology_of
 
 
 def points(outputs, unstable, fixed=None):

@@ -15,18 +15,19 @@ from rnnensemble import (
     DSAGrid,
     Training,
     VanillaRNN,
-    degeneracy,
     distance_matrix,
-    levels,
     measure_degeneracy,
     tasks,
     train_population,
 )
 from rnnensemble._core import runtime
-from rnnensemble.blocks import prepare_networks
-from rnnensemble.levels import Draw, batch_key, evaluation_key, subject_of
+from rnnensemble.analysis import degeneracy
+from rnnensemble.analysis.distances import distances
 from rnnensemble.metrics import Autocovariance, operators
+from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.stats import reliability
+from rnnensemble.training import evaluation
+from rnnensemble.training.evaluation import Draw, batch_key, evaluation_key, subject_of
 
 RNG = np.random.default_rng(0)
 SMALL = DSA(rank=3, starts=8)
@@ -294,11 +295,11 @@ def test_correction_brings_few_trials_nearer_to_many():
         return np.stack(rows, axis=2).astype(np.float32)
 
     mesh = runtime.network_mesh()
-    subject = levels.Subject(np.zeros(4), None, mesh, None)
+    subject = evaluation.Subject(np.zeros(4), None, mesh, None)
 
     def measured(trials):
         both = [prepare_networks(metric, [*rates(trials)], mesh=mesh) for _ in range(2)]
-        return levels.distances(metric, *both, subject=subject, seed=0, trials=trials)
+        return distances(metric, *both, subject=subject, seed=0, trials=trials)
 
     few, many = measured(40), measured(2000)
     assert few.mean.value > 1.03 * many.mean.value

@@ -20,12 +20,12 @@ import numpy as np
 
 import rnnensemble as rnne
 from rnnensemble._core import factorization, runtime
-from rnnensemble.battery import BatteryAnalysis, measure_battery
-from rnnensemble.decoding import Decoder, measure_decodability
-from rnnensemble.fixed_points import FixedPointSearch, find_fixed_points
+from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
+from rnnensemble.analysis.decoding import Decoder, measure_decodability
+from rnnensemble.analysis.fixed_points.points import FixedPointSearch, find_fixed_points
+from rnnensemble.analysis.fixed_points.topology import measure_topology
+from rnnensemble.analysis.solutions import SolutionAnalysis
 from rnnensemble.metrics import Metric, registered
-from rnnensemble.solutions import SolutionAnalysis
-from rnnensemble.topology import measure_topology
 
 SMALL_DSA = rnne.DSA(rank=3, starts=6, early_steps=4, late_steps=4)
 SMALL_GRID = rnne.DSAGrid(ranks=(2, 3), delays=(1, 2))

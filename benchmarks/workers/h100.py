@@ -15,11 +15,12 @@ from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
 import rnnensemble as rnne
-from rnnensemble import fleet, tasks
+from rnnensemble import tasks
 from rnnensemble._core import runtime
-from rnnensemble.learning.deflation import Deflation, References
-from rnnensemble.learning.recipe import Settings, shared, shared_deflation
-from rnnensemble.learning.trainer import init_state
+from rnnensemble.training import slots
+from rnnensemble.training.epoch import init_state
+from rnnensemble.training.recipe import Settings, shared, shared_deflation
+from rnnensemble.training.similarity import Deflation, References
 
 DESCRIPTION = Path(__file__).parent.parent / "reference" / "h100.txtpb"
 EPOCH_STEPS = 127
@@ -58,14 +59,14 @@ def lower_epoch(row: Any, mesh: Mesh) -> Any:
     """An epoch of one tile, as `fleet.advance` runs it."""
     settings = make_settings(row)
     how: dict[str, Any] = {"task": settings.task, "network": shared(settings.network)}
-    members = jax.eval_shape(lambda: fleet.members_of([settings]))
+    members = jax.eval_shape(lambda: slots.members_of([settings]))
     state = jax.eval_shape(
         jax.vmap(lambda *each: init_state(*each, **how)), members.keys, members.hyper
     )
     active = jax.ShapeDtypeStruct((row.tile,), bool)
     each = _placed((members.keys, state, members.hyper, active), runtime.spread_over(mesh))
     references = _one_reference(settings, state.params) if row.deflated else None
-    return fleet._epoch.lower(
+    return slots._epoch.lower(
         *each,
         _placed(references, runtime.whole_on(mesh)),
         training=shared(settings.training),

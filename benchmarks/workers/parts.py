@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 
 import rnnensemble as rnne
-from rnnensemble import fleet
 from rnnensemble._core import mapping, runtime
-from rnnensemble.learning.objective import loss_and_gradient
 from rnnensemble.networks import recurrence
+from rnnensemble.training import slots
+from rnnensemble.training.objective import loss_and_gradient
 
 STEPS, REPEATS = 100, 10
 
@@ -51,8 +51,8 @@ def milliseconds(function: Callable, *args: jax.Array) -> float:
 def measure(width: int, batch: int) -> dict[str, float]:
     """Milliseconds of a net-step's parts on one core."""
     task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=STEPS), rnne.VanillaRNN(width=width)
-    settings = fleet.Settings(task, network, rnne.Training(batch=batch), 1, 0)
-    slices = fleet._slices(settings, runtime.network_mesh())
+    settings = slots.Settings(task, network, rnne.Training(batch=batch), 1, 0)
+    slices = slots._slices(settings, runtime.network_mesh())
     scheme, some = recurrence.Scheme(), batch // slices
     key = jax.random.key(0)
     params = network.init(key, n_inputs=3, n_outputs=3, gain=jnp.float32(1))

@@ -13,27 +13,27 @@ import time
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import fleet
 from rnnensemble._core import runtime
-from rnnensemble.population import Population
+from rnnensemble.training import slots
+from rnnensemble.training.population import Population
 
 
-def settings_of(population: Population) -> fleet.Settings:
+def settings_of(population: Population) -> slots.Settings:
     """What it was trained by."""
-    return fleet.Settings(
+    return slots.Settings(
         population.task, population.network, population.training, population.size, population.seed
     )
 
 
 def waste(population: Population, devices: int | None, tile: int) -> float:
     """Share of the trained slots that held no training network, of all epochs."""
-    now = fleet.launch(settings_of(population), runtime.network_mesh(devices), tile)
-    slots = 0
+    now = slots.launch(settings_of(population), runtime.network_mesh(devices), tile)
+    trained = 0
     for epoch in range(population.stop_epoch.max()):
         active = population.stop_epoch > epoch
-        now = fleet.compacted(now, active)
-        slots += fleet.slots_trained(now, active)
-    return 1 - float(population.stop_epoch.sum()) / slots
+        now = slots.compacted(now, active)
+        trained += slots.slots_trained(now, active)
+    return 1 - float(population.stop_epoch.sum()) / trained
 
 
 def measure(size: int = 128) -> dict:
@@ -46,7 +46,7 @@ def measure(size: int = 128) -> dict:
         size=size,
     )
     seconds = time.perf_counter() - started
-    tile = fleet.default_tile(settings_of(population), runtime.network_mesh())
+    tile = slots.default_tile(settings_of(population), runtime.network_mesh())
     return {
         "networks": size,
         "converged": int(population.converged.sum()),

@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from rnnensemble.benchmarking.rows import Clock, Row, Step
-from rnnensemble.pairwise import distance_matrix
+from rnnensemble.metrics.pairwise import distance_matrix
 
 WIDTH, TRIALS, STEPS = 64, 20, 50
 """Of the networks that are compared: random walks for DSA, random weights for PIF."""

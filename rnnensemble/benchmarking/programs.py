@@ -11,9 +11,9 @@ import numpy as np
 from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
-from rnnensemble import fleet
 from rnnensemble._core import runtime
-from rnnensemble.learning.recipe import Settings
+from rnnensemble.training import slots
+from rnnensemble.training.recipe import Settings
 
 
 class Program(NamedTuple):
@@ -40,13 +40,13 @@ def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Pr
         tile: Networks that a device trains at once, None for the default.
     """
     active = np.ones(settings.size, bool)
-    launched = fleet.launch(settings, mesh, tile or fleet.default_tile(settings, mesh))
-    lowered = fleet.lowered_epoch(launched, active)
+    launched = slots.launch(settings, mesh, tile or slots.default_tile(settings, mesh))
+    lowered = slots.lowered_epoch(launched, active)
     started = time.perf_counter()
-    needed = fleet.program_bytes(lowered.compile())
+    needed = slots.program_bytes(lowered.compile())
     seconds = time.perf_counter() - started
     if tile is None and needed is not None and needed > runtime.memory_bytes(mesh):
-        launched = fleet.fitted(launched, active, asked=False)
+        launched = slots.fitted(launched, active, asked=False)
     return Program(seconds, needed, launched.tile)
 
 

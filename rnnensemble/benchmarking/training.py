@@ -10,12 +10,12 @@ from jax.sharding import Mesh
 from rnnensemble.benchmarking.ceilings import Ceilings
 from rnnensemble.benchmarking.programs import Program, compile_epoch
 from rnnensemble.benchmarking.rows import Clock, Row, Step
-from rnnensemble.fleet import default_tile
-from rnnensemble.groups import train_population
-from rnnensemble.learning.recipe import Settings
-from rnnensemble.learning.trainer import Training
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import FlipFlop
+from rnnensemble.training.epoch import Training
+from rnnensemble.training.recipe import Settings
+from rnnensemble.training.slots import default_tile
+from rnnensemble.training.train import train_population
 
 BITS = 3
 NAMES = {

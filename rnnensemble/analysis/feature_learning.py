@@ -8,12 +8,12 @@ import numpy as np
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
-from rnnensemble.learning.alignment import kernel_alignment, representation_alignment
-from rnnensemble.learning.recipe import shared
-from rnnensemble.levels import evaluation_key
+from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
 from rnnensemble.networks import Network, Params
-from rnnensemble.population import Population
 from rnnensemble.tasks import Task, Trials
+from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.population import Population
+from rnnensemble.training.recipe import shared
 
 DRAW = 2
 """Which evaluation trials; `measure_degeneracy` draws 0, 1 and 10 onward."""

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.inverse import inverse
-from rnnensemble.population import Population
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.training import evaluation
+from rnnensemble.training.population import Population
 
 LOGISTIC_STEPS = 300
 """Steps of the logistic regression, each of which lowers its loss."""
@@ -83,10 +83,10 @@ def measure_decodability(
     decoder, networks = decoder or Decoder(), np.flatnonzero(population.converged)
     if not len(networks):
         raise ValueError(f"`population` must hold converged networks; {population.summary()}.")
-    subject = levels.subject_of(population, networks, devices, None)
-    key = levels.evaluation_key(seed, 0)
+    subject = evaluation.subject_of(population, networks, devices, None)
+    key = evaluation.evaluation_key(seed, 0)
     sampled = population.task.sample(key, trials)
-    rates = levels.responses(subject, population.task, trials=trials, key=key)["activity"]
+    rates = evaluation.responses(subject, population.task, trials=trials, key=key)["activity"]
     variables = population.task.variables(sampled)
     scores = {
         name: decode(rates, values, decoder=decoder, devices=devices)

@@ -12,16 +12,15 @@ from jax.flatten_util import ravel_pytree
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.learning.objective import loss_and_gradient
-from rnnensemble.learning.penalties import PENALTIES
-from rnnensemble.learning.recipe import Settings, hyperparameters, require_trainable
-from rnnensemble.learning.subspace import (
+from rnnensemble.analysis.subspace import (
     SubspaceState,
     directions,
     init_subspace,
     train_subspace,
 )
-from rnnensemble.learning.trainer import (
+from rnnensemble.networks import VanillaRNN
+from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
     TRAINING,
@@ -30,9 +29,10 @@ from rnnensemble.learning.trainer import (
     Training,
     init_state,
 )
-from rnnensemble.networks import VanillaRNN
-from rnnensemble.progress import Progress
-from rnnensemble.tasks import Task
+from rnnensemble.training.objective import loss_and_gradient
+from rnnensemble.training.penalties import PENALTIES
+from rnnensemble.training.progress import Progress
+from rnnensemble.training.recipe import Settings, hyperparameters, require_trainable
 
 DIMENSIONS = (5, 10, 20, 40, 80, 160)
 

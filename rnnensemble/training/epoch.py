@@ -11,11 +11,11 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
-from rnnensemble.learning.deflation import Deflation, References, deflated_loss_and_gradient
-from rnnensemble.learning.objective import loss_and_gradient
-from rnnensemble.learning.penalties import PENALTIES, penalty
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
+from rnnensemble.training.objective import loss_and_gradient
+from rnnensemble.training.penalties import PENALTIES, penalty
+from rnnensemble.training.similarity import Deflation, References, deflated_loss_and_gradient
 
 TRAINING, CONVERGED, DIVERGED = 0, 1, 2
 """Values of `TrainState.status`."""

@@ -8,7 +8,9 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble._core import runtime
-from rnnensemble.blocks import (
+from rnnensemble.metrics import Metric
+from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.blocks import (
     Checkpoint,
     Where,
     compare_pairs,
@@ -16,8 +18,6 @@ from rnnensemble.blocks import (
     plan,
     prepare_networks,
 )
-from rnnensemble.metrics import Metric
-from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import as_networks, require_comparable
 
 

@@ -6,10 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble.decoding import Decodability, Decoder, measure_decodability
-from rnnensemble.fixed_points import FixedPoints, FixedPointSearch, find_fixed_points
-from rnnensemble.population import Population
-from rnnensemble.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.analysis.decoding import Decodability, Decoder, measure_decodability
+from rnnensemble.analysis.fixed_points.points import (
+    FixedPoints,
+    FixedPointSearch,
+    find_fixed_points,
+)
+from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.training.population import Population
 
 LEAST_REFERENCE = 2
 """Networks of the first group without which it has no distances of its own."""

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble import information
+from rnnensemble.analysis import information
 from rnnensemble.tasks import Task
 from rnnensemble.tasks.base import require_at_least
 

@@ -11,9 +11,9 @@ import numpy as np
 from rnnensemble import stats
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
-from rnnensemble.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.dsa import RunningSums
 from rnnensemble.metrics.operators import finished, kept_coordinates

@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble.learning.deflation import Deflation
-from rnnensemble.learning.recipe import Settings, hyperparameters
-from rnnensemble.learning.trainer import Training, TrainState
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import Training, TrainState
+from rnnensemble.training.recipe import Settings, hyperparameters
+from rnnensemble.training.similarity import Deflation
 
 
 class History(NamedTuple):

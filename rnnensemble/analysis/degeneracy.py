@@ -8,21 +8,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble._core.axes import Array
-from rnnensemble.blocks import prepare_networks
-from rnnensemble.dynamics import DSAGrid, GridDistances, GridOperators, compare_grid
-from rnnensemble.fixed_points import FixedPointSearch
-from rnnensemble.levels import Distances, Subject, evaluation_key
+from rnnensemble.analysis.distances import Distances, distances, probed_share, renumbered
+from rnnensemble.analysis.dsa_grid import DSAGrid, GridDistances, GridOperators, compare_grid
+from rnnensemble.analysis.fixed_points.points import FixedPointSearch
+from rnnensemble.analysis.fixed_points.topology import Topology, measure_topology
 from rnnensemble.metrics import DSA, PIF, Autocovariance, Disagreement
+from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
+from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.metrics.pif import AXES
-from rnnensemble.pairwise import distance_matrix, mesh_for
-from rnnensemble.population import Population
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
-from rnnensemble.topology import Topology, measure_topology
+from rnnensemble.training import evaluation
+from rnnensemble.training.evaluation import Subject, evaluation_key
+from rnnensemble.training.population import Population
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -216,7 +217,7 @@ def measure_degeneracy(
     networks = np.flatnonzero(population.converged)
     require_two(population)
     analysis.check(population.task, population.network.width)
-    subject = levels.subject_of(population, networks, devices, tile)
+    subject = evaluation.subject_of(population, networks, devices, tile)
     dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
@@ -260,7 +261,7 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
     for draw, (name, variant) in enumerate(variants.items()):
         keys = [evaluation_key(analysis.seed, first + draw) for first in (10, 1000)]
         both = [
-            levels.LossDraw(subject, variant, batch=analysis.behavior_trials, key=key)
+            evaluation.LossDraw(subject, variant, batch=analysis.behavior_trials, key=key)
             for key in keys
         ]
         trials[name] = analysis.behavior_trials
@@ -271,7 +272,7 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
         trials[name] = analysis.enough_trials(analysis.behavior_trials, share)
         losses[name], again = (draw.losses(trials[name]) for draw in both)
         nulls[name] = _null_of_spread(losses[name], again)
-        found = levels.responses(subject, variant, trials=analysis.output_trials, key=keys[0])
+        found = evaluation.responses(subject, variant, trials=analysis.output_trials, key=keys[0])
         data = {"outputs": found["outputs"], "mask": found["mask"]}
         disagreements[name] = distance_matrix(
             Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
@@ -285,7 +286,7 @@ def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.std(first - second, ddof=1) / 2**0.5)
 
 
-def _share_of_spread(draws: list[levels.LossDraw], trials: int) -> float:
+def _share_of_spread(draws: list[evaluation.LossDraw], trials: int) -> float:
     first, second = (draw.losses(trials) for draw in draws)
     return reliability.share(_null_of_spread(first, second), float(first.std()))
 
@@ -317,7 +318,7 @@ def _dynamics(
     grid = analysis.grid_for(task, subject.network.width)
     operators, first = GridOperators(dsa, grid.covering(dsa)), analysis.dynamics_trials
     draws = [
-        levels.Draw(
+        evaluation.Draw(
             subject,
             task,
             _Dynamics(operators, second),
@@ -347,10 +348,10 @@ def _dynamics(
 
     def share(trials: int, way: Any = dsa) -> float:
         found = prepared(trials, way)
-        return levels.probed_share(way, *found, subject=subject, seed=analysis.seed)
+        return probed_share(way, *found, subject=subject, seed=analysis.seed)
 
     def measured(trials: int, way: Any = dsa, level: str = "dynamics") -> Distances:
-        return levels.distances(
+        return distances(
             way,
             *prepared(trials, way),
             subject=subject,
@@ -391,10 +392,10 @@ def _weights(
     names = ("recurrent_weights",) if alone else AXES
     effective = subject.network.effective(subject.params)
     parameters = {name: getattr(effective, name) for name in names}
-    again = levels.renumbered(parameters, seed=analysis.seed, signed=pif.signed)
+    again = renumbered(parameters, seed=analysis.seed, signed=pif.signed)
     mesh = mesh_for(pif, subject.mesh)
     features = [
         prepare_networks(pif, as_networks(each["recurrent_weights"] if alone else each), mesh=mesh)
         for each in (parameters, again)
     ]
-    return levels.distances(pif, *features, subject=subject, seed=analysis.seed, progress=progress)
+    return distances(pif, *features, subject=subject, seed=analysis.seed, progress=progress)

@@ -7,9 +7,9 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
-from rnnensemble.blocks import prepare_networks
-from rnnensemble.dynamics import DSAGrid, at
+from rnnensemble.analysis.dsa_grid import DSAGrid, at
 from rnnensemble.metrics import DSA
+from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.operators import axes_of, moments
 

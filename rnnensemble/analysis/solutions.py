@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble.metrics import DSA, LinearPredictivity, Procrustes
-from rnnensemble.pairwise import compare_networks
-from rnnensemble.population import Population
+from rnnensemble.metrics.pairwise import compare_networks
+from rnnensemble.training import evaluation
+from rnnensemble.training.population import Population
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -165,18 +165,18 @@ def _responses(
 ) -> tuple[list[np.ndarray], list[np.ndarray], dict[str, np.ndarray]]:
     """Rates and readout weights of every network, and losses by variant."""
     rates, readouts, losses = [], [], {}
-    key = levels.evaluation_key(analysis.seed, 0)
+    key = evaluation.evaluation_key(analysis.seed, 0)
     for name, population in groups.items():
         if not len(kept[name]):
             continue
-        subject = levels.subject_of(population, kept[name], devices, tile)
-        found = levels.responses(subject, population.task, trials=analysis.trials, key=key)
+        subject = evaluation.subject_of(population, kept[name], devices, tile)
+        found = evaluation.responses(subject, population.task, trials=analysis.trials, key=key)
         rates += list(found["activity"])
         readouts += list(np.asarray(population.network.effective(subject.params).readout_weights))
         variants = {"in_distribution": population.task, **population.task.out_of_distribution()}
         for number, (variant, task) in enumerate(variants.items()):
-            of_variant = levels.evaluation_key(analysis.seed, number + 1)
+            of_variant = evaluation.evaluation_key(analysis.seed, number + 1)
             trials = analysis.behavior_trials
-            values = levels.losses(subject, task, trials=trials, key=of_variant)
+            values = evaluation.losses(subject, task, trials=trials, key=of_variant)
             losses.setdefault(variant, []).append(values)
     return rates, readouts, {name: np.concatenate(values) for name, values in losses.items()}

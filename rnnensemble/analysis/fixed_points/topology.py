@@ -6,10 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnensemble._core.axes import ArrayLike
-from rnnensemble.fixed_points import FixedPoints, FixedPointSearch, find_fixed_points
-from rnnensemble.population import Population
+from rnnensemble.analysis.fixed_points.points import (
+    FixedPoints,
+    FixedPointSearch,
+    find_fixed_points,
+)
 from rnnensemble.stats import intervals
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.training.population import Population
 
 
 class Topology(NamedTuple):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
-from rnnensemble.learning.trainer import TRAINING, EpochReport, Hyperparameters, Training, judge
+from rnnensemble.training.epoch import TRAINING, EpochReport, Hyperparameters, Training, judge
 
 Objective = Callable[[Key, Array], tuple[Array, Array]]
 """From a key and parameters `[P]` to a loss and its gradient `[P]`."""

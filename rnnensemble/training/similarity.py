@@ -8,10 +8,10 @@ import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.inverse import inverse
-from rnnensemble.learning.objective import masked_mse
 from rnnensemble.networks import Network, Params
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.tasks import Trials
+from rnnensemble.training.objective import masked_mse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import ArrayLike
-from rnnensemble.groups import train_populations
-from rnnensemble.learning.deflation import Deflation, References
-from rnnensemble.learning.recipe import Settings, require_trainable, shared
-from rnnensemble.learning.trainer import Training
 from rnnensemble.networks import Network, VanillaRNN
-from rnnensemble.population import Population
-from rnnensemble.progress import Progress
 from rnnensemble.tasks import Task
+from rnnensemble.training import evaluation
+from rnnensemble.training.epoch import Training
+from rnnensemble.training.population import Population
+from rnnensemble.training.progress import Progress
+from rnnensemble.training.recipe import Settings, require_trainable, shared
+from rnnensemble.training.similarity import Deflation, References
+from rnnensemble.training.train import train_populations
 
 
 class Chosen(NamedTuple):
@@ -157,9 +157,9 @@ def _from_networks(chosen: list[Chosen], settings: Settings, deflation: Deflatio
     params = jax.tree.map(lambda *each: np.concatenate(each), *parts)
     readouts = np.asarray(settings.network.effective(params).readout_weights)
     mesh = runtime.network_mesh(1)
-    subject = levels.Subject(params, shared(settings.network), mesh, None)
-    key = levels.evaluation_key(settings.seed, 0)
-    found = levels.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
+    subject = evaluation.Subject(params, shared(settings.network), mesh, None)
+    key = evaluation.evaluation_key(settings.seed, 0)
+    found = evaluation.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
     axes = _axes(found["activity"], readouts if deflation.null_space else None)
     return References(params, None, None, axes)
 

@@ -14,17 +14,17 @@ from jax.sharding import Mesh
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Key
-from rnnensemble.learning.deflation import References
-from rnnensemble.learning.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
-from rnnensemble.learning.recipe import group_key as group_key  # what one fleet can hold
-from rnnensemble.learning.trainer import (
+from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import (
     EpochReport,
     Hyperparameters,
     TrainState,
     init_state,
     train_epoch,
 )
-from rnnensemble.tasks import Task
+from rnnensemble.training.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
+from rnnensemble.training.recipe import group_key as group_key  # what one fleet can hold
+from rnnensemble.training.similarity import References
 
 LEAST_SLICE = 16
 """Trials in a slice of a batch, at least; fewer make slow products."""

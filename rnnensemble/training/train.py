@@ -9,14 +9,14 @@ import jax
 import numpy as np
 
 from rnnensemble._core import runtime
-from rnnensemble.fleet import Fleet, advance, default_tile, fitted, launch, members_of
-from rnnensemble.learning.deflation import References
-from rnnensemble.learning.recipe import Settings, group_key, require_trainable
-from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
 from rnnensemble.networks import Network, Params, VanillaRNN
-from rnnensemble.population import History, Population, require_same_settings
-from rnnensemble.progress import Progress, measure_progress
 from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
+from rnnensemble.training.population import History, Population, require_same_settings
+from rnnensemble.training.progress import Progress, measure_progress
+from rnnensemble.training.recipe import Settings, group_key, require_trainable
+from rnnensemble.training.similarity import References
+from rnnensemble.training.slots import Fleet, advance, default_tile, fitted, launch, members_of
 
 
 class TrainingInterrupted(KeyboardInterrupt):

@@ -10,16 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import ArrayLike
-from rnnensemble.attractors import Cycle, Line, find_cycle, find_lines
-from rnnensemble.learning.descent import Rest, find_rest
-from rnnensemble.learning.recipe import shared
+from rnnensemble.analysis.fixed_points.attractors import Cycle, Line, find_cycle, find_lines
+from rnnensemble.analysis.fixed_points.descent import Rest, find_rest
+from rnnensemble.analysis.fixed_points.refinement import distinct, exact, polished, spectra_of
 from rnnensemble.networks import Network
-from rnnensemble.population import Population
-from rnnensemble.refinement import distinct, exact, polished, spectra_of
 from rnnensemble.tasks import Task
+from rnnensemble.training import evaluation
+from rnnensemble.training.population import Population
+from rnnensemble.training.recipe import shared
 
 DEVICE_TOLERANCE = 1e-11
 """q at which searches in float32 stop; float64 goes on from there."""
@@ -148,19 +148,19 @@ def find_fixed_points(
     chosen = np.flatnonzero(population.converged) if networks is None else np.asarray(networks)
     if not len(chosen):
         raise ValueError(f"`population` must hold converged networks; {population.summary()}.")
-    subject = levels.subject_of(population, chosen, devices, None)
+    subject = evaluation.subject_of(population, chosen, devices, None)
     states = visited_states(subject, population.task, search)
     return search_from(
         subject.network, subject.params, states, inputs=inputs, search=search, devices=devices
     )
 
 
-def visited_states(subject: levels.Subject, task: Task, search: FixedPointSearch) -> np.ndarray:
+def visited_states(subject: evaluation.Subject, task: Task, search: FixedPointSearch) -> np.ndarray:
     """States of every network at the same random steps of the same trials, `[K, S, N]`.
 
     A share of them lies between two such states.
     """
-    key = levels.evaluation_key(search.seed, 0)
+    key = evaluation.evaluation_key(search.seed, 0)
     inputs = task.sample(key, search.trials).inputs
     rng, count = np.random.default_rng(search.seed), search.starts
     picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])

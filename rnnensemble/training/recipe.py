@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from rnnensemble.learning.deflation import Deflation
-from rnnensemble.learning.penalties import PENALTIES
-from rnnensemble.learning.trainer import Hyperparameters, Training
 from rnnensemble.networks import Network, fused
 from rnnensemble.tasks import Task
+from rnnensemble.training.epoch import Hyperparameters, Training
+from rnnensemble.training.penalties import PENALTIES
+from rnnensemble.training.similarity import Deflation
 
 
 class Recipe(Protocol):

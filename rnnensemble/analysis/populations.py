@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnensemble import levels
 from rnnensemble.metrics import Metric
-from rnnensemble.pairwise import Comparison, as_metric, compare_networks
-from rnnensemble.population import Population
+from rnnensemble.metrics.pairwise import Comparison, as_metric, compare_networks
+from rnnensemble.training import evaluation
+from rnnensemble.training.population import Population
 
 
 def compare_populations(
@@ -50,12 +50,12 @@ def compare_populations(
     _require_alike(population, populations[-1])
     sets = []
     for each in populations:
-        subject = levels.subject_of(each, np.flatnonzero(each.converged), devices, tile)
-        key = levels.evaluation_key(seed, 0)
+        subject = evaluation.subject_of(each, np.flatnonzero(each.converged), devices, tile)
+        key = evaluation.evaluation_key(seed, 0)
         parameters = each.network.effective(subject.params)
         available = {"weights": parameters.recurrent_weights, **parameters._asdict()}
         if set(metric.needs) - set(available):
-            available |= levels.responses(subject, population.task, trials=trials, key=key)
+            available |= evaluation.responses(subject, population.task, trials=trials, key=key)
         needed = {name: available[name] for name in metric.needs}
         sets.append(needed[metric.data] if metric.needs == (metric.data,) else needed)
     options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}

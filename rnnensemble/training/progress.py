@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble.learning.trainer import CONVERGED, DIVERGED, TRAINING, Training
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
 
 WINDOW = 10
 """Epochs whose fall of the loss is taken to go on."""

@@ -1,0 +1,170 @@
+"""Distances between the networks of a population, with nulls, bounds and repeated pairs."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from rnnensemble.metrics import Metric
+from rnnensemble.metrics.base import distance_of
+from rnnensemble.metrics.blocks import compare_pairs
+from rnnensemble.metrics.pairwise import place_for
+from rnnensemble.metrics.pif import AXES
+from rnnensemble.stats import intervals, reliability
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.training.evaluation import Subject
+
+
+class Distances(NamedTuple):
+    """Distances between M networks and what they are worth.
+
+    Attributes:
+        mean: Mean over pairs, with an interval over networks.
+        matrix: Distances, `[M, M]`.
+        lower_bound: What no alignment comes below, `[M, M]`; 0 if the metric knows none.
+        reached: How many starts of the search came to the distance, `[M, M]`; 1 without a search.
+        null: Distances of each network to itself, `[M]`: on other trials for dynamics, renumbered
+            for weights (where 0 shows that the search finds it).
+        again: Distances measured a second time, on other trials, `[M, M]`; NaN where they were not.
+        across: Distances of the same pairs, either network on other trials than the other.
+        ranks: How many coordinates a network's operator uses, `[M]`; 0 if the metric has none.
+        left_out: By how much what a network's components leave out may change its distances at
+            most, `[M, M]`; 0 where nothing is left out.
+        trials: How many trials a measurement took; 0 where none are needed.
+    """
+
+    mean: Estimate
+    matrix: np.ndarray
+    lower_bound: np.ndarray
+    reached: np.ndarray
+    null: np.ndarray
+    again: np.ndarray
+    across: np.ndarray
+    ranks: np.ndarray
+    left_out: np.ndarray
+    trials: int
+
+    @property
+    def null_share(self) -> float:
+        """Mean null over mean distance: how much of it is trials."""
+        return share_of(self.null, self.matrix)
+
+    @property
+    def reliability(self) -> float:
+        """Agreement of both measurements of the repeated pairs (intraclass correlation)."""
+        return float(reliability.of_repeated(self.matrix, self.again))
+
+    @property
+    def corrected(self) -> float:
+        """Mean distance without what trials add to it (`reliability.corrected`); NaN if unknown."""
+        return reliability.corrected(self.matrix, self.null, self.across)
+
+
+def share_of(null: np.ndarray, matrix: np.ndarray) -> float:
+    """Mean null over mean distance (`reliability.share`)."""
+    pairs = matrix[np.triu_indices(len(matrix), 1)]
+    return reliability.share(float(np.mean(null)), float(pairs.mean()))
+
+
+def probed_share(
+    metric: Metric, features: Any, others: Any, *, subject: Subject, seed: int
+) -> float:
+    """About what share of the mean distance the null has: by each network with its next one.
+
+    Args:
+        metric: What to compare by.
+        features: What it keeps of each network, host arrays with leading axis M.
+        others: What it keeps of the same networks on other trials.
+        subject: The networks.
+        seed: Seed of the searches' random starts.
+    """
+    count = subject.size
+    own = np.arange(count)
+    found = compare_pairs(
+        metric,
+        jax.tree.map(lambda *x: np.concatenate(x), features, others),
+        (np.append(own, own), np.append((own + 1) % count, own + count)),
+        where=place_for(metric, features, subject.mesh, tile=subject.tile),
+        seed=seed,
+    )
+    between, null = distance_of(found).reshape(2, count).mean(axis=1)
+    return reliability.share(null, between)
+
+
+def distances(
+    metric: Metric,
+    features: Any,
+    others: Any,
+    *,
+    subject: Subject,
+    seed: int,
+    trials: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Distances:
+    """Distances between networks, of each to itself, and of some pairs once more.
+
+    Args:
+        metric: What to compare by.
+        features: What it keeps of each network, host arrays with leading axis M.
+        others: What it keeps of the same networks otherwise (other trials, renumbered units).
+        subject: The networks.
+        seed: Seed of the searches' random starts.
+        trials: How many trials each of both took; 0 where they are no draws of trials, and
+            nothing is to be measured again.
+        progress: Called with the pairs done and the pairs in all.
+    """
+    count = subject.size
+    left, right = reliability.pairs_of_both(count, again=trials > 0, across=trials > 0)
+    found = compare_pairs(
+        metric,
+        jax.tree.map(lambda *x: np.concatenate(x), features, others),
+        (left, right),
+        where=place_for(metric, features, subject.mesh, tile=subject.tile),
+        seed=seed,
+        progress=progress,
+    )
+    matrix, null, again, across = reliability.split(distance_of(found), count)
+
+    def evidence(name: str, otherwise: np.ndarray) -> np.ndarray:
+        return reliability.split(getattr(found, name, otherwise), count)[0]
+
+    nothing = np.zeros(len(left), np.int32)
+    with_itself = np.arange(count) + count * (count - 1) // 2
+    ranks = getattr(found, "ranks", np.zeros((len(left), 2), np.int32))[with_itself, 0]
+    return Distances(
+        mean=intervals.mean_distance(matrix),
+        matrix=matrix,
+        lower_bound=evidence("lower_bound", nothing.astype(np.float32)),
+        reached=evidence("reached", nothing + 1),
+        null=null,
+        again=again,
+        across=across,
+        ranks=ranks,
+        left_out=evidence("left_out", nothing.astype(np.float32)),
+        trials=trials,
+    )
+
+
+def renumbered(parameters: dict[str, np.ndarray], *, seed: int, signed: bool) -> dict[str, Any]:
+    """The same networks with their units in another random order, signs flipped too if asked.
+
+    Args:
+        parameters: Arrays with leading axis M and further axes as in `pif.AXES`.
+        seed: Seed of the orders.
+        signed: Whether units also change their sign.
+    """
+    rng = np.random.default_rng(seed)
+    count, units = parameters["recurrent_weights"].shape[:2]
+    orders = np.array([rng.permutation(units) for _ in range(count)])
+    signs = rng.choice([-1.0, 1.0], size=(count, units)) if signed else np.ones((count, units))
+    found = {}
+    for name, values in parameters.items():
+        for axis, letter in enumerate(AXES[name], start=1):
+            if letter == "N":
+                shape = [count] + [1] * (values.ndim - 1)
+                shape[axis] = units
+                values = np.take_along_axis(values, orders.reshape(shape), axis)
+                values = values * signs.reshape(shape).astype(values.dtype)
+        found[name] = values
+    return found

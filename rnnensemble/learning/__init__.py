@@ -1,1 +1,0 @@
-"""How one network learns: its loss, its state and one epoch of training."""
