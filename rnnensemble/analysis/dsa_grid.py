@@ -234,8 +234,9 @@ def compare_grid(
     distinct = tuple(dict.fromkeys(ranks))
     operators = prepared(GridOperators(dsa, grid, distinct))
     settings = {rank: list(range(len(grid.delays))) for rank in distinct}
-    own = grid.delays.index(dsa.n_delays) if dsa.n_delays in grid.delays else None
-    if known is not None and dsa.rank in settings and own is not None:
+    own = None
+    if known is not None and dsa.rank in settings and dsa.n_delays in grid.delays:
+        own = grid.delays.index(dsa.n_delays)
         settings[dsa.rank].remove(own)
     found, done = [], 0
     for (rank, columns), *sets in zip(settings.items(), *operators, strict=True):
@@ -248,7 +249,7 @@ def compare_grid(
         if len(sets) == 1:
             values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
         measured = reliability.split(values, count)[:3]
-        if len(columns) < len(grid.delays):
+        if known is not None and own is not None and rank == dsa.rank:
             pairs = zip(measured, known, strict=True)
             measured = tuple(np.insert(x, own, y, axis=0) for x, y in pairs)
         found.append(measured)
