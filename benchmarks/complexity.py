@@ -16,8 +16,9 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions, tasks
+from rnnensemble import tasks
 from rnnensemble._core import runtime
+from rnnensemble.study import conditions
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "complexity.json"

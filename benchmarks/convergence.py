@@ -18,8 +18,8 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
+from rnnensemble.study import conditions
 from rnnensemble.training.progress import Progress
 
 ROOT = Path(__file__).parent.parent

@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import MuPRNN, Task, Training, VanillaRNN, plotting_widths, tasks
+from rnnensemble import MuPRNN, Task, Training, VanillaRNN, tasks
 from rnnensemble._core import runtime
+from rnnensemble.figures import widths
 from rnnensemble.networks import Network
 from rnnensemble.training.epoch import init_state, train_epoch
 from rnnensemble.training.slots import Settings, hyperparameters, shared
@@ -139,7 +140,7 @@ def main() -> None:
         RESULTS.write_text(json.dumps(measure()) + "\n")
     result = json.loads(RESULTS.read_text())
     print(table(result))
-    figure = plotting_widths.coordinate_figure(curves(result))
+    figure = widths.coordinate_figure(curves(result))
     figure.savefig(FIGURE, dpi=160)
     documents.replace_part(DOCS, "coordinates", table(result))
 

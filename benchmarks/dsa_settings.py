@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from presets import trained
 
 import rnnensemble as rnne
-from rnnensemble import plotting
 from rnnensemble._core import runtime
 from rnnensemble.analysis import dsa_prediction
+from rnnensemble.figures import plotting
 from rnnensemble.stats import reliability
 from rnnensemble.training.evaluation import evaluation_key
 

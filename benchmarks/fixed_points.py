@@ -19,7 +19,7 @@ import numpy as np
 import rnnensemble as rnne
 from rnnensemble._core import runtime
 from rnnensemble.analysis.fixed_points.points import FixedPointSearch, find_fixed_points
-from rnnensemble.plotting_fixed_points import fixed_points_figure
+from rnnensemble.figures.fixed_points import fixed_points_figure
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "fixed_points.json"

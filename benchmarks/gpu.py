@@ -43,16 +43,16 @@ from jax.sharding import Mesh
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.benchmarking.ceilings import product_step, traffic_step
-from rnnensemble.benchmarking.exactness import Case as Exact
-from rnnensemble.benchmarking.exactness import check_step
-from rnnensemble.benchmarking.pairs import pairs_step
-from rnnensemble.benchmarking.programs import cache_in, compile_all
-from rnnensemble.benchmarking.result import cells
-from rnnensemble.benchmarking.rivals import torch_step
-from rnnensemble.benchmarking.rows import Clock, Row, Step, run_steps
-from rnnensemble.benchmarking.training import Case, flops, training_step
 from rnnensemble.networks.fused import Form
+from rnnensemble.study.benchmarking.ceilings import product_step, traffic_step
+from rnnensemble.study.benchmarking.exactness import Case as Exact
+from rnnensemble.study.benchmarking.exactness import check_step
+from rnnensemble.study.benchmarking.pairs import pairs_step
+from rnnensemble.study.benchmarking.programs import cache_in, compile_all
+from rnnensemble.study.benchmarking.result import cells
+from rnnensemble.study.benchmarking.rivals import torch_step
+from rnnensemble.study.benchmarking.rows import Clock, Row, Step, run_steps
+from rnnensemble.study.benchmarking.training import Case, flops, training_step
 
 SECONDS = {"check": 220.0, "measure": 380.0, "profile": 180.0}
 """The commands, and how long they take at most unless told otherwise."""

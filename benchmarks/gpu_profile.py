@@ -11,12 +11,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 import rnnensemble as rnne
-from rnnensemble.benchmarking.ceilings import fastest
-from rnnensemble.benchmarking.programs import compile_epoch
-from rnnensemble.benchmarking.rows import Clock, Row, Step
-from rnnensemble.benchmarking.training import BITS, Case, net_steps_per_second
 from rnnensemble.networks import fused
-from rnnensemble.networks.recurrence import Scheme
+from rnnensemble.networks.cell import Scheme
+from rnnensemble.study.benchmarking.ceilings import fastest
+from rnnensemble.study.benchmarking.programs import compile_epoch
+from rnnensemble.study.benchmarking.rows import Clock, Row, Step
+from rnnensemble.study.benchmarking.training import BITS, Case, net_steps_per_second
 
 LONGEST = 20
 """Kernels of a training step that are listed, the longest first."""

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from documents import replace_part, table
 
-from rnnensemble.benchmarking.ceilings import PRODUCTS_NAME, TRAFFIC_NAME, Ceilings
-from rnnensemble.benchmarking.rows import LEFT_OUT
-from rnnensemble.benchmarking.training import shares
+from rnnensemble.study.benchmarking.ceilings import PRODUCTS_NAME, TRAFFIC_NAME, Ceilings
+from rnnensemble.study.benchmarking.rows import LEFT_OUT
+from rnnensemble.study.benchmarking.training import shares
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"

@@ -16,11 +16,11 @@ from jax.sharding import Mesh
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.benchmarking.programs import compile_epoch
-from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step
-from rnnensemble.benchmarking.training import flops
-from rnnensemble.factors import Group, Sweep, groups_of, recipe_of, select
-from rnnensemble.sweep_file import read_sweep
+from rnnensemble.study.benchmarking.programs import compile_epoch
+from rnnensemble.study.benchmarking.rows import Clock, OutOfTimeError, Row, Step
+from rnnensemble.study.benchmarking.training import flops
+from rnnensemble.study.factors import Group, Sweep, groups_of, recipe_of, select
+from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training import slots
 from rnnensemble.training.recipe import Settings
 

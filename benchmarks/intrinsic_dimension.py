@@ -17,8 +17,8 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
+from rnnensemble.study import conditions
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "intrinsic_dimension.json"

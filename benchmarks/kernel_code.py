@@ -61,8 +61,7 @@ def triton_ir(mesh: Any, name: str, precision: str, width: int, batch: int) -> s
     from jax.sharding import NamedSharding, PartitionSpec
 
     from rnnensemble.networks import fused
-    from rnnensemble.networks.cell import VanillaParams
-    from rnnensemble.networks.recurrence import Scheme
+    from rnnensemble.networks.cell import Scheme, VanillaParams
 
     whole = NamedSharding(mesh, PartitionSpec())
 

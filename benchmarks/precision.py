@@ -15,10 +15,10 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
 from rnnensemble.networks.cell import PRODUCTS
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study import conditions
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "precision.json"

@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import rnnensemble as rnne
-from rnnensemble import conditions
+from rnnensemble.study import conditions
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 

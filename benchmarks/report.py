@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from throughput import RIVALS, ROOT
 
-from rnnensemble.benchmarking import training
-from rnnensemble.benchmarking.ceilings import Ceilings
-from rnnensemble.benchmarking.training import flops
-from rnnensemble.plotting import COLORS
+from rnnensemble.figures.plotting import COLORS
+from rnnensemble.study.benchmarking import training
+from rnnensemble.study.benchmarking.ceilings import Ceilings
+from rnnensemble.study.benchmarking.training import flops
 
 DOCS = ROOT / "docs"
 STEPS = 100

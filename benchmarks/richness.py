@@ -17,9 +17,9 @@ import documents
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
-from rnnensemble.conditions import Condition
+from rnnensemble.study import conditions
+from rnnensemble.study.conditions import Condition
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "richness.json"

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rnnensemble.benchmarking.training import flops
+from rnnensemble.study.benchmarking.training import flops
 
 ROOT = Path(__file__).parent.parent
 WORKERS = ROOT / "benchmarks" / "workers"

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from documents import replace_part, table  # noqa: E402
 
-from rnnensemble.deflation_plan import read_plan  # noqa: E402
+from rnnensemble.study.deflation_plan import read_plan  # noqa: E402
 
 PAGE = ROOT / "docs" / "alternatives"
 STANDARD = "standard"

@@ -13,7 +13,8 @@ import jax
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble import conditions, plotting
+from rnnensemble.figures import plotting
+from rnnensemble.study import conditions
 
 HOLDS = 0.01
 """Largest MSE over the long trial that counts as holding: ten times the training threshold."""

@@ -16,11 +16,11 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from documents import replace_part, table  # noqa: E402
 
-from rnnensemble import sweep_folder  # noqa: E402
-from rnnensemble.readings import BESIDE  # noqa: E402
-from rnnensemble.report import tables  # noqa: E402
-from rnnensemble.report.command import read_findings  # noqa: E402
-from rnnensemble.report.tables import Table  # noqa: E402
+from rnnensemble.cli.report import read_findings  # noqa: E402
+from rnnensemble.files import sweep_folder  # noqa: E402
+from rnnensemble.study import tables  # noqa: E402
+from rnnensemble.study.readings import BESIDE  # noqa: E402
+from rnnensemble.study.tables import Table  # noqa: E402
 
 STUDY = ROOT / "docs" / "study"
 

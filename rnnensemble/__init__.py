@@ -18,10 +18,10 @@ from rnnensemble.analysis.intrinsic_dimension import (
 )
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
-from rnnensemble.benchmarking import Benchmark, benchmark
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
 from rnnensemble.networks import MuPRNN, VanillaRNN
+from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
 from rnnensemble.training.epoch import Training

@@ -10,10 +10,10 @@ from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.dsa_grid import DSAGrid, GridDistances
 from rnnensemble.analysis.feature_learning import FeatureAnalysis, FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
-from rnnensemble.conditions import Condition
-from rnnensemble.factors import Factor, Level, Outcome, Sweep
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.stats import intervals
+from rnnensemble.study.conditions import Condition
+from rnnensemble.study.factors import Factor, Level, Outcome, Sweep
 from rnnensemble.tasks import DelayedDiscrimination, FlipFlop, PathIntegration, Sine
 from rnnensemble.training.epoch import Training
 

@@ -11,13 +11,13 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble._core import runtime
-from rnnensemble.benchmarking import exactness, programs, rivals, training
-from rnnensemble.benchmarking.arguments import Asked
-from rnnensemble.benchmarking.ceilings import Ceilings
-from rnnensemble.benchmarking.plan import plan
-from rnnensemble.benchmarking.result import Benchmark, cells
-from rnnensemble.benchmarking.rows import Clock, OutOfTimeError, Row, Step, run_steps
-from rnnensemble.plotting_benchmark import benchmark_figure
+from rnnensemble.figures.benchmark import benchmark_figure
+from rnnensemble.study.benchmarking import exactness, programs, rivals, training
+from rnnensemble.study.benchmarking.arguments import Asked
+from rnnensemble.study.benchmarking.ceilings import Ceilings
+from rnnensemble.study.benchmarking.plan import plan
+from rnnensemble.study.benchmarking.result import Benchmark, cells
+from rnnensemble.study.benchmarking.rows import Clock, OutOfTimeError, Row, Step, run_steps
 
 TINY = ("--width", "8", "--batch", "4", "--steps", "5", "--sizes", "1", "2")
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from rnnensemble import cli, storage
+from rnnensemble import cli
+from rnnensemble.files import storage
 
 ROOT = Path(__file__).parent.parent
 TINY = """
@@ -214,7 +215,7 @@ def test_too_little_memory_is_one_line(preset, tmp_path, capsys, monkeypatch):
     def exhausted(*_, **__):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.")
 
-    monkeypatch.setattr("rnnensemble.session.train_and_analyse", exhausted)
+    monkeypatch.setattr("rnnensemble.cli.train.train_and_analyse", exhausted)
     with pytest.raises(SystemExit) as stop:
         cli.main(["train", str(preset), "--runs", str(tmp_path)])
     assert stop.value.code == 2

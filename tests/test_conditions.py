@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnensemble import conditions, tasks
-from rnnensemble.conditions import Condition, from_toml, to_toml
+from rnnensemble import tasks
+from rnnensemble.study import conditions
+from rnnensemble.study.conditions import Condition, from_toml, to_toml
 
 PRESETS = sorted((Path(__file__).parent.parent / "experiments").glob("*.toml"))
 BASE = '[task]\nkind = "flipflop"\n'

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from rnnensemble import VanillaRNN, tasks
-from rnnensemble.factors import Factor, Level, Sweep, groups_of, select
-from rnnensemble.sweep_file import read_sweep, to_toml
+from rnnensemble.study.factors import Factor, Level, Sweep, groups_of, select
+from rnnensemble.study.sweep_file import read_sweep, to_toml
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 TEXT = """

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rnnensemble import findings, readings, stats
+from rnnensemble import stats
 from rnnensemble.analysis.dsa_grid import common_settings
-from rnnensemble.findings import PAPER
-from rnnensemble.report import rows, tables
 from rnnensemble.stats import intervals
+from rnnensemble.study import findings, readings, rows, tables
+from rnnensemble.study.findings import PAPER
 from tests.outcomes import BEHAVIOR_NULL, GRID, TASKS, Truth, factor, study
 
 UP = (1.0, 1.4, 2.0, 3.0)

@@ -17,9 +17,9 @@ from rnnensemble.analysis.fixed_points.points import (
     find_fixed_points,
     search_from,
 )
+from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams
-from rnnensemble.plotting_fixed_points import fixed_points_figure
 
 SEARCH = FixedPointSearch()
 

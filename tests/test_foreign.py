@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from rnnensemble import VanillaRNN, arrays, cli, distance_matrix, foreign, metrics, storage
-from rnnensemble.arrays import read_arrays
-from rnnensemble.console import Reporter
+from rnnensemble import VanillaRNN, cli, distance_matrix, metrics
+from rnnensemble.cli import distances as commanded
+from rnnensemble.cli.console import Reporter
+from rnnensemble.files import arrays, storage
+from rnnensemble.files.arrays import read_arrays
 from rnnensemble.networks import VanillaParams
 from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
@@ -105,7 +107,7 @@ def test_several_arrays_are_one_network_each(files, monkeypatch, suffix):
     np.testing.assert_allclose(row.mean, expected[~np.eye(11, dtype=bool)].mean(), rtol=1e-5)
     assert np.isnan([row.low, row.high]).all()
     assert not (files / "runs" / "A" / "figures").exists()
-    foreign.show_rows([row], Reporter(quiet=True))
+    commanded.show_rows([row], Reporter(quiet=True))
 
 
 def test_one_array_holds_all_networks(files):
@@ -208,7 +210,7 @@ def test_bad_input_is_one_line_before_any_computing(
     fixed = type("Fixed", (Power,), {"name": "fixed", "mixed_widths": False})
     monkeypatch.setitem(metrics._METRICS, "power", Power)
     monkeypatch.setitem(metrics._METRICS, "fixed", fixed)
-    monkeypatch.setattr(foreign, "distance_matrix", None)
+    monkeypatch.setattr(commanded, "distance_matrix", None)
     np.save("OBLONG.npy", WEIGHTS[:, :, :4])
     np.save("FEWER.npy", WEIGHTS[:3])
     np.savez("A.npz", *(data if isinstance(data, list) else [data]))

@@ -17,17 +17,17 @@ from rnnensemble import (
     Training,
     VanillaRNN,
     compare_populations,
-    conditions,
     distance_matrix,
     measure_feature_learning,
     networks,
-    storage,
     tasks,
     train_population,
 )
 from rnnensemble.analysis import degeneracy, feature_learning
-from rnnensemble.conditions import Condition
-from rnnensemble.flags import parse_condition
+from rnnensemble.cli.flags import parse_condition
+from rnnensemble.files import storage
+from rnnensemble.study import conditions
+from rnnensemble.study.conditions import Condition
 from rnnensemble.training import evaluation
 from tests.test_cli import TINY
 from tests.test_population import compilations

@@ -9,8 +9,8 @@ import pytest
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 from rnnensemble.networks import MuPRNN, VanillaParams, VanillaRNN, cell, fused
-from rnnensemble.networks.cell import ACTIVATIONS, THIN
-from rnnensemble.networks.recurrence import Scheme, respond
+from rnnensemble.networks.cell import ACTIVATIONS, THIN, Scheme
+from rnnensemble.networks.recurrence import respond
 
 
 def make(key=0, **settings):

@@ -15,7 +15,7 @@ from rnnensemble import DSA, PIF, compare_networks, distance_matrix
 from rnnensemble._core import mapping, runtime
 from rnnensemble.analysis import distances as distances_of_networks
 from rnnensemble.analysis.distances import distances
-from rnnensemble.arrays import MatrixCheckpoint
+from rnnensemble.files.arrays import MatrixCheckpoint
 from rnnensemble.metrics import Metric, blocks, pairwise, pif
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import FlipFlop

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from rnnensemble import gallery, measure_degeneracy, plotting
+from rnnensemble import measure_degeneracy
+from rnnensemble.figures import gallery, plotting
 from tests.test_storage import CONDITION, train
 
 

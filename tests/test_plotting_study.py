@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from rnnensemble import findings, plotting_study
+from rnnensemble.figures.study import factor_figure, networks_figure, settings_figure
 from rnnensemble.stats.intervals import mean_distance
+from rnnensemble.study import findings
 from tests.outcomes import Truth, factor, study
 
 WIDTHS = [8, 12, 16, 24, 32, 48, 64, 96]
@@ -35,7 +36,7 @@ def drawn(figure):
 def test_measures_stand_in_rows_and_tasks_in_columns(known):
     sweep, outcomes = known
     channels = of_name(sweep, "channels")
-    figure = plotting_study.factor_figure(channels, outcomes, ["dynamics", "behavior"])
+    figure = factor_figure(channels, outcomes, ["dynamics", "behavior"])
     panels = np.array(drawn(figure)).reshape(2, 2)
     assert [axes.get_title() for axes in panels[0]] == ["flipflop", "sine"]
     assert [axes.get_ylabel() for axes in panels[:, 0]] == ["DSA distance", r"$\sigma_{OOD}$"]
@@ -55,9 +56,7 @@ def test_measures_stand_in_rows_and_tasks_in_columns(known):
 
 def test_a_single_task_takes_one_row(known):
     sweep, outcomes = known
-    figure = plotting_study.factor_figure(
-        of_name(sweep, "width"), outcomes, ["weights", "weight_change"]
-    )
+    figure = factor_figure(of_name(sweep, "width"), outcomes, ["weights", "weight_change"])
     left, right = drawn(figure)
     assert left.get_position().y0 == pytest.approx(right.get_position().y0)
     assert left.get_ylabel() == "PIF distance / N²"
@@ -70,21 +69,21 @@ def test_a_single_task_takes_one_row(known):
 
 def test_strengths_stand_in_their_order(known):
     sweep, outcomes = known
-    (axes,) = drawn(plotting_study.factor_figure(of_name(sweep, "l1"), outcomes, ["dynamics"]))
+    (axes,) = drawn(factor_figure(of_name(sweep, "l1"), outcomes, ["dynamics"]))
     np.testing.assert_allclose(axes.get_lines()[0].get_xdata(), [0, 1, 2])
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0", "1e-05", "0.001"]
 
 
 def test_what_is_not_measured_is_said(known):
     sweep, _ = known
-    figure = plotting_study.factor_figure(of_name(sweep, "l1"), {}, ["dynamics"])
+    figure = factor_figure(of_name(sweep, "l1"), {}, ["dynamics"])
     assert drawn(figure)[0].texts[0].get_text() == "too little measured"
 
 
 def test_panels_of_networks_have_one_scale_and_name_gaps(known):
     sweep, outcomes = known
     channels = of_name(sweep, "channels")
-    panels = drawn(plotting_study.networks_figure(channels, outcomes, "dynamics"))
+    panels = drawn(networks_figure(channels, outcomes, "dynamics"))
     assert len(panels) == 6
     assert len({axes.get_xlim() for axes in panels[:3]}) == 1
     assert all(axes.get_xlim() == axes.get_ylim() for axes in panels)
@@ -95,7 +94,7 @@ def test_panels_of_networks_have_one_scale_and_name_gaps(known):
 
 def test_of_many_values_six_have_a_panel(known):
     sweep, outcomes = known
-    panels = drawn(plotting_study.networks_figure(of_name(sweep, "width"), outcomes, "weights"))
+    panels = drawn(networks_figure(of_name(sweep, "width"), outcomes, "weights"))
     titles = [axes.get_title() for axes in panels]
     assert len(titles) == 6
     assert (titles[0], titles[-1]) == ("8", "96")
@@ -106,7 +105,7 @@ def test_settings_show_the_fitted_ratio_and_what_is_significant(known):
     both = findings.find(sweep, outcomes, permutations=99)
     found = both.settings
     assert ("channels", "sine") not in found  # one value alone
-    figure = plotting_study.settings_figure(both, sweep.factors, outcomes)
+    figure = settings_figure(both, sweep.factors, outcomes)
     axes = drawn(figure)[0]
     image = axes.images[0].get_array()
     assert image.shape == (3, 5)  # four settings, autocovariances

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnnensemble import cli, folders
-from rnnensemble.factors import Factor, Level, Sweep
-from rnnensemble.readings import MEASURES
-from rnnensemble.report import advice, command, page, rows
-from rnnensemble.report.tables import Table
+from rnnensemble import cli
+from rnnensemble.cli import report as command
+from rnnensemble.files import folders
+from rnnensemble.study import advice, page, rows
+from rnnensemble.study.factors import Factor, Level, Sweep
+from rnnensemble.study.readings import MEASURES
+from rnnensemble.study.tables import Table
 from tests.outcomes import Truth, factor, study
 
 ROOT = Path(__file__).parent.parent

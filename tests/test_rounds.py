@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble import cli, storage
+from rnnensemble import cli
 from rnnensemble.analysis.battery import measure_battery
 from rnnensemble.analysis.solutions import SolutionAnalysis, compare_solutions
-from rnnensemble.deflation_plan import read_plan
-from rnnensemble.rounds import load_rounds
+from rnnensemble.cli.deflate import load_rounds
+from rnnensemble.files import storage
+from rnnensemble.study.deflation_plan import read_plan
 from rnnensemble.training.deflate import Chosen, deflate
 
 PLAN = (Path(__file__).parent.parent / "experiments" / "deflation" / "tiny.toml").read_text()

@@ -15,14 +15,14 @@ from rnnensemble import (
     DSAGrid,
     Training,
     VanillaRNN,
-    conditions,
     measure_degeneracy,
-    plotting,
-    storage,
     tasks,
     train_population,
 )
-from rnnensemble.conditions import Condition
+from rnnensemble.figures import plotting
+from rnnensemble.files import storage
+from rnnensemble.study import conditions
+from rnnensemble.study.conditions import Condition
 
 CONDITION = Condition(
     task=tasks.FlipFlop(n_bits=1, n_steps=12),

@@ -10,10 +10,12 @@ import jax
 import numpy as np
 import pytest
 
-from rnnensemble import cli, folders, storage, sweep, sweep_folder, tasks
+from rnnensemble import cli, tasks
 from rnnensemble._core import runtime
-from rnnensemble.console import Reporter
-from rnnensemble.sweep import load_sweep
+from rnnensemble.cli import sweep
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.sweep import load_sweep
+from rnnensemble.files import folders, storage, sweep_folder
 from rnnensemble.training.train import TrainingInterrupted
 
 FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"

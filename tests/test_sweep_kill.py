@@ -21,8 +21,8 @@ def run(runs):
     import jax
 
     from rnnensemble._core import runtime
-    from rnnensemble.flags import SweepOptions
-    from rnnensemble.sweep import run_sweep
+    from rnnensemble.cli.flags import SweepOptions
+    from rnnensemble.cli.sweep import run_sweep
 
     jax.config.update("jax_num_cpu_devices", 2)
     runtime.use_compilation_cache()
@@ -36,7 +36,7 @@ def run(runs):
 def server():
     """Starts processes that have the package loaded, but nothing compiled and no device."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rnnensemble.sweep", "orbax.checkpoint.v1"])
+    context.set_forkserver_preload(["rnnensemble.cli.sweep", "orbax.checkpoint.v1"])
     return context
 
 

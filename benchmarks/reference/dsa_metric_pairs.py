@@ -18,8 +18,8 @@ import torch
 from DSA import SimilarityTransformDist
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
+from rnnensemble.study import conditions
 
 FOLDER = Path(__file__).parent
 PRESETS = FOLDER.parent.parent / "experiments"

@@ -4,7 +4,7 @@ import json
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.benchmarking.ceilings import product_rate, traffic_rate
+from rnnensemble.study.benchmarking.ceilings import product_rate, traffic_rate
 
 if __name__ == "__main__":
     rnne.use_all_cores()

@@ -17,8 +17,8 @@ os.environ["JAX_COMPILATION_CACHE_DIR"] = sys.argv[2]
 import jax
 
 import rnnensemble as rnne
-from rnnensemble import conditions
 from rnnensemble._core import runtime
+from rnnensemble.study import conditions
 
 runtime.use_all_cores()
 runtime.use_compilation_cache()

@@ -9,7 +9,7 @@ import sys
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.benchmarking.training import Case, net_steps_per_second
+from rnnensemble.study.benchmarking.training import Case, net_steps_per_second
 
 if __name__ == "__main__":
     if sys.argv[7:] != ["together"]:

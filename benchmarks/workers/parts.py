@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import rnnensemble as rnne
 from rnnensemble._core import mapping, runtime
 from rnnensemble.networks import recurrence
+from rnnensemble.networks.cell import Scheme
 from rnnensemble.training import slots
 from rnnensemble.training.objective import loss_and_gradient
 
@@ -53,7 +54,7 @@ def measure(width: int, batch: int) -> dict[str, float]:
     task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=STEPS), rnne.VanillaRNN(width=width)
     settings = slots.Settings(task, network, rnne.Training(batch=batch), 1, 0)
     slices = slots._slices(settings, runtime.network_mesh())
-    scheme, some = recurrence.Scheme(), batch // slices
+    scheme, some = Scheme(), batch // slices
     key = jax.random.key(0)
     params = network.init(key, n_inputs=3, n_outputs=3, gain=jnp.float32(1))
     trials = task.sample(key, batch)

@@ -1,7 +1,7 @@
 """One step of an RNN, its parameters, and how its large products are computed."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,23 @@ SLOPES: dict[str, Callable[[Array], Array]] = {
 
 THIN = 8
 """Products with up to this many inputs or outputs are written as sums, in float32."""
+
+
+class Scheme(NamedTuple):
+    """How the recurrence is computed; static.
+
+    Attributes:
+        activation: phi, a key of `ACTIVATIONS`.
+        precision: Of the three products with N x N results or weights, a key of `PRODUCTS`.
+        method: `scan`, a loop over the steps; `fused`, one GPU kernel where it can (see
+            `fused.fits`); or `interpreted`, that kernel on any device, slowly, for tests.
+        tau: Leak, the step over the time constant; 1 for none.
+    """
+
+    activation: Literal["tanh", "relu"] = "tanh"
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    method: Literal["scan", "fused", "interpreted"] = "scan"
+    tau: float = 1.0
 
 
 class VanillaParams(NamedTuple):

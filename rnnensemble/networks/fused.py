@@ -28,6 +28,7 @@ from rnnensemble.networks.cell import (
     PRODUCTS,
     SLOPES,
     THIN,
+    Scheme,
     VanillaParams,
     leaky,
     tf32_of_rounded,
@@ -126,7 +127,7 @@ def require_choice(fused: bool | str) -> None:
 
 
 def method(fused: bool | str) -> Any:
-    """The method of `recurrence.Scheme` for a network's setting: the scan unless it is decided."""
+    """The method of `cell.Scheme` for a network's setting: the scan unless it is decided."""
     return "fused" if fused is True else "scan"
 
 
@@ -147,8 +148,6 @@ def _compiles(activation: str, precision: str, width: int, tau: float) -> bool:
 
     What decides is the width: other shapes only change how often the kernels run.
     """
-    from rnnensemble.networks.recurrence import Scheme
-
     scheme = Scheme(activation, precision, "fused", tau)  # type: ignore[arg-type]
     steps, batch, thin = 2, 64, 3
     numbers: Any = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)

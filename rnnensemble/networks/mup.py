@@ -14,6 +14,7 @@ from rnnensemble.networks.cell import (
     PRODUCTS,
     SLOPES,
     MuPParams,
+    Scheme,
     VanillaParams,
     drive,
     leaky,
@@ -112,7 +113,7 @@ class MuPRNN:
             }
         )
         method = fused.method(self.fused)
-        scheme = recurrence.Scheme(self.activation, self.precision, method, self.tau)
+        scheme = Scheme(self.activation, self.precision, method, self.tau)
         time_first = jnp.swapaxes(inputs, 0, 1)
         rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)

@@ -15,7 +15,7 @@ What makes it fast where memory, not arithmetic, is the limit:
 """
 
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,7 @@ from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
     SLOPES,
+    Scheme,
     VanillaParams,
     exact_product,
     leaky,
@@ -36,23 +37,6 @@ from rnnensemble.networks.cell import (
 
 UNROLL = 10
 """Steps in a turn of the loops over time where launches count; a CPU gains nothing by it."""
-
-
-class Scheme(NamedTuple):
-    """How the recurrence is computed; static.
-
-    Attributes:
-        activation: phi, a key of `ACTIVATIONS`.
-        precision: Of the three products with N x N results or weights, a key of `PRODUCTS`.
-        method: `scan`, a loop over the steps; `fused`, one GPU kernel where it can (see
-            `fused.fits`); or `interpreted`, that kernel on any device, slowly, for tests.
-        tau: Leak, the step over the time constant; 1 for none.
-    """
-
-    activation: Literal["tanh", "relu"] = "tanh"
-    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
-    method: Literal["scan", "fused", "interpreted"] = "scan"
-    tau: float = 1.0
 
 
 def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:

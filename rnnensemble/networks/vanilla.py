@@ -11,7 +11,7 @@ from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks import fused, recurrence
 from rnnensemble.networks.base import require_known, require_width
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, VanillaParams, drive
+from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, Scheme, VanillaParams, drive
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,7 +96,7 @@ class VanillaRNN:
             start = jax.lax.stop_gradient(params.initial_state)
             params = params._replace(initial_state=start)
         method = fused.method(self.fused)
-        scheme = recurrence.Scheme(self.activation, self.precision, method)
+        scheme = Scheme(self.activation, self.precision, method)
         rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
 

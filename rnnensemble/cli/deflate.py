@@ -1,0 +1,242 @@
+"""Rounds of deflation, from a plan to a folder.
+
+    runs/<name>/
+        plan.toml               the plan, as given
+        manifest.json           digest, versions, device
+        standard/               an ordinary run folder
+        alternative_1/ ...      one for each round
+        battery.csv             one row for each network
+        battery_groups.csv      one row for each measure, one column for each group
+        predictivity.csv        how well each network predicts each other
+        figures/battery.png     the page, and as SVG
+
+Each run folder is interrupted, then trained; a second start goes on where the first one ended.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnensemble._core import runtime
+from rnnensemble.analysis.battery import (
+    group_rows,
+    measure_battery,
+    network_rows,
+    predictivity_rows,
+)
+from rnnensemble.cli.console import Reporter, population_line
+from rnnensemble.figures.battery import battery_figure
+from rnnensemble.files import folders, storage
+from rnnensemble.files.storage import read_text
+from rnnensemble.study.conditions import Condition
+from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
+from rnnensemble.training.deflate import Chosen, deflate
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_population
+
+STATUS = "rounds"
+"""Status in the manifest of such a folder."""
+
+MEANS = "mean (least to most) over networks"
+"""What the battery's table of groups holds."""
+
+STANDARD = "standard"
+"""The group of networks that kept away from none."""
+
+
+@dataclasses.dataclass
+class RoundsOptions:
+    """Where rounds of deflation go and what is shown.
+
+    Attributes:
+        runs: Folder that holds the folder of the plan.
+        devices: How many devices to use, None for all.
+        checkpoint_seconds: Seconds between checkpoints.
+        quiet: Print nothing but errors.
+    """
+
+    runs: Path = Path("runs")
+    devices: int | None = None
+    checkpoint_seconds: float = 60.0
+    quiet: bool = False
+
+
+def run_rounds(path: Path, options: RoundsOptions) -> Path:
+    """Trains the standard population and all rounds of alternatives, or goes on with them.
+
+    Args:
+        path: A plan.
+        options: Where and how.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the plan does not fit, its folder is another's, or no network of a round
+            converged.
+    """
+    if not path.is_file():
+        raise ValueError(f"`plan` must be a TOML file; {path} does not exist.")
+    text = read_text(path)
+    plan = read_plan(text)
+    folder = (options.runs / plan.name).absolute()
+    _start(folder, plan, text)
+    with Reporter(quiet=options.quiet) as reporter:
+        devices = runtime.describe()["devices"]
+        reporter.line(f"{plan.name}: {plan.rounds} rounds, {devices} devices, into {folder}")
+        _Rounds(folder, plan, options, reporter).run()
+    return folder
+
+
+def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
+    """A plan's folder: the plan, and its finished populations by group.
+
+    Raises:
+        ValueError: If the folder is none, or a round is not finished.
+    """
+    manifest = storage.read_manifest(folder)
+    if manifest["status"] != STATUS:
+        raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
+    plan = read_plan(read_text(folder / "plan.toml"))
+    names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
+    found = {}
+    for name in names:
+        if not (folder / name).is_dir():
+            raise ValueError(f"`folder` {folder} has no {name} yet; finish it by the same command.")
+        run = storage.load_run(folder / name)
+        if run.manifest["status"] == storage.INTERRUPTED:
+            raise ValueError(f"`folder` {folder} has an unfinished {name}; finish it first.")
+        found[name] = run.population
+    return plan, found
+
+
+def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = False) -> None:
+    """Measures the populations of a plan's folder side by side; writes and shows what came out.
+
+    Raises:
+        ValueError: As `load_rounds`.
+    """
+    plan, groups = load_rounds(folder)
+    with Reporter(quiet=quiet) as reporter:
+        battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
+        rows = group_rows(battery)
+        folders.write_rows(folder / "battery.csv", network_rows(battery))
+        folders.write_rows(folder / "battery_groups.csv", rows)
+        folders.write_rows(folder / "predictivity.csv", predictivity_rows(battery))
+        title = f"{plan.standard.task.name}: standard networks and alternatives"
+        folders.replace_figures(folder, {"battery": battery_figure(battery, title=title)})
+        cells = [[str(cell) for cell in row.values()] for row in rows]
+        reporter.table(MEANS, list(rows[0]), cells)
+        reporter.line(f"page: {folder}/figures/battery.png; tables: {folder}/battery.csv")
+
+
+def show_rounds(folder: Path, reporter: Reporter) -> None:
+    """Shows how far a plan has come, and its battery if that was measured."""
+    plan = read_plan(read_text(folder / "plan.toml"))
+    reporter.line(f"{folder} ({STATUS}), {plan.standard.task.name}")
+    for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
+        if not (folder / name).is_dir():
+            reporter.line(f"{name}: not started")
+            continue
+        run = storage.load_run(folder / name)
+        reporter.line(f"{name} ({run.manifest['status']}): {population_line(run.population)}")
+    if (folder / "battery_groups.csv").exists():
+        rows = folders.read_rows(folder / "battery_groups.csv")
+        reporter.table(MEANS, list(rows[0]), [list(row.values()) for row in rows])
+
+
+def alternative(number: int) -> str:
+    """The group of a round, from 1."""
+    return f"alternative_{number}"
+
+
+def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
+    """Makes the folder, or checks that it is this plan's."""
+    if folder.exists():
+        manifest = storage.read_manifest(folder)
+        if manifest["status"] != STATUS or manifest["digest"] != plan.digest:
+            raise ValueError(
+                f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "
+                "another name or --runs."
+            )
+        return
+    size = plan.standard.size + plan.rounds * plan.alternative.size
+    about = {"status": STATUS, "digest": plan.digest, "size": size, "task": plan.standard.task.name}
+    folders.start_folder(folder, {"plan.toml": text}, about)
+
+
+class _Rounds:
+    """The work of one plan."""
+
+    def __init__(
+        self, folder: Path, plan: DeflationPlan, options: RoundsOptions, reporter: Reporter
+    ) -> None:
+        self.folder, self.plan, self.options, self.reporter = folder, plan, options, reporter
+
+    def run(self) -> None:
+        """All populations, one after another; each needs those before."""
+        plan = self.plan
+        standard = self._finished(STANDARD, plan.standard, _train)
+        indices = plan.references or tuple(int(k) for k in np.flatnonzero(standard.converged))
+        chosen = [Chosen(standard, indices)]
+        names = tuple(f"{STANDARD}:{k}" for k in indices)
+        for number in range(1, plan.rounds + 1):
+            name, train = alternative(number), partial(_deflate, references=list(chosen))
+            population = self._finished(name, plan.round_condition(number, names), train)
+            kept = np.flatnonzero(population.converged)[: plan.kept]
+            if not len(kept):
+                raise ValueError(
+                    f"`rounds` ended at {name}: {population.summary()}; lower "
+                    "`alternative.deflation.strength`, raise its `target` or train longer."
+                )
+            chosen.append(Chosen(population, tuple(int(k) for k in kept)))
+            names += tuple(f"{name}:{k}" for k in kept)
+
+    def _finished(
+        self, name: str, condition: Condition, train: Callable[..., Population]
+    ) -> Population:
+        """The population of a group: from its folder, or trained there."""
+        folder, resume = self.folder / name, None
+        folders.recover(folder)
+        if folder.exists():
+            run = storage.load_run(folder)
+            if run.condition != condition:
+                raise ValueError(f"`{name}` in {self.folder} has other settings; remove it.")
+            if run.manifest["status"] != storage.INTERRUPTED:
+                self.reporter.line(f"{name}: {population_line(run.population)} (there already)")
+                return run.population
+            resume = run.population
+
+        def save(population: Population) -> None:
+            storage.save_run(folder, condition, population, replace=True)
+
+        self.reporter.section(f"{name}: {condition.size} networks")
+        how = {"devices": self.options.devices, "progress": self.reporter.training}
+        how |= {"checkpoint": save, "checkpoint_seconds": self.options.checkpoint_seconds}
+        try:
+            population = train(condition, resume=resume, **how)
+        except TrainingInterrupted as stop:
+            save(stop.population)
+            self.reporter.line(f"interrupted: {stop.population.summary()}; start it again to go on")
+            raise SystemExit(130) from None
+        save(population)
+        self.reporter.line(f"{name}: {population_line(population)}")
+        return population
+
+
+def _train(condition: Condition, **how: Any) -> Population:
+    return train_population(condition.task, **_recipe(condition), **how)
+
+
+def _deflate(condition: Condition, *, references: list[Chosen], **how: Any) -> Population:
+    options = _recipe(condition) | how
+    return deflate(condition.task, references, deflation=condition.deflation, **options)
+
+
+def _recipe(condition: Condition) -> dict[str, Any]:
+    names = ("network", "training", "size", "seed")
+    return {name: getattr(condition, name) for name in names}

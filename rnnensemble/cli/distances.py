@@ -1,0 +1,278 @@
+"""One analysis of networks made elsewhere: read arrays, check, compare, draw, save."""
+
+import dataclasses
+import hashlib
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnensemble import metrics
+from rnnensemble._core import runtime
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.flags import parse
+from rnnensemble.files import arrays
+from rnnensemble.files.arrays import MatrixCheckpoint, Row
+from rnnensemble.metrics import Metric
+from rnnensemble.metrics.data import as_networks
+from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
+from rnnensemble.stats.intervals import Estimate, mean_distance
+
+DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}
+"""What compares each kind of data unless metrics are named."""
+
+
+@dataclasses.dataclass
+class ForeignOptions:
+    """Compares networks made elsewhere, from arrays in .npy, .npz or .safetensors files.
+
+    Attributes:
+        activity: Rates, [K, B, T, N].
+        weights: Recurrent weights, [K, N, N]; row i holds what unit i receives.
+        outputs: Outputs, [K, B, T, O].
+        metrics: What to compare by; by default dsa for activity, pif for weights, disagreement
+            for outputs.
+        seed: Seed of the searches' starts and of the bootstrap.
+        name: Name of the folder to write; None for the first file's.
+        runs: Folder that holds it.
+        devices: How many devices to use, None for all.
+        memory_gb: GB that each device may use, None for half of what it has.
+        quiet: Print nothing but errors.
+    """
+
+    activity: Path | None = None
+    weights: Path | None = None
+    outputs: Path | None = None
+    metrics: tuple[str, ...] = ()
+    seed: int = 0
+    name: str | None = None
+    runs: Path = Path("runs")
+    devices: int | None = None
+    memory_gb: float | None = None
+    quiet: bool = False
+
+
+class Request(NamedTuple):
+    """What is asked for, checked.
+
+    Attributes:
+        metrics: With their settings.
+        networks: The networks' data by kind.
+        folder: Where the results go.
+        seed: Seed of the searches and of the bootstrap.
+        devices: How many devices to use, None for all.
+        memory: Bytes that each may use, None for half of what it has.
+        manifest: Inputs, settings, their digest.
+    """
+
+    metrics: list[Metric]
+    networks: dict[str, list[Any]]
+    folder: Path
+    seed: int
+    devices: int | None
+    memory: float | None
+    manifest: dict[str, Any]
+
+
+def analyse_arrays(arguments: list[str]) -> None:
+    """Reads, checks, compares, draws, saves and shows."""
+    options = _parsed(arguments)
+    command = f"rnnensemble analyse {shlex.join(arguments)}"
+    request = _checked(options, command)
+    resumed = arrays.start_distances(request.folder, request.manifest)
+    with Reporter(quiet=options.quiet) as reporter:
+        if resumed:
+            reporter.line(f"going on with the unfinished analysis in {request.folder}")
+        names = ", ".join(metric.name for metric in request.metrics)
+        reporter.line(
+            f"comparing {request.manifest['size']} networks by {names} on "
+            f"{request.devices or runtime.describe()['devices']} devices, into {request.folder}"
+        )
+        try:
+            matrices = _matrices(request, reporter)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; the pairs done are kept in {request.folder}; go on with: {command}"
+            ) from None
+        means = [_mean(metric, matrices[metric.name], request.seed) for metric in request.metrics]
+        rows = [_row(*each, request) for each in zip(request.metrics, means, strict=True)]
+        arrays.save_distances(
+            request.folder,
+            request.manifest,
+            rows=rows,
+            matrices=matrices,
+            figures=_figures(request.metrics, means, matrices),
+        )
+        show_rows(rows, reporter)
+        reporter.line(f"matrices, figures and settings: {request.folder}")
+
+
+def _parsed(arguments: list[str]) -> Any:
+    """The flags: the options, and the settings of every metric under its name."""
+    fields = [
+        (name, metric, dataclasses.field(default=metric()))
+        for name, metric in metrics.registered().items()
+    ]
+    options = dataclasses.make_dataclass("Options", fields, bases=(ForeignOptions,))
+    options.__doc__ = ForeignOptions.__doc__
+    return parse(options, "analyse", arguments)
+
+
+def _checked(options: Any, command: str) -> Request:
+    """Everything that can be said against the request before anything is computed."""
+    chosen = _chosen(options)
+    kinds = list(dict.fromkeys(metric.data for metric in chosen))
+    if options.memory_gb is not None and not options.memory_gb > 0:
+        raise ValueError(f"`memory_gb` must be above 0; got {options.memory_gb}.")
+    memory = None if options.memory_gb is None else options.memory_gb * 1e9
+    paths = {kind: getattr(options, kind) for kind in kinds}
+    networks = {
+        kind: as_networks(arrays.read_arrays(path, name=kind), kind) for kind, path in paths.items()
+    }
+    for metric in chosen:
+        require_feasible(
+            metric,
+            [networks[metric.data]],
+            names=[metric.data],
+            devices=options.devices,
+            memory=memory,
+        )
+    first, *others = kinds
+    for kind in others:
+        if len(networks[kind]) != len(networks[first]):
+            raise ValueError(
+                f"`{kind}` must hold the {len(networks[first])} networks of `{first}`; got "
+                f"{len(networks[kind])}."
+            )
+    return Request(
+        metrics=chosen,
+        networks=networks,
+        folder=options.runs / (options.name or paths[first].stem),
+        seed=options.seed,
+        devices=options.devices,
+        memory=memory,
+        manifest=_manifest(options.seed, chosen, paths, networks) | {"command": command},
+    )
+
+
+def _chosen(options: Any) -> list[Metric]:
+    """The metrics asked for, or the default of each kind of data given."""
+    given = [kind for kind in DEFAULTS if getattr(options, kind) is not None]
+    if not given:
+        raise ValueError(
+            "`activity` is missing: rnnensemble analyse --activity A.npy, or --weights or "
+            "--outputs."
+        )
+    names = options.metrics or [DEFAULTS[kind] for kind in given]
+    for name in names:
+        kind = metrics.find(name).data
+        if kind not in given:
+            raise ValueError(f"`{kind}` is missing: {name} compares it; give --{kind} FILE.")
+    for name, metric in metrics.registered().items():
+        if name not in names and getattr(options, name) != metric():
+            raise ValueError(
+                f"`{name}` has settings but is none of the metrics; add it by --metrics."
+            )
+    return [getattr(options, name) for name in dict.fromkeys(names)]
+
+
+def _manifest(
+    seed: int, chosen: Sequence[Metric], paths: dict[str, Path], networks: dict[str, list[Any]]
+) -> dict[str, Any]:
+    """Inputs and settings, and a digest of what decides the numbers."""
+    inputs = {
+        kind: {
+            "file": str(path),
+            "sha256": arrays.file_digest(path),
+            "shapes": sorted({str(one.shape) for one in networks[kind]}),
+        }
+        for kind, path in paths.items()
+    }
+    settings = {metric.name: _settings(metric) for metric in chosen}
+    decisive = [seed, settings, {kind: each["sha256"] for kind, each in inputs.items()}]
+    digest = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
+    size = len(next(iter(networks.values())))
+    return {"digest": digest, "size": size, "seed": seed, "inputs": inputs, "settings": settings}
+
+
+def _matrices(request: Request, reporter: Reporter) -> dict[str, np.ndarray]:
+    """The distance matrix of every metric."""
+    return {
+        metric.name: distance_matrix(
+            metric,
+            request.networks[metric.data],
+            seed=request.seed,
+            devices=request.devices,
+            memory=request.memory,
+            checkpoint=MatrixCheckpoint(request.folder / arrays.CHECKPOINT / f"{metric.name}.npz"),
+            progress=partial(reporter.analysis, metric.name),
+        )
+        for metric in request.metrics
+    }
+
+
+def _mean(metric: Metric, matrix: np.ndarray, seed: int) -> Estimate:
+    """The mean over pairs; over ordered pairs and without interval if the metric is asymmetric."""
+    if metric.symmetric:
+        return mean_distance(matrix, seed=seed)
+    ordered = matrix[~np.eye(len(matrix), dtype=bool)]
+    return Estimate(float(ordered.mean()), math.nan, math.nan)
+
+
+def _row(metric: Metric, mean: Estimate, request: Request) -> Row:
+    settings = json.dumps(_settings(metric))
+    return Row(metric.name, metric.data, request.manifest["size"], *mean, settings)
+
+
+def _settings(metric: Any) -> dict[str, Any]:
+    """A metric's fields by name."""
+    return dataclasses.asdict(metric)
+
+
+def _figures(
+    chosen: Sequence[Metric], means: Sequence[Estimate], matrices: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    """A map of the networks and their matrix for every symmetric metric."""
+    from rnnensemble.figures import (
+        plotting,  # takes a second to load, which --help need not wait for
+    )
+
+    figures = {}
+    for metric, mean in zip(chosen, means, strict=True):
+        if metric.symmetric:
+            matrix = matrices[metric.name]
+            title = type(metric).__name__
+            labels = {"name": title, "unit": title, "networks": range(len(matrix))}
+            figures[f"{metric.name}_mds"] = plotting.mds_figure(matrix, mean, **labels)
+            figures[f"{metric.name}_matrix"] = plotting.heatmap_figure(matrix, **labels)
+    return figures
+
+
+def show_rows(rows: Sequence[Row], reporter: Reporter) -> None:
+    """Prints the results as a table."""
+    cells = [
+        (
+            row.data,
+            row.metric,
+            str(row.networks),
+            f"{row.mean:.3g}",
+            "" if math.isnan(row.low) else f"{row.low:.3g} to {row.high:.3g}",
+        )
+        for row in rows
+    ]
+    reporter.table("mean distances", ("data", "metric", "networks", "mean", "95% interval"), cells)
+
+
+def show_distances(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
+    """Shows a folder of distances, or says how to go on with an unfinished one."""
+    files = ", ".join(each["file"] for each in manifest["inputs"].values())
+    reporter.line(f"{folder} ({manifest['status']}), {manifest['size']} networks of {files}")
+    if manifest["status"] == arrays.COMPARED:
+        show_rows(arrays.read_distances(folder), reporter)
+    else:
+        reporter.line(f"go on with: {manifest['command']}")

@@ -1,0 +1,201 @@
+"""The commands `report` and `advise`: a sweep folder's findings, figures and page; the advice."""
+
+import dataclasses
+import importlib.metadata
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.flags import parse
+from rnnensemble.figures import study
+from rnnensemble.files.folders import read_rows, replace_figures, write_rows, write_text
+from rnnensemble.study import advice, findings, rows, tables
+from rnnensemble.study.factors import Outcome, Sweep
+from rnnensemble.study.findings import Finding, Findings
+from rnnensemble.study.page import Picture, page
+from rnnensemble.study.readings import BESIDE, asked_for
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = {
+    "levels": "The levels of degeneracy with 95% intervals over networks; dotted: the same "
+    "networks on other trials (DSA), or what a finite number of trials alone adds (sigma_OOD).",
+    "dynamics": "Networks by DSA distance (classical MDS). The panels of a row have one scale: "
+    "compare their extents, not the places of dots in different panels.",
+    "weights": "The same by PIF distance.",
+    "beside": "Outputs, autocovariances, feature learning and out-of-distribution loss with 95% "
+    "intervals over networks; dotted: the same networks on other trials.",
+}
+"""The figures of each factor and how to read them."""
+
+DPI = 110
+"""Dots per inch of the figures in the page; those in `figures` are finer."""
+
+
+def report(arguments: list[str]) -> None:
+    """Writes the report on a sweep folder."""
+    from rnnensemble.files import sweep_folder  # orbax loads here
+
+    @dataclasses.dataclass
+    class Options:
+        """Writes report.html, findings.csv and figures into a sweep folder, finished or not.
+
+        Attributes:
+            folder: Sweep folder.
+            permutations: Permutations of networks for each p-value.
+            quiet: Print nothing but errors.
+        """
+
+        folder: Annotated[Path, tyro.conf.Positional]
+        permutations: int = 9999
+        quiet: bool = False
+
+    if not arguments:
+        raise ValueError("`folder` is missing: rnnensemble report FOLDER, a sweep's folder.")
+    options = parse(Options, "report", arguments)
+    if options.permutations < 1:
+        raise ValueError(f"`permutations` must be at least 1; got {options.permutations}.")
+    sweep, outcomes = sweep_folder.load_sweep(options.folder)
+    with Reporter(quiet=options.quiet) as reporter:
+        found = write_report(
+            options.folder, sweep, outcomes, permutations=options.permutations, reporter=reporter
+        )
+        table = tables.overall_table(found.cells)
+        reporter.table("findings over tasks", table.head, table.rows)
+        reporter.line(f"report: {options.folder}/report.html; all cells: findings.csv; figures/")
+
+
+def write_report(
+    folder: Path,
+    sweep: Sweep,
+    outcomes: Mapping[str, Outcome],
+    *,
+    permutations: int = 9999,
+    reporter: Reporter | None = None,
+) -> Findings:
+    """Writes report.html, findings.csv and figures of a sweep, finished or not.
+
+    Args:
+        folder: Where; what stands there under these names is replaced.
+        sweep: Factors and levels.
+        outcomes: What is measured so far, by the condition's digest.
+        permutations: Permutations of networks for each p-value.
+        reporter: Shows progress.
+
+    Returns:
+        The findings.
+
+    Raises:
+        ValueError: If nothing is measured yet.
+    """
+    if not any(digest in outcomes for digest in sweep.conditions):
+        raise ValueError(f"`folder` {folder} has no measured condition yet; let the sweep go on.")
+    if reporter is not None:
+        trends = len(sweep.factors) * len(asked_for(sweep))
+        reporter.line(f"testing {trends} trends with {permutations} permutations each")
+    found = findings.find(sweep, outcomes, permutations=permutations)
+    figures = study_figures(sweep, outcomes, found)
+    replace_figures(folder, figures)
+    write_rows(folder / "findings.csv", [rows.row(cell) for cell in found.cells])
+    version = importlib.metadata.version("rnnensemble")
+    text = page(sweep, outcomes, found.cells, _pictures(sweep, figures), version=version)
+    write_text(folder / "report.html", text)
+    return found
+
+
+def study_figures(
+    sweep: Sweep, outcomes: Mapping[str, Outcome], found: Findings
+) -> "dict[str, Figure]":
+    """Every figure of a study, by name: `<factor>_<kind>` and `dsa_settings`."""
+    figures, levels = {}, rows.levels_of(found.cells)
+    for name, factors in tables.by_name(sweep).items():
+        drawn = (
+            study.factor_figure(factors, outcomes, levels),
+            study.networks_figure(factors, outcomes, "dynamics"),
+            study.networks_figure(factors, outcomes, "weights"),
+            study.factor_figure(factors, outcomes, BESIDE),
+        )
+        figures |= {f"{name}_{kind}": each for kind, each in zip(KINDS, drawn, strict=True)}
+    if found.settings:
+        settings = study.settings_figure(found, sweep.factors, outcomes)
+        figures["dsa_settings"] = settings
+    return figures
+
+
+def _pictures(sweep: Sweep, figures: "Mapping[str, Figure]") -> dict[str, list[Picture]]:
+    """The figures as images, by factor."""
+    found = {
+        tables.words(name): [
+            Picture(f"{tables.words(name)}: {kind}", caption, _png(figures[f"{name}_{kind}"]))
+            for kind, caption in KINDS.items()
+        ]
+        for name in tables.by_name(sweep)
+    }
+    if "dsa_settings" in figures:
+        caption = (
+            "How a trend of the DSA distance depends on rank, or share of variance, and delays."
+        )
+        png = _png(figures["dsa_settings"])
+        found["DSA under other settings"] = [Picture("trends by DSA setting", caption, png)]
+    return found
+
+
+def _png(figure: "Figure") -> bytes:
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=DPI)
+    return written.getvalue()
+
+
+def advise(arguments: list[str]) -> None:
+    """Says what to raise or lower for a wish, from measured effects."""
+
+    @dataclasses.dataclass
+    class Options:
+        """Says what to raise or lower for solutions that are more consistent or more diverse.
+
+        Attributes:
+            want: consistent or diverse.
+            level: dynamics, weights, behavior or, where it was measured, topology.
+            task: One task alone; all unless given.
+            summary: Measured effects: the findings.csv that `rnnensemble report` writes.
+        """
+
+        want: str = "consistent"
+        level: str = "dynamics"
+        task: str | None = None
+        summary: Path = Path("docs/study/findings.csv")
+
+    options = parse(Options, "advise", arguments)
+    cells = read_findings(options.summary)
+    lines = advice.advise(cells, level=options.level, want=options.want, task=options.task)
+    reporter = Reporter(quiet=False)
+    for line in [*lines, f"Effects are those measured in {options.summary}."]:
+        reporter.line(line)
+
+
+def read_findings(path: Path) -> list[Finding]:
+    """The findings of a file.
+
+    Raises:
+        ValueError: If the file is missing or holds no findings.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"`summary` {path} does not exist; give the findings.csv that `rnnensemble report "
+            "FOLDER` writes by --summary."
+        )
+    try:
+        found = [rows.finding_of(cells) for cells in read_rows(path)]
+    except ValueError as error:
+        raise ValueError(
+            f"`summary` {path} is no table of findings ({error}); give the findings.csv that "
+            "`rnnensemble report FOLDER` writes."
+        ) from None
+    if not found:
+        raise ValueError(f"`summary` {path} holds no findings.")
+    return found

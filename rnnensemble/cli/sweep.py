@@ -1,0 +1,270 @@
+"""Sweeps: conditions in groups of one compiled program, trained, measured, and gone on with."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from jax.sharding import Mesh
+
+from rnnensemble._core import runtime
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
+from rnnensemble.analysis.feature_learning import (
+    FeatureLearning,
+    evaluation_trials,
+    measure_feature_learning,
+)
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.flags import SweepOptions
+from rnnensemble.cli.forecast import Budget, print_forecast
+from rnnensemble.files import folders, storage, sweep_folder
+from rnnensemble.files.sweep_folder import load_sweep
+from rnnensemble.study.conditions import Condition, unknown_key
+from rnnensemble.study.costs import tile_for
+from rnnensemble.study.factors import Group, Sweep, groups_of, recipe_of, select
+from rnnensemble.study.sweep_file import read_sweep
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_populations
+
+__all__ = ["load_sweep", "run_sweep", "show_sweep"]
+
+
+GROUPS_OF_PROGRAMS = 8
+"""After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
+
+
+def run_sweep(file: Path, options: SweepOptions) -> None:
+    """Runs what is asked for of a sweep, or goes on with it.
+
+    Conditions that are finished are skipped, interrupted ones go on from their last checkpoint.
+    Several processes may work on one folder: each group is in the hands of one of them.
+
+    Args:
+        file: Sweep file.
+        options: What runs, and where.
+
+    Raises:
+        ValueError: Before anything is started: if a setting, factor, level, preset or group is
+            unknown or does not fit, a device is too small, or the folder is another sweep's.
+        SystemExit: With status 130 on Ctrl-C, after a checkpoint.
+    """
+    text = sweep_folder.read_file(file)
+    whole = read_sweep(text, options.preset)
+    sweep = select(whole, options.only)
+    mesh = runtime.network_mesh(options.devices)
+    groups = _chosen(groups_of(sweep), options.group)
+    tiles = {group.name: tile_for(group.conditions, mesh, options.tile) for group in groups}
+    folder = options.runs / whole.folder_name
+    if options.dry_run:
+        sweep_folder.require_same(folder, whole, update=options.update)
+        _print_forecast(folder, sweep, groups, tiles, mesh)
+        return
+    sweep_folder.require_same(folder, whole, update=options.update)
+    _require_measurable(folder, groups)
+    sweep_folder.open_folder(folder, whole, text, update=options.update)
+    with Reporter(quiet=options.quiet) as reporter:
+        budget = Budget(sweep, [c for group in groups for c in group.conditions])
+        work = _Work(folder, sweep, options, mesh, reporter, budget)
+        _run_groups(work, groups)
+
+
+def _require_measurable(folder: Path, groups: list[Group]) -> None:
+    """Raises ValueError unless feature learning can be measured in all that is unfinished.
+
+    Compiles programs that the measurement needs later.
+    """
+    for condition in (condition for group in groups for condition in group.conditions):
+        if not sweep_folder.is_finished(folder, condition.digest):
+            evaluation_trials(condition.features, condition.task)
+
+
+def _print_forecast(
+    folder: Path, sweep: Sweep, groups: list[Group], tiles: dict[str, int], mesh: Mesh
+) -> None:
+    finished = {d for d in sweep.conditions if sweep_folder.is_finished(folder, d)}
+    with Reporter(quiet=False) as reporter:
+        print_forecast(groups, sweep, tiles=tiles, finished=finished, mesh=mesh, reporter=reporter)
+
+
+def _chosen(groups: list[Group], name: str | None) -> list[Group]:
+    """The groups to run: all, or the one of a name or number."""
+    if name is None:
+        return groups
+    if name.isdecimal() and 1 <= int(name) <= len(groups):
+        return [groups[int(name) - 1]]
+    found = [group for group in groups if group.name == name]
+    if not found:
+        message = unknown_key(name, [group.name for group in groups])
+        raise ValueError(
+            "`group` " + message.replace("a setting", f"one of this sweep's {len(groups)} groups")
+        )
+    return found
+
+
+class _Work(NamedTuple):
+    """What all groups share."""
+
+    folder: Path
+    sweep: Sweep
+    options: SweepOptions
+    mesh: Mesh
+    reporter: Reporter
+    budget: Budget
+
+    def path(self, condition: Condition) -> Path:
+        return sweep_folder.condition_folder(self.folder, condition.digest)
+
+    def stage(self, condition: Condition) -> str:
+        return sweep_folder.stage(self.folder, condition.digest)[0]
+
+    def unfinished(self, group: Group) -> list[Condition]:
+        return [c for c in group.conditions if self.stage(c) != storage.ANALYSED]
+
+
+def _run_groups(work: _Work, groups: list[Group]) -> None:
+    """Works on every group that no other process has, until none is left."""
+    reporter, total = work.reporter, sum(len(group.conditions) for group in groups)
+    todo, before = groups, None
+    while todo and todo != before:  # others may have ended, finished or not, in the meantime
+        before = todo
+        for number, group in enumerate(todo, 1):
+            if work.unfinished(group):
+                _run_group(work, group, f"group {number} of {len(todo)}")
+            if number % GROUPS_OF_PROGRAMS == 0:
+                runtime.forget_programs()  # other groups need others
+        todo = [group for group in todo if work.unfinished(group)]
+    sweep_folder.write_summary(work.folder)
+    left = sum(len(work.unfinished(group)) for group in todo)
+    reporter.line(f"{total - left} of {total} conditions finished: {work.folder}/summary.csv")
+    if left:
+        reporter.line(f"another process works on the other {left}; start again if it was killed")
+
+
+def _run_group(work: _Work, group: Group, title: str) -> None:
+    """Trains and measures a group unless another process does."""
+    lock = work.folder / "groups" / f"{group.name}.lock"
+    with folders.held(lock) as ours:
+        if not ours:
+            return
+        for condition in group.conditions:
+            folders.recover(work.path(condition))
+        unfinished = work.unfinished(group)
+        if not unfinished:  # after recovery, or by another process in the meantime
+            return
+        for condition in set(group.conditions) - set(unfinished):
+            work.budget.skip(condition)
+        networks = sum(condition.size for condition in unfinished)
+        work.reporter.section(
+            f"{title}, {group.name}: {len(unfinished)} conditions, {networks} networks"
+        )
+        populations = _trained(work, unfinished)
+        for condition, population in zip(unfinished, populations, strict=True):
+            _measure(work, condition, population)
+            sweep_folder.write_summary(work.folder)
+
+
+def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
+    """The populations of conditions, trained from where they are."""
+    stored = [
+        None if work.stage(c) == sweep_folder.MISSING else storage.load_run(work.path(c))
+        for c in wanted
+    ]
+    started, options = time.monotonic(), work.options
+
+    def save(populations: Sequence[Population]) -> None:
+        shares = _seconds(time.monotonic() - started, stored, populations)
+        for condition, population, seconds in zip(wanted, populations, shares, strict=True):
+            if work.stage(condition) != storage.TRAINED:
+                times, path = {"training": seconds}, work.path(condition)
+                storage.save_run(path, condition, population, seconds=times, replace=True)
+
+    try:
+        populations = train_populations(
+            [recipe_of(condition) for condition in wanted],
+            devices=options.devices,
+            tile=options.tile,
+            resume=[run.population if run else None for run in stored],
+            progress=work.reporter.training,
+            checkpoint=save,
+            checkpoint_seconds=options.checkpoint_seconds,
+        )
+    except TrainingInterrupted as stop:
+        save(stop.populations)
+        work.reporter.line(f"interrupted, saved in {work.folder}; the same command goes on")
+        raise SystemExit(130) from None
+    save(populations)
+    for condition in wanted:
+        work.budget.finish(condition, "training")
+    return populations
+
+
+def _seconds(
+    spent: float, stored: Sequence[storage.Run | None], populations: Sequence[Population]
+) -> list[float]:
+    """The seconds that each population has trained: its share by epochs, and what came before."""
+    epochs = [float(each.stop_epoch.sum()) for each in populations]
+    epochs_before = [float(run.population.stop_epoch.sum()) if run else 0.0 for run in stored]
+    before = [
+        run.manifest.get("seconds", {}).get("training", 0.0) if run else 0.0 for run in stored
+    ]
+    added = [now - then for now, then in zip(epochs, epochs_before, strict=True)]
+    return [
+        then + spent * each / max(sum(added), 1.0) for then, each in zip(before, added, strict=True)
+    ]
+
+
+def _measure(work: _Work, condition: Condition, population: Population) -> None:
+    """Measures a trained condition, which finishes it."""
+    reporter, devices = work.reporter, work.options.devices
+    line = f"{work.budget.names[condition.digest]}: {population.summary()}"
+    if population.converged.sum() < sweep_folder.LEAST_CONVERGED:
+        work.budget.finish(condition, "analysis")
+        reporter.line(f"{line}; too few to compare; {work.budget.left()}")
+        return
+    started = time.monotonic()
+    degeneracy = measure_degeneracy(
+        population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
+    )
+    features = measure_feature_learning(population, analysis=condition.features, devices=devices)
+    seconds = sweep_folder.stage(work.folder, condition.digest)[1].get("seconds", {})
+    storage.save_run(
+        work.path(condition),
+        condition,
+        population,
+        degeneracy=degeneracy,
+        features=features,
+        seconds=seconds | {"analysis": time.monotonic() - started},
+        replace=True,
+    )
+    work.budget.finish(condition, "analysis")
+    reporter.line(f"{line}; {_levels(degeneracy, features)}; {work.budget.left()}")
+
+
+def _levels(degeneracy: Degeneracy, features: FeatureLearning) -> str:
+    """The levels of a condition in a few words."""
+    return (
+        f"sigma {degeneracy.behavior.sigma.value:.3g}, DSA {degeneracy.dynamics.mean.value:.3g}, "
+        f"PIF {degeneracy.weights.mean.value:.3g}, "
+        f"kernel alignment {features.kernel_alignment.mean():.2f}"
+    )
+
+
+def show_sweep(folder: Path, reporter: Reporter) -> None:
+    """Prints what a sweep's folder holds: the three levels of each finished level of a factor."""
+    sweep = sweep_folder.stored_sweep(folder)
+    rows = sweep_folder.summary_rows(folder, sweep)
+    finished = len({row["digest"] for row in rows})
+    reporter.line(f"{folder}: {finished} of {len(sweep.conditions)} conditions finished")
+    names = ("sigma_temporal", "dsa", "pif")
+    cells = [
+        (
+            row["factor"],
+            row["task"],
+            row["label"],
+            f"{row['converged']}/{row['size']}",
+            *(f"{float(row[name]):.3g}" if name in row else "" for name in names),
+        )
+        for row in rows
+    ]
+    columns = ("factor", "task", "value", "converged", "sigma_OOD", "DSA", "PIF")
+    reporter.table(sweep.folder_name, columns, cells)

@@ -1,0 +1,108 @@
+"""One run, from settings to a run folder: train, save, analyse, save."""
+
+from pathlib import Path
+
+from rnnensemble._core import runtime
+from rnnensemble.analysis.degeneracy import measure_degeneracy
+from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
+from rnnensemble.cli.flags import RunOptions
+from rnnensemble.figures.gallery import run_figures
+from rnnensemble.files import storage
+from rnnensemble.study.conditions import Condition
+from rnnensemble.training.population import Population
+from rnnensemble.training.train import TrainingInterrupted, train_population
+
+
+def train_and_analyse(options: RunOptions, condition: Condition, *, explain: bool) -> None:
+    """Trains, saves, analyses, saves again."""
+    folder = options.runs / str(options.name)
+    task, network, analysis = condition.task, condition.network, condition.analysis
+    if condition.deflation is not None:
+        raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
+    if condition.size < 2:
+        raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
+    analysis.check(task, network.width)
+    resumed = _resumed(folder, condition) if options.resume else None
+    if resumed is None:
+        storage.require_free(folder)
+    with Reporter(quiet=options.quiet) as reporter:
+        reporter.line(
+            f"training {condition.size} networks of {network.width} units on {task.name}, "
+            f"{runtime.describe()['devices']} devices, into {folder}"
+        )
+        population = _train(folder, condition, resumed, reporter, options.devices)
+        reporter.line(population_line(population))
+        analyse_and_save(folder, condition, population, reporter, options.devices)
+        if explain:
+            reporter.line(EXPLANATION)
+
+
+def _resumed(folder: Path, condition: Condition) -> Population:
+    """The population in a run folder, to go on with."""
+    run = storage.load_run(folder)
+    if run.condition != condition:
+        raise ValueError(
+            f"`resume` must continue with the same settings; {folder}/config.toml differs: "
+            f"use it as the preset, or another --name."
+        )
+    return run.population
+
+
+def _train(
+    folder: Path,
+    condition: Condition,
+    resumed: Population | None,
+    reporter: Reporter,
+    devices: int | None,
+) -> Population:
+    """Trains and saves; Ctrl-C saves what is there and says how to go on."""
+
+    def save(population: Population) -> None:
+        storage.save_run(folder, condition, population, replace=True)
+
+    try:
+        population = train_population(
+            condition.task,
+            network=condition.network,
+            training=condition.training,
+            size=condition.size,
+            seed=condition.seed,
+            devices=devices,
+            resume=resumed,
+            progress=reporter.training,
+            checkpoint=save,
+        )
+    except TrainingInterrupted as stop:
+        save(stop.population)
+        reporter.line(f"interrupted: {stop.population.summary()}, saved in {folder}")
+        reporter.line(go_on(folder))
+        raise SystemExit(130) from None
+    save(population)
+    return population
+
+
+def go_on(folder: Path) -> str:
+    """The command that finishes an interrupted run."""
+    return (
+        f"go on with: rnnensemble train {folder}/config.toml --name {folder.name} "
+        f"--runs {folder.parent} --resume"
+    )
+
+
+def analyse_and_save(
+    folder: Path,
+    condition: Condition,
+    population: Population,
+    reporter: Reporter,
+    devices: int | None,
+) -> None:
+    """Measures, draws, saves and shows."""
+    degeneracy = measure_degeneracy(
+        population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
+    )
+    figures = run_figures(population, degeneracy)
+    storage.save_run(
+        folder, condition, population, degeneracy=degeneracy, figures=figures, replace=True
+    )
+    reporter.degeneracy(degeneracy)
+    reporter.line(f"figures: {folder}/figures/overview.png and others; run folder: {folder}")

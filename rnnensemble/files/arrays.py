@@ -1,0 +1,246 @@
+"""Arrays of networks made elsewhere: their files, unfinished matrices, folders of distances.
+
+    runs/<name>/
+        manifest.json               status, digest, inputs, settings, versions, device
+        distances.csv               one row a metric: mean, interval, settings
+        matrices.npz                one matrix a metric
+        figures/                    PNG and SVG
+        checkpoint/                 only while unfinished: one file a metric
+
+Nothing is unpickled.
+"""
+
+import csv
+import hashlib
+import re
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from rnnensemble.files import folders, storage
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COMPARED = "compared"
+"""Status of a whole folder of distances; an unfinished one is `storage.INTERRUPTED`."""
+CHECKPOINT = "checkpoint"
+"""Folder of the unfinished matrices."""
+
+
+class MatrixCheckpoint(NamedTuple):
+    """Keeps the pairs done of an unfinished distance matrix in a .npz file.
+
+    Attributes:
+        path: The file; made when there is something to keep.
+    """
+
+    path: Path | str
+
+    def load(self, digest: str) -> list[np.ndarray] | None:
+        """The arrays saved for these data and settings.
+
+        Raises:
+            ValueError: If the file holds those of others, or cannot be read.
+        """
+        path = Path(self.path)
+        if not path.exists():
+            return None
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                found = str(stored["digest"])
+                arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
+        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+            raise ValueError(f"`checkpoint` {path} cannot be read; remove it.") from None
+        if found != digest:
+            raise ValueError(
+                f"`checkpoint` {path} belongs to other data or settings; name another."
+            )
+        return arrays
+
+    def save(self, digest: str, arrays: list[np.ndarray]) -> None:
+        """Writes the arrays under a temporary name, then renames the file."""
+        path = Path(self.path)
+        partial = path.with_name(f".{path.name}.partial")
+        with partial.open("wb") as file:
+            named = {f"array{i}": x for i, x in enumerate(arrays)}
+            np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
+        partial.replace(path)
+
+
+class Row(NamedTuple):
+    """One metric's result, a line of `distances.csv`.
+
+    Attributes:
+        metric: Its name.
+        data: What it compares: activity, weights or outputs.
+        networks: How many.
+        mean: Mean distance over pairs.
+        low: Lower end of its 95% interval, NaN for an asymmetric metric.
+        high: Upper end.
+        settings: The metric's settings as JSON.
+    """
+
+    metric: str
+    data: str
+    networks: int
+    mean: float
+    low: float
+    high: float
+    settings: str
+
+
+def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np.ndarray]:
+    """Reads the data of networks from a file.
+
+    Args:
+        path: A `.npy` file with leading axis K; or a `.npz` or `.safetensors` file that holds one
+            such array, or several, one a network, which may then differ in N. Those of a `.npz`
+            are taken in the archive's order, those of a `.safetensors`, which keeps none, by
+            name (`net2` before `net10`).
+        name: What to call it in messages.
+
+    Returns:
+        What `distance_matrix` takes: an array, or a list of each network's own.
+
+    Raises:
+        ValueError: If the file cannot be read, would have to be unpickled, or holds no numbers.
+    """
+    path = Path(path)
+    readers = {".npy": _read_npy, ".npz": _read_npz, ".safetensors": _read_safetensors}
+    if path.suffix not in readers:
+        raise ValueError(f"`{name}` must be a .npy, .npz or .safetensors file; got {path}.")
+    if not path.is_file():
+        raise ValueError(f"`{name}` file {path} does not exist.")
+    try:
+        arrays = readers[path.suffix](path)
+    except ImportError:
+        raise ValueError(
+            f"`{name}` file {path} needs the package safetensors: "
+            "pip install 'rnnensemble[safetensors]'."
+        ) from None
+    except Exception as error:  # each format has its own
+        raise ValueError(f"`{name}` file {path} cannot be read: {_reason(error)}") from None
+    if not arrays:
+        raise ValueError(f"`{name}` file {path} holds no arrays.")
+    for x in arrays:
+        if not (jnp.issubdtype(x.dtype, jnp.floating) or jnp.issubdtype(x.dtype, jnp.integer)):
+            raise ValueError(f"`{name}` file {path} must hold real numbers; got {x.dtype}.")
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _read_npy(path: Path) -> list[np.ndarray]:
+    """The array of a .npy file, read from the disk where it is used."""
+    return [np.load(path, mmap_mode="r", allow_pickle=False)]
+
+
+def _read_npz(path: Path) -> list[np.ndarray]:
+    """The arrays of a .npz file in the archive's order."""
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+        return [stored[name] for name in stored.files]
+
+
+def _read_safetensors(path: Path) -> list[np.ndarray]:
+    """The arrays of a .safetensors file by name, digits read as numbers."""
+    from safetensors.numpy import load_file  # the extra `safetensors`
+
+    stored = load_file(path)
+    parts = {name: re.split(r"(\d+)", name) for name in stored}
+    order = sorted(stored, key=lambda name: [int(x) if x.isdecimal() else x for x in parts[name]])
+    return [stored[name] for name in order]
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read; of NumPy's advice to unpickle it nothing is passed on."""
+    text = str(error)
+    if "pickle" in text or "Python objects" in text:
+        return (
+            "it holds pickled objects or is damaged, and nothing is unpickled here; write plain "
+            "arrays of numbers, by numpy.save or numpy.savez."
+        )
+    return f"{text.splitlines()[0][:200].rstrip('.') if text else type(error).__name__}."
+
+
+def file_digest(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Makes the folder of an unfinished analysis, or finds the one to go on with.
+
+    Args:
+        folder: Where.
+        manifest: What is asked for, with a `digest` of data and settings.
+
+    Returns:
+        Whether an unfinished analysis of the same was there.
+
+    Raises:
+        ValueError: If the folder holds something else.
+    """
+    if _is_unfinished(folder):
+        if storage.read_manifest(folder)["digest"] == manifest["digest"]:
+            return True
+        raise FileExistsError(
+            f"`name` {folder.name!r} is an unfinished analysis of other data or settings in "
+            f"{folder}; choose another --name, or remove that folder."
+        )
+    storage.require_free(folder)
+    with folders.whole_folder(folder) as partial:
+        (partial / CHECKPOINT).mkdir(parents=True)
+        folders.write_manifest(partial, {"status": storage.INTERRUPTED, **manifest})
+    return False
+
+
+def _is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds an interrupted analysis of arrays."""
+    try:
+        manifest = storage.read_manifest(folder)
+    except ValueError:
+        return False
+    return "inputs" in manifest and manifest["status"] == storage.INTERRUPTED
+
+
+def save_distances(
+    folder: Path,
+    manifest: dict[str, Any],
+    *,
+    rows: Sequence[Row],
+    matrices: dict[str, np.ndarray],
+    figures: "dict[str, Figure]",
+) -> None:
+    """Puts a whole folder of distances in the unfinished one's place."""
+    with folders.whole_folder(folder) as partial:
+        partial.mkdir(parents=True)
+        folders.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
+        np.savez(partial / "matrices.npz", allow_pickle=False, **matrices)
+        folders.write_figures(partial, figures)
+        folders.write_manifest(partial, {"status": COMPARED, **manifest})
+
+
+def read_distances(folder: Path) -> list[Row]:
+    """The rows of `distances.csv`; ValueError if they are not there whole."""
+    path = folder / "distances.csv"
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+        return [
+            Row(
+                metric=line["metric"],
+                data=line["data"],
+                networks=int(line["networks"]),
+                mean=float(line["mean"]),
+                low=float(line["low"]),
+                high=float(line["high"]),
+                settings=line["settings"],
+            )
+            for line in lines
+        ]
+    except (OSError, KeyError, TypeError, ValueError):
+        raise ValueError(f"`run` {folder} is damaged: distances.csv cannot be read.") from None

@@ -1,0 +1,268 @@
+"""Populations and analyses as trees of arrays, as run folders hold them."""
+
+import itertools
+from typing import Any
+
+import jax
+import numpy as np
+
+from rnnensemble.analysis.degeneracy import Behavior, Degeneracy
+from rnnensemble.analysis.distances import Distances
+from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.analysis.feature_learning import FeatureLearning
+from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study.conditions import Condition
+from rnnensemble.training.epoch import Hyperparameters, TrainState, init_state
+from rnnensemble.training.population import History, Population
+
+FEATURES = (
+    "weight_change",
+    "relative_weight_change",
+    "kernel_alignment",
+    "representation_alignment",
+)
+"""Measures of feature learning, each `[M]`."""
+
+
+def plain(tree: Any) -> Any:
+    """Named tuples as dictionaries, which orbax stores by name."""
+    parts = tree._asdict() if hasattr(tree, "_asdict") else tree
+    if isinstance(parts, dict):
+        return {name: plain(value) for name, value in parts.items()}
+    return np.asarray(tree)
+
+
+def like(template: Any, stored: Any) -> Any:
+    """Stored dictionaries back in the named tuples of a template."""
+    if hasattr(template, "_asdict"):
+        parts = template._asdict()
+        return type(template)(**{name: like(parts[name], stored[name]) for name in parts})
+    if isinstance(template, dict):
+        return {name: like(value, stored[name]) for name, value in template.items()}
+    return stored
+
+
+def population_tree(population: Population) -> dict[str, Any]:
+    """The arrays of a population, but for what unfinished training continues from."""
+    names = ("params", "initial_params", "history", "converged", "diverged", "stop_epoch")
+    return {name: plain(getattr(population, name)) for name in names}
+
+
+def state_shapes(condition: Condition) -> TrainState:
+    """Shapes and types of the states of a population, leading axis K."""
+
+    def init() -> TrainState:
+        hyper = Hyperparameters(*(np.ones(()),) * len(Hyperparameters._fields))
+        key = jax.random.key(0)
+        return init_state(key, hyper, task=condition.task, network=condition.network)
+
+    def with_axis(x: jax.ShapeDtypeStruct) -> np.ndarray:
+        return np.empty((condition.size, *x.shape), x.dtype)
+
+    return jax.tree.map(with_axis, jax.eval_shape(init))
+
+
+def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
+    """A tree like `population_tree` gives, for its shapes and types alone."""
+    k = condition.size
+    params = state_shapes(condition).params
+    each_epoch = np.empty((k, epochs), np.float32)
+    return {
+        "params": params,
+        "initial_params": params,
+        "history": History(*(each_epoch,) * len(History._fields)),
+        "converged": np.empty(k, bool),
+        "diverged": np.empty(k, bool),
+        "stop_epoch": np.empty(k, np.int32),
+    }
+
+
+GRID = ("ranks", "matrices", "nulls", "again")
+"""Arrays of distances under many settings."""
+
+
+def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
+    """The arrays and estimates of an analysis."""
+    behavior, grid = degeneracy.behavior, degeneracy.grid
+    return {
+        "networks": degeneracy.networks,
+        "sigmas": plain(behavior.sigmas),
+        "nulls": plain(behavior.nulls),
+        "losses": plain(behavior.losses),
+        "disagreements": plain(behavior.disagreements),
+        "trials": {name: np.asarray(count) for name, count in behavior.trials.items()},
+        "dynamics": plain(degeneracy.dynamics),
+        "grid": {name: getattr(grid, name) for name in GRID},
+        "autocovariance": plain(degeneracy.autocovariance),
+        "weights": plain(degeneracy.weights),
+    }
+
+
+def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
+    """A tree like `degeneracy_tree` gives, for its shapes and types alone."""
+    task, analysis = condition.task, condition.analysis
+    variants = list(task.out_of_distribution())
+    number, each = np.empty(()), np.empty(converged, np.float32)
+    estimate: Any = Estimate(*(number,) * 3)  # type: ignore[arg-type]
+    matrix = np.empty((converged, converged), np.float32)
+    counts = np.empty((converged, converged), np.int32)
+    distances = Distances(
+        estimate,
+        matrix,
+        matrix,
+        counts,
+        each,
+        again=matrix,
+        across=matrix,
+        ranks=np.empty(converged, np.int32),
+        left_out=matrix,
+        trials=np.empty((), np.int64),  # type: ignore[arg-type]
+    )
+    grid = analysis.grid_for(task, condition.network.width)
+    settings = len(grid.rows), len(grid.delays)
+    return {
+        "networks": np.empty(converged, np.int64),
+        "sigmas": dict.fromkeys(variants, estimate),
+        "nulls": dict.fromkeys(variants, number),
+        "losses": dict.fromkeys(["in_distribution", *variants], each),
+        "disagreements": dict.fromkeys(variants, matrix),
+        "trials": dict.fromkeys(["in_distribution", *variants], np.empty((), np.int64)),
+        "dynamics": distances,
+        "grid": {
+            "ranks": np.empty(settings[0], np.int64),
+            "matrices": np.empty((*settings, converged, converged), np.float32),
+            "nulls": np.empty((*settings, converged), np.float32),
+            "again": np.empty((*settings, converged, converged), np.float32),
+        },
+        "autocovariance": distances,
+        "weights": distances,
+    }
+
+
+def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
+    """What `degeneracy_tree` took apart."""
+    sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
+    grid = condition.analysis.grid_for(condition.task, condition.network.width)
+    return Degeneracy(
+        behavior=Behavior(
+            sigma=sigmas["temporal"],
+            sigmas=sigmas,
+            nulls={name: float(value) for name, value in stored["nulls"].items()},
+            losses=stored["losses"],
+            disagreements=stored["disagreements"],
+            trials={name: int(count) for name, count in stored["trials"].items()},
+        ),
+        dynamics=_distances(stored["dynamics"]),
+        grid=GridDistances(grid, **stored["grid"]),
+        autocovariance=_distances(stored["autocovariance"]),
+        weights=_distances(stored["weights"]),
+        networks=stored["networks"],
+        size=condition.size,
+        analysis=condition.analysis,
+    )
+
+
+def topology_tree(topology: Topology) -> dict[str, Any]:
+    """The arrays of the level of topology, without the fixed points themselves."""
+    names = ("mean", "matrix", "counts", "agreement")
+    return {name: plain(getattr(topology, name)) for name in names}
+
+
+def topology_shapes(converged: int, width: int) -> dict[str, Any]:
+    """A tree like `topology_tree` gives, for its shapes and types alone."""
+    number: Any = np.empty(())
+    return {
+        "mean": Estimate(number, number, number),
+        "matrix": np.empty((converged, converged)),
+        "counts": np.empty((converged, width + 1), np.int64),
+        "agreement": number,
+    }
+
+
+def as_topology(stored: dict[str, Any]) -> Topology:
+    """What `topology_tree` took apart."""
+    rest = {"mean": _estimate(stored["mean"]), "agreement": float(stored["agreement"])}
+    return Topology(**stored | rest)
+
+
+def features_tree(features: FeatureLearning) -> dict[str, Any]:
+    """The arrays of a measurement of feature learning."""
+    return {name: getattr(features, name) for name in (*FEATURES, "networks")}
+
+
+def features_shapes(converged: int) -> dict[str, Any]:
+    """A tree like `features_tree` gives, for its shapes and types alone."""
+    return dict.fromkeys(FEATURES, np.empty(converged, np.float64)) | {
+        "networks": np.empty(converged, np.int64)
+    }
+
+
+def as_features(stored: dict[str, Any], condition: Condition) -> FeatureLearning:
+    """What `features_tree` took apart."""
+    return FeatureLearning(**stored, size=condition.size, analysis=condition.features)
+
+
+def _distances(stored: Distances) -> Distances:
+    return stored._replace(mean=_estimate(stored.mean), trials=int(stored.trials))
+
+
+def _estimate(values: Estimate) -> Estimate:
+    return Estimate(*(float(value) for value in values))
+
+
+def settings_row(condition: Condition) -> dict[str, Any]:
+    """The first columns of a summary: settings that matter at a glance."""
+    threshold = condition.training.threshold or condition.task.threshold
+    return {
+        "digest": condition.digest,
+        "task": condition.task.name,
+        "network": condition.network.kind,
+        "width": condition.network.width,
+        "threshold": max(threshold) if isinstance(threshold, tuple) else threshold,
+        "size": condition.size,
+    }
+
+
+def summary_row(
+    condition: Condition, degeneracy: Degeneracy, features: FeatureLearning | None = None
+) -> dict[str, Any]:
+    """Settings that matter at a glance, the three levels with intervals, means of features."""
+    row = settings_row(condition) | {"converged": len(degeneracy.networks)}
+    pairs = np.triu_indices(len(degeneracy.networks), 1)
+    for name, sigma in degeneracy.behavior.sigmas.items():
+        row |= _columns(f"sigma_{name}", sigma)
+        row[f"sigma_{name}_null"] = degeneracy.behavior.nulls[name]
+        row[f"sigma_{name}_trials"] = degeneracy.behavior.trials[name]
+        differences = degeneracy.behavior.disagreements[name][pairs]
+        row[f"disagreement_{name}"] = float(differences.mean())
+    topology = degeneracy.topology
+    if topology is not None:
+        row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
+    dynamics, second = degeneracy.dynamics, degeneracy.autocovariance
+    levels = {"dsa": dynamics, "autocovariance": second, "pif": degeneracy.weights}
+    for name, found in levels.items():
+        row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
+    row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
+    row |= {"autocovariance_reliability": second.reliability}
+    row |= {"autocovariance_corrected": second.corrected}
+    row |= {"autocovariance_left_out": float(second.left_out[pairs].mean())}
+    if features is not None:
+        row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
+    grid = degeneracy.grid
+    reliabilities = grid.reliabilities
+    for (i, rank), (j, delays) in itertools.product(
+        enumerate(grid.grid.rows), enumerate(grid.grid.delays)
+    ):
+        name = f"dsa_rank{rank}" if rank >= 1 else f"dsa_share{rank}"
+        row[f"{name}_delays{delays}"] = float(grid.means[i, j])
+        row[f"{name}_delays{delays}_null"] = float(grid.nulls[i, j].mean())
+        row[f"{name}_delays{delays}_reliability"] = float(reliabilities[i, j])
+    for share, rank in zip(grid.grid.shares, grid.ranks[len(grid.grid.ranks) :], strict=True):
+        row[f"dsa_share{share}_rank"] = int(rank)
+    return row
+
+
+def _columns(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}

@@ -1,0 +1,218 @@
+"""Sweep folders: which conditions are finished, and what came out.
+
+    runs/<sweep>-<preset>/
+        sweep.toml              the sweep file, as given
+        manifest.json           name, preset and digest of the sweep, versions, device
+        conditions/<digest>/    an ordinary run folder: interrupted, trained, then analysed
+        groups/<name>.lock      held by the process that works on a group
+        summary.csv             one row for each level of each factor that is finished
+
+A condition goes through its three states in place, each written whole; what a kill leaves is the
+state before. A condition is finished once it is analysed, or trained with fewer than 2 converged
+networks, of which nothing can be measured.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from rnnensemble.files import folders, records, storage
+from rnnensemble.files.folders import write_text
+from rnnensemble.files.storage import read_text
+from rnnensemble.study.conditions import Condition
+from rnnensemble.study.factors import Outcome, Sweep
+from rnnensemble.study.sweep_file import read_sweep
+
+STATUS = "sweep"
+"""Status in the manifest of a sweep folder."""
+
+MISSING = "missing"
+"""The stage of a condition that has no folder."""
+
+LOCK = "lock"
+"""Held while a process starts the folder or writes its summary."""
+
+STARTING = {LOCK, ".manifest.json.partial"}
+"""What a folder that is being started may hold without a manifest."""
+
+LEAST_CONVERGED = 2
+"""Networks without which nothing can be compared."""
+
+
+def read_file(path: Path | str) -> str:
+    """The text of a sweep file."""
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"`sweep` must be a sweep file; {path} does not exist.")
+    return read_text(path)
+
+
+def sweep_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a sweep folder; ValueError if it is none."""
+    try:
+        manifest = storage.read_manifest(folder)
+    except ValueError as error:
+        raise ValueError(f"`sweep` must be a sweep's folder; {folder} is none ({error})") from None
+    if manifest["status"] != STATUS:
+        raise ValueError(f"`sweep` must be a sweep's folder; {folder} is another run's.")
+    return manifest
+
+
+def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
+    """Raises ValueError unless the folder is free, or this sweep's.
+
+    Args:
+        folder: The sweep folder, which need not exist.
+        sweep: The whole sweep.
+        update: Allows other levels and settings under the same name and preset.
+    """
+    if not folder.exists() or {each.name for each in folder.iterdir()} <= STARTING:
+        return
+    manifest = sweep_manifest(folder)
+    theirs, ours = (manifest["sweep"], manifest["preset"]), (sweep.name, sweep.preset)
+    if theirs != ours:
+        raise ValueError(
+            f"`sweep` {ours[0]!r} with preset {ours[1]!r} does not fit {folder}, which holds "
+            f"{theirs[0]!r} with {theirs[1]!r}; choose another --runs."
+        )
+    if manifest["digest"] != sweep.digest and not update:
+        raise ValueError(
+            f"`sweep` has changed since {folder} was started; take the changed file over by "
+            "--update (what stays the same is kept, what changed is trained anew), or choose "
+            "another --runs."
+        )
+
+
+def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) -> None:
+    """Makes a sweep folder, or checks that it is this sweep's; several processes may.
+
+    Args:
+        folder: Where.
+        sweep: The whole sweep.
+        text: Its file.
+        update: As in `require_same`.
+    """
+    require_same(folder, sweep, update=update)
+    with folders.held(folder / LOCK, wait=True):
+        require_same(folder, sweep, update=update)
+        manifest = {
+            "status": STATUS,
+            "digest": sweep.digest,
+            "sweep": sweep.name,
+            "preset": sweep.preset,
+            "task": f"({len(sweep.conditions)} conditions)",
+            "size": sweep.networks,
+        }
+        known = (folder / "manifest.json").exists() and sweep_manifest(folder)
+        if not known or known["digest"] != sweep.digest:
+            folders.write_manifest(folder, manifest)
+        # after the manifest: a folder without one is somebody else's
+        file = folder / "sweep.toml"
+        if not file.exists() or read_text(file) != text:
+            write_text(file, text)
+
+
+def condition_folder(folder: Path, digest: str) -> Path:
+    """Where a condition's run folder is, or will be."""
+    return folder / "conditions" / digest
+
+
+def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
+    """How far a condition has come, as storage's words or `missing`, and its manifest.
+
+    Raises:
+        ValueError: If its folder is damaged.
+    """
+    path = condition_folder(folder, digest)
+    if not path.exists():
+        return MISSING, {}
+    manifest = storage.read_manifest(path)
+    if manifest["digest"] != digest:
+        raise ValueError(f"`sweep` folder {path} holds condition {manifest['digest']}; remove it.")
+    few = manifest["converged"] < LEAST_CONVERGED
+    if manifest["status"] == storage.TRAINED and few:
+        return storage.ANALYSED, manifest
+    return manifest["status"], manifest
+
+
+def is_finished(folder: Path, digest: str) -> bool:
+    """Whether there is nothing left to do for a condition."""
+    return stage(folder, digest)[0] == storage.ANALYSED
+
+
+def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
+    """Reads a sweep folder.
+
+    Args:
+        folder: As `rnnensemble sweep` writes it, finished or not.
+
+    Returns:
+        The whole sweep, and what came out of each finished condition, by digest.
+
+    Raises:
+        ValueError: If it is no sweep folder, or a condition's folder is damaged.
+    """
+    folder = Path(folder).absolute()
+    sweep, outcomes = stored_sweep(folder), {}
+    for digest, condition in sweep.conditions.items():
+        reached, manifest = stage(folder, digest)
+        if reached == storage.ANALYSED:
+            path = condition_folder(folder, digest)
+            measured = storage.load_analysis(path, condition, manifest)
+            outcomes[digest] = Outcome(condition, *measured, manifest)
+    return sweep, outcomes
+
+
+def stored_sweep(folder: Path) -> Sweep:
+    """The sweep that a folder was started with."""
+    manifest = sweep_manifest(folder)
+    sweep = read_sweep(read_file(folder / "sweep.toml"), manifest["preset"] or None)
+    if sweep.digest != manifest["digest"]:
+        raise ValueError(f"`sweep` file {folder}/sweep.toml does not match its manifest.")
+    return sweep
+
+
+def write_summary(folder: Path) -> Path:
+    """Writes summary.csv: a row for each level of each factor that is finished.
+
+    Several processes may: each writes what is finished at that moment, one after the other.
+    """
+    path = folder / "summary.csv"
+    with folders.held(folder / LOCK, wait=True):
+        rows = summary_rows(folder, stored_sweep(folder))
+        if rows:
+            with folders.whole_file(path) as partial:
+                folders.write_rows(partial, rows)
+    return path
+
+
+def summary_rows(folder: Path, sweep: Sweep) -> list[dict[str, Any]]:
+    """The rows of summary.csv."""
+    known = {digest: _row(folder, condition) for digest, condition in sweep.conditions.items()}
+    return [
+        {
+            "factor": factor.name,
+            "task": factor.task,
+            "value": level.value,
+            "label": level.label,
+            **row | {"task": factor.task},
+        }
+        for factor in sweep.factors
+        for level in factor.levels
+        if (row := known[level.condition.digest])
+    ]
+
+
+def _row(folder: Path, condition: Condition) -> dict[str, Any]:
+    """What a finished condition contributes to its rows; nothing if it is not finished."""
+    reached, manifest = stage(folder, condition.digest)
+    if reached != storage.ANALYSED:
+        return {}
+    path = condition_folder(folder, condition.digest) / "summary.csv"
+    row = records.settings_row(condition)
+    measured = folders.read_rows(path)[0] if path.exists() else {}
+    counts = {name: manifest[name] for name in ("converged", "diverged")}
+    counts["unconverged"] = manifest["size"] - sum(counts.values())
+    seconds = manifest.get("seconds", {})
+    times = {f"seconds_{n}": round(seconds.get(n, 0.0), 2) for n in ("training", "analysis")}
+    rest = {name: value for name, value in measured.items() if name not in row}
+    return row | counts | {"epochs": manifest["epochs"]} | times | rest

@@ -1,1 +1,0 @@
-"""The report on a sweep: rows, tables, page, and the advice that follows from them."""

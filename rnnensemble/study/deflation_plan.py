@@ -1,0 +1,147 @@
+"""Rounds of deflation as TOML: a standard population, then alternatives to it.
+
+name = "flipflop"
+rounds = 2                    # of alternatives
+references = [0]              # standard networks that all rounds keep away from; [] for all
+kept = 1                      # alternatives of a round that later rounds keep away from, too
+gains = [0.01, 0.5, 1.0, 1.5] # initial gains of the standard networks, in equal shares
+
+[standard]                    # a condition, as presets are
+size = 40
+[standard.task]
+kind = "flipflop"
+
+[alternative]                 # what alternatives change in it
+size = 4
+[alternative.deflation]
+strength = 0.1
+target = 0.2
+"""
+
+import dataclasses
+import hashlib
+import re
+import tomllib
+from typing import Any
+
+from rnnensemble.study import conditions
+from rnnensemble.study.conditions import Condition, merged
+from rnnensemble.training.recipe import Settings, require_trainable
+from rnnensemble.training.similarity import Deflation
+
+KEYS = ("name", "rounds", "references", "kept", "gains", "standard", "alternative")
+"""Keys of the file."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeflationPlan:
+    """A standard population, then rounds of alternatives.
+
+    Attributes:
+        name: Of the folder.
+        standard: What the standard networks are.
+        alternative: What each round's networks are; the seed of round r is r higher.
+        rounds: Number of rounds.
+        references: Standard networks that all rounds keep away from; none for all that converged.
+        kept: Converged networks of each round that later rounds keep away from, too.
+        digest: Twelve hexadecimal digits that name the file's text.
+    """
+
+    name: str
+    standard: Condition
+    alternative: Condition
+    rounds: int = 1
+    references: tuple[int, ...] = (0,)
+    kept: int = 1
+    digest: str = ""
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]+", self.name):
+            raise ValueError(f"`name` must be letters, digits, - and _; got {self.name!r}.")
+        for name in ("rounds", "kept"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        for index in self.references:
+            if not isinstance(index, int) or not 0 <= index < self.standard.size:
+                raise ValueError(
+                    f"`references` must be indices of the {self.standard.size} standard networks; "
+                    f"got {index!r}."
+                )
+        if self.alternative.task != self.standard.task:
+            raise ValueError("`alternative` must learn the standard networks' task.")
+
+    def round_condition(self, number: int, references: tuple[str, ...]) -> Condition:
+        """The settings of a round, from 1, that keeps away from references of these names."""
+        deflation = self.alternative.deflation or Deflation()
+        return dataclasses.replace(
+            self.alternative,
+            seed=self.alternative.seed + number,
+            deflation=dataclasses.replace(deflation, references=references),
+        )
+
+
+def read_plan(text: str) -> DeflationPlan:
+    """Reads a plan.
+
+    Raises:
+        ValueError: If the text is no TOML, a key is unknown (suggests the nearest), or a value
+            does not fit.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"`plan` must be TOML: {error}.") from None
+    for key in table:
+        if key not in KEYS:
+            raise ValueError(conditions.unknown_key(key, list(KEYS)))
+    for key in ("name", "standard", "alternative"):
+        if not isinstance(table.get(key), str if key == "name" else dict):
+            what = "a name" if key == "name" else "a table"
+            raise ValueError(f"`{key}` must be {what}; got {table.get(key)!r}.")
+    if "deflation" in table["standard"]:
+        raise ValueError("`standard.deflation` must be left out; set `alternative.deflation`.")
+    standard = conditions.from_table(table["standard"])
+    alternative = conditions.from_table(
+        merged(table["standard"], {"deflation": {}} | table["alternative"])
+    )
+    rest = {key: table[key] for key in ("rounds", "kept") if key in table}
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    plan = DeflationPlan(
+        name=table["name"],
+        standard=_with_gains(standard, table.get("gains")),
+        alternative=alternative,
+        references=tuple(_list(table.get("references", [0]), "references")),
+        digest=digest,
+        **rest,
+    )
+    for each in (plan.standard, plan.alternative):
+        require_trainable(settings_of(each))
+    return plan
+
+
+def settings_of(condition: Condition) -> Settings:
+    """What decides how the networks of a condition train."""
+    c = condition
+    return Settings(c.task, c.network, c.training, c.size, c.seed, c.deflation)
+
+
+def _with_gains(standard: Condition, gains: Any) -> Condition:
+    """The standard condition with initial gains in equal shares."""
+    if gains is None:
+        return standard
+    gains = _list(gains, "gains")
+    if not gains or standard.size % len(gains):
+        raise ValueError(
+            f"`gains` must be as many as divide the {standard.size} standard networks; got "
+            f"{len(gains)}."
+        )
+    each = tuple(float(gain) for gain in gains for _ in range(standard.size // len(gains)))
+    network: Any = dataclasses.replace(standard.network, gain=each)  # type: ignore[type-var]
+    return dataclasses.replace(standard, network=network)
+
+
+def _list(value: Any, name: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"`{name}` must be a list; got {value!r}.")
+    return value

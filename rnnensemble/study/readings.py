@@ -1,0 +1,274 @@
+"""What a sweep measured at each level of a factor, for every measure that findings are about."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnensemble.analysis.degeneracy import Degeneracy
+from rnnensemble.analysis.feature_learning import FeatureLearning
+from rnnensemble.stats import intervals, reliability
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.reduction import LEAST, Statistic
+from rnnensemble.study.factors import Factor, Level, Outcome, Sweep
+
+DOUBLED = ("gamma", "width", "frequencies")
+"""Factors that multiply: trends are taken along the logarithm of their values."""
+
+STRENGTHS = ("nuclear_norm", "l1")
+"""Factors that multiply from 0 on, where only the order of the values can be a scale."""
+
+ESTIMATES = {
+    "mean_distance": intervals.mean_distance,
+    "spread": intervals.spread,
+    "mean": intervals.mean_value,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One number that every condition has.
+
+    Attributes:
+        name: In tables.
+        title: In figures and reports.
+        symbol: Short, on axes.
+        statistic: What summarizes the networks of a condition.
+        of: Its data: distances `[M, M]` or values `[M]`; None where they were not measured.
+        null: What it would be without differences between networks: `[M]` or one number.
+    """
+
+    name: str
+    title: str
+    symbol: str
+    statistic: Statistic
+    of: Callable[[Degeneracy, FeatureLearning | None], np.ndarray | None]
+    null: Callable[[Degeneracy], np.ndarray | float | None]
+
+
+class Reading(NamedTuple):
+    """One measure at one level of a factor.
+
+    Attributes:
+        level: Value, label, condition.
+        degeneracy: What the condition gave.
+        data: Distances `[M, M]` or values `[M]`.
+        null: What they would be without differences between networks, `[M]` or one number.
+        estimate: The statistic with its interval.
+    """
+
+    level: Level
+    degeneracy: Degeneracy
+    data: np.ndarray
+    null: np.ndarray | None
+    estimate: Estimate
+
+
+class Gap(NamedTuple):
+    """A level of a factor that is left out of one measure.
+
+    Attributes:
+        level: Value, label, condition.
+        problem: Why.
+    """
+
+    level: Level
+    problem: str
+
+
+def converged(outcome: Outcome) -> int:
+    """Networks that converged."""
+    if outcome.degeneracy is None:
+        return int(outcome.manifest.get("converged", 0))
+    return len(outcome.degeneracy.networks)
+
+
+def _feature(name: str) -> Callable[[Degeneracy, FeatureLearning | None], Any]:
+    return lambda _, features: None if features is None else getattr(features, name)
+
+
+def _no_null(degeneracy: Degeneracy) -> None:
+    del degeneracy
+
+
+MEASURES = {
+    each.name: each
+    for each in (
+        Measure(
+            "dynamics",
+            "dynamics (DSA)",
+            "DSA distance",
+            "mean_distance",
+            lambda found, _: found.dynamics.matrix,
+            lambda found: found.dynamics.null,
+        ),
+        Measure(
+            "weights",
+            "weights (PIF)",
+            "PIF distance",
+            "mean_distance",
+            lambda found, _: found.weights.matrix,
+            _no_null,
+        ),
+        Measure(
+            "behavior",
+            "behavior (sigma_OOD)",
+            "sigma_OOD",
+            "spread",
+            lambda found, _: found.behavior.losses["temporal"],
+            lambda found: found.behavior.nulls["temporal"],
+        ),
+        Measure(
+            "disagreement",
+            "disagreement of outputs, OOD",
+            "disagreement",
+            "mean_distance",
+            lambda found, _: found.behavior.disagreements["temporal"],
+            _no_null,
+        ),
+        Measure(
+            "autocovariance",
+            "autocovariances",
+            "autocovariance distance",
+            "mean_distance",
+            lambda found, _: found.autocovariance.matrix,
+            lambda found: found.autocovariance.null,
+        ),
+        Measure(
+            "ood_loss",
+            "mean OOD loss",
+            "mean OOD loss",
+            "mean",
+            lambda found, _: found.behavior.losses["temporal"],
+            _no_null,
+        ),
+        Measure(
+            "weight_change",
+            "weight change",
+            "weight change",
+            "mean",
+            _feature("weight_change"),
+            _no_null,
+        ),
+        Measure(
+            "kernel_alignment",
+            "kernel alignment",
+            "kernel alignment",
+            "mean",
+            _feature("kernel_alignment"),
+            _no_null,
+        ),
+        Measure(
+            "topology",
+            "fixed points (OSPA)",
+            "fixed-point distance",
+            "mean_distance",
+            lambda found, _: found.topology and found.topology.matrix,
+            _no_null,
+        ),
+    )
+}
+"""By name. OOD is temporal generalization."""
+
+LEVELS = ("dynamics", "weights", "behavior", "topology")
+"""The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
+
+BESIDE = tuple(name for name in MEASURES if name not in LEVELS)
+"""Measures beside the levels of degeneracy."""
+
+
+def asked_for(sweep: Sweep) -> list[str]:
+    """Measures that findings of a sweep are about: topology only where some condition has it."""
+    topology = any(c.analysis.fixed_points is not None for c in sweep.conditions.values())
+    return [name for name in MEASURES if name != "topology" or topology]
+
+
+def scale_of(factor: Factor) -> str:
+    """Along what a trend is taken: "log", "order" or "linear"."""
+    if factor.name in STRENGTHS:
+        return "order"
+    positive = all(level.value > 0 for level in factor.levels)
+    return "log" if factor.name in DOUBLED and positive else "linear"
+
+
+def change_per(factor: Factor) -> str:
+    """What a change is for: one step of the trend's scale, in words."""
+    return {"log": "doubling", "order": "next level", "linear": "unit"}[scale_of(factor)]
+
+
+def positions(factor: Factor, values: list[float]) -> np.ndarray:
+    """Where some of a factor's values stand on the trend's scale."""
+    if scale_of(factor) == "log":
+        return np.log2(values)
+    if scale_of(factor) == "order":
+        ordered = sorted(level.value for level in factor.levels)
+        return np.array([float(ordered.index(value)) for value in values])
+    return np.asarray(values, float)
+
+
+def read(factor: Factor, measure: Measure, outcomes: Mapping[str, Outcome]) -> list[Reading | Gap]:
+    """A measure at every level of a factor, by rising value.
+
+    PIF along widths is divided by the number of weights, N^2, since it grows with the number of
+    units alone.
+
+    Args:
+        factor: The factor.
+        measure: The measure.
+        outcomes: What is measured so far, by the condition's digest.
+    """
+    levels = sorted(factor.levels, key=lambda level: level.value)
+    return [_read(factor, level, measure, outcomes) for level in levels]
+
+
+def usable(readings: Sequence[Reading | Gap]) -> list[Reading]:
+    """The readings without the gaps."""
+    return [each for each in readings if isinstance(each, Reading)]
+
+
+def above_its_share(reading: Reading) -> bool:
+    """Whether trials are more of a number than the analysis asked for, however many it took."""
+    analysis = reading.level.condition.analysis
+    if reading.null is None or analysis.fixed_trials:
+        return False
+    return bool(np.mean(reading.null) / reading.estimate.value > analysis.null_share)
+
+
+def is_measurable(reading: Reading, measure: Measure) -> bool:
+    """Whether a number is about solutions rather than trials (`reliability.measurable`)."""
+    share = 0.0
+    if reading.null is not None:
+        share = reliability.share(float(np.mean(reading.null)), reading.estimate.value)
+    distances = getattr(reading.degeneracy, measure.name, None)
+    agreement = getattr(distances, "reliability", np.nan)
+    return bool(reliability.measurable(np.asarray(share), np.asarray(agreement)))
+
+
+def is_scaled(factor: str, measure: str) -> bool:
+    """Whether a measure along a factor is divided by N^2."""
+    return (factor, measure) == ("width", "weights")
+
+
+def _read(
+    factor: Factor, level: Level, measure: Measure, outcomes: Mapping[str, Outcome]
+) -> Reading | Gap:
+    outcome = outcomes.get(level.condition.digest)
+    if outcome is None:
+        return Gap(level, "not measured yet")
+    count, least = converged(outcome), LEAST[measure.statistic]
+    if outcome.degeneracy is None or count < least:
+        return Gap(level, f"{count} converged, {least} needed")
+    data = measure.of(outcome.degeneracy, outcome.features)
+    if data is None:
+        return Gap(level, "not measured")
+    if not np.isfinite(data).all():
+        return Gap(level, "numbers that are not finite")
+    data, null = np.asarray(data, float), measure.null(outcome.degeneracy)
+    if is_scaled(factor.name, measure.name):
+        data = data / level.condition.network.width**2
+    estimate = ESTIMATES[measure.statistic](data)
+    if not estimate.value > 0:
+        return Gap(level, f"a {measure.symbol} of 0")
+    null = None if null is None else np.asarray(null, float)
+    return Reading(level, outcome.degeneracy, data, null, estimate)

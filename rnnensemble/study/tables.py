@@ -1,0 +1,206 @@
+"""The report's tables as text: a head and rows, for HTML and Markdown alike."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study.conditions import Condition, as_table
+from rnnensemble.study.factors import Factor, Outcome, Sweep
+from rnnensemble.study.findings import NONE, Finding
+from rnnensemble.study.readings import MEASURES, converged
+from rnnensemble.study.rows import convergence, levels_of, overall
+
+
+class Table(NamedTuple):
+    """A table of texts.
+
+    Attributes:
+        head: Names of the columns.
+        rows: Their cells.
+    """
+
+    head: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+def words(name: str) -> str:
+    """A name as it is read."""
+    return name.replace("_", " ")
+
+
+def number(value: float) -> str:
+    """Three digits; nothing for NaN."""
+    return "" if value != value else f"{value:.3g}"
+
+
+def interval(estimate: Estimate) -> str:
+    """As "0.42 [0.31, 0.57]"; nothing for NaN."""
+    if estimate.value != estimate.value:
+        return ""
+    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def share(value: float) -> str:
+    """As "75%"; nothing for NaN."""
+    return "" if value != value else f"{value:.0%}"
+
+
+def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None) -> Table:
+    """Factors by levels (those of degeneracy), over tasks, each with the paper's direction."""
+    levels = levels_of(cells) if levels is None else levels
+    levels = [level for level in levels if any(cell.level == level for cell in cells)]
+    rows = [
+        (
+            words(row[0].factor),
+            *(f"{each.text}" + (f" (paper: {each.paper})" if each.paper else "") for each in row),
+        )
+        for row in overall(cells, levels)
+    ]
+    return Table(("factor raised", *(MEASURES[level].title for level in levels)), rows)
+
+
+def findings_table(cells: Sequence[Finding], level: str) -> Table:
+    """All factors and tasks of one measure."""
+    dynamics, null = level == "dynamics", level in ("dynamics", "autocovariance", "behavior")
+    head = ["factor", "task", "direction", "paper", "verdict", "from, to", "statistic there"]
+    head += ["ratio", "change", "tau", "p", "p adjusted"]
+    head += ["same in DSA settings", "ratio to null: change"] if dynamics else []
+    head += ["times its null"] if null else []
+    rows = [_finding(cell, dynamics, null) for cell in cells if cell.level == level]
+    return Table((*head, "note"), rows)
+
+
+def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
+    measured = cell.p_value == cell.p_value
+    ends = (cell.values[0], cell.values[-1]) if cell.values else ()
+    found = [
+        words(cell.factor),
+        words(cell.task),
+        cell.direction if measured else "not measured",
+        cell.paper,
+        cell.verdict,
+        ", ".join(ends) if measured else "",
+        ", ".join(map(number, (cell.first, cell.last))) if measured else "",
+        interval(cell.ratio),
+        f"{interval(cell.change)} per {cell.per}" if measured else "",
+        number(cell.rank_correlation),
+        number(cell.p_value),
+        number(cell.p_adjusted),
+    ]
+    if dynamics:
+        kind = "no trend" if cell.direction == NONE else cell.direction
+        share_text = f"{share(cell.settings_share)} of {cell.settings} ({kind})"
+        p = f", p {number(cell.null_p_value)}" if cell.null_p_value == cell.null_p_value else ""
+        found += [share_text if cell.settings else "", interval(cell.null_change) + p]
+    if null:
+        both = (number(cell.null_first), number(cell.null_last))
+        found.append(", ".join(filter(None, both)))
+    return (*found, cell.note)
+
+
+def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
+    """Networks converged at each value, a row for each factor and task."""
+    found = convergence(sweep, outcomes)
+    rows = []
+    for factor in sweep.factors:
+        mine = [each for each in found if (each.factor, each.task) == (factor.name, factor.task)]
+        known = [each.converged / each.size for each in mine if each.converged is not None]
+        counts = (
+            f"{each.label}: " + ("missing" if each.converged is None else f"{each.converged}")
+            for each in mine
+        )
+        sizes = ", ".join(dict.fromkeys(str(each.size) for each in mine))
+        thresholds = ", ".join(dict.fromkeys(each.threshold for each in mine))
+        least = share(min(known)) if known else ""
+        rows.append(
+            (words(factor.name), words(factor.task), "; ".join(counts), sizes, least, thresholds)
+        )
+    head = ("factor", "task", "converged at each value", "of", "lowest share", "threshold (MSE)")
+    return Table(head, rows)
+
+
+def topology_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
+    """The most frequent counts of fixed points at each value, and how many networks have them."""
+    rows = []
+    for factor in sweep.factors:
+        counts = []
+        for level in factor.levels:
+            outcome = outcomes.get(level.condition.digest)
+            topology = outcome and outcome.degeneracy and outcome.degeneracy.topology
+            if topology:
+                size = len(topology.matrix)
+                alike = f"{round(topology.agreement * size)} of {size}"
+                counts.append(f"{level.label}: {' + '.join(map(str, topology.typical))} ({alike})")
+        if counts:
+            rows.append((words(factor.name), words(factor.task), "; ".join(counts)))
+    kinds = "stable + those with 1, 2, ... unstable directions"
+    return Table(("factor", "task", f"most frequent fixed points ({kinds}; networks)"), rows)
+
+
+def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
+    """What was run, with which versions, on which machine."""
+    conditions = list(sweep.conditions.values())
+    done = [each for each in outcomes.values() if each.condition.digest in sweep.conditions]
+    networks = sum(condition.size for condition in conditions)
+    trained = sum(each.condition.size for each in done)
+    manifests = [each.manifest for each in done]
+    seconds = [sum(each.get("seconds", {}).values()) for each in manifests]
+    rows = [
+        ("sweep", f"{sweep.name}, preset {sweep.preset}" if sweep.preset else sweep.name),
+        ("conditions measured", f"{len(done)} of {len(conditions)}"),
+        ("networks trained", f"{trained} of {networks}; {sum(map(converged, done))} converged"),
+        ("seeds of the populations", _distinct(condition.seed for condition in conditions)),
+        ("seeds of the evaluation", _distinct(c.analysis.seed for c in conditions)),
+        ("DSA", _distinct(as_table(c.analysis.dsa) for c in conditions)),
+        ("DSA, other settings", _distinct(as_table(c.analysis.grid) for c in conditions)),
+        ("autocovariance", _distinct(as_table(c.analysis.autocovariance) for c in conditions)),
+        ("PIF", _distinct(as_table(c.analysis.pif) for c in conditions)),
+        ("trials", _distinct(_trials(c) for c in conditions)),
+        ("training and analysis", f"{sum(seconds):,.0f} s" if any(seconds) else ""),
+        ("versions", _distinct(each.get("versions") for each in manifests)),
+        ("machine", _distinct(each.get("machine") for each in manifests)),
+        ("written", _span([each["written"] for each in manifests if "written" in each])),
+    ]
+    return Table(("", ""), [row for row in rows if row[1]])
+
+
+def _trials(condition: Condition) -> dict[str, float]:
+    names = ("dynamics_trials", "behavior_trials", "fixed_trials", "output_trials")
+    if not condition.analysis.fixed_trials:
+        names = (*names, "most_trials", "null_share")
+    return {name: getattr(condition.analysis, name) for name in names}
+
+
+def _distinct(values: Any) -> str:
+    """Every different value once, tables as `name value`."""
+    return "; or ".join(dict.fromkeys(_flat(value) for value in values if value is not None))
+
+
+def _flat(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    return ", ".join(f"{words(name)} {json.dumps(each)}" for name, each in value.items())
+
+
+def _span(times: Sequence[str]) -> str:
+    return " to ".join(dict.fromkeys((min(times), max(times)))) if times else ""
+
+
+def missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[str]:
+    """What is not measured yet, a line for each factor and task."""
+    lines = []
+    for factor in sweep.factors:
+        labels = [x.label for x in factor.levels if x.condition.digest not in outcomes]
+        if labels:
+            which = f"{words(factor.name)}, {words(factor.task)}: {', '.join(labels)}"
+            lines.append(f"{which} ({len(labels)} of {len(factor.levels)} values)")
+    return lines
+
+
+def by_name(sweep: Sweep) -> dict[str, list[Factor]]:
+    """The factors of each name, in the sweep's order."""
+    found: dict[str, list[Factor]] = {}
+    for factor in sweep.factors:
+        found.setdefault(factor.name, []).append(factor)
+    return found
