@@ -16,7 +16,7 @@ XLA compiles for a GPU without one if it is given NVIDIA's compiler and a descri
     v/bin/python benchmarks/launches.py --cuda cudasite
 
 A row is one step of one tile at T = 100: the body of the loop over the steps of an epoch, in the
-program that `fleet.advance` runs. That loop is found by its number of steps, a prime. What an
+program that `slots.advance` runs. That loop is found by its number of steps, a prime. What an
 epoch launches before and after its steps is not counted. XLA runs without autotuning, which needs
 a GPU, so a real GPU may choose other kernels for products; their number hardly changes.
 

@@ -1,18 +1,19 @@
 """Writes docs/performance.md's tables and figure from benchmarks/results/throughput.json."""
 
+from pathlib import Path
+
 import numpy as np
 from documents import replace_part, table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
-from throughput import RIVALS, ROOT
 
 from rnnensemble.figures.plotting import COLORS
 from rnnensemble.study.benchmarking import training
 from rnnensemble.study.benchmarking.ceilings import Ceilings
 from rnnensemble.study.benchmarking.training import flops
 
-DOCS = ROOT / "docs"
+DOCS = Path(__file__).parent.parent / "docs"
 STEPS = 100
 """Steps of a trial T in the comparison."""
 TARGETS = {
@@ -28,6 +29,7 @@ NAMES = {
     "pytorch_loop": "PyTorch `nn.RNN`, one after another",
     "pytorch_vmap": "PyTorch `torch.func` ensemble",
 }
+RIVALS = tuple(name for name in NAMES if name != "ours")
 
 
 def ratio(row: dict, rival: str) -> float:

@@ -24,17 +24,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from report import RIVALS, write_report
 
 from rnnensemble.study.benchmarking.training import flops
 
 ROOT = Path(__file__).parent.parent
 WORKERS = ROOT / "benchmarks" / "workers"
-PACKAGE = ROOT / "rnnensemble" / "benchmarking"
+PACKAGE = ROOT / "rnnensemble" / "study" / "benchmarking"
 RESULTS = ROOT / "benchmarks" / "results" / "throughput.json"
 ROUNDS = 3
 SHAPES = [(128, 256, 4, 4), (64, 64, 8, 24), (32, 32, 16, 64)]
 """Width N, batch B, networks K and steps an epoch of the comparison; T = 100."""
-RIVALS = ("plain_vmap", "pytorch_processes", "pytorch_loop", "pytorch_vmap")
 SCRIPTS = dict.fromkeys(("pytorch_processes", "pytorch_loop"), PACKAGE / "torch_loop.py")
 """Workers that the package holds."""
 
@@ -174,8 +174,6 @@ def main() -> None:
         for name in options.only or measures:
             found[name] = measures[name]()
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")  # a later part may fail
-    from report import write_report
-
     print(write_report(results))
 
 

@@ -1,4 +1,5 @@
-"""The house's floors: a file imports only from lower ones, and each edge has one door."""
+"""The house's rooms: a file imports only from rooms below, nothing goes round in circles, and what
+touches the world does so in one place."""
 
 import ast
 import subprocess
@@ -7,81 +8,95 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "rnnensemble"
-FLOORS = [
-    {"_core", "stats"},
-    {"tasks", "networks", "metrics", "information", "attractors"},
-    {"learning", "blocks", "refinement"},
-    {"fleet", "pairwise"},
-    {"population", "progress", "dynamics"},
-    {"groups", "levels", "prediction"},
-    {"populations", "feature_learning", "complexity", "intrinsic_dimension", "deflation"}
-    | {"solutions", "fixed_points", "decoding"},
-    {"topology", "battery"},
-    {"degeneracy"},
-    {"conditions", "plotting", "benchmarking"},
-    {"factors", "folders", "deflation_plan", "plotting_fixed_points", "plotting_battery"}
-    | {"plotting_benchmark"},
-    {"records", "flags", "gallery", "console", "sweep_file", "costs", "readings"},
-    {"storage", "forecast", "findings", "plotting_widths"},
-    {"arrays", "sweep_folder", "plotting_study"},
-    {"session", "foreign", "sweep", "report", "rounds", "benchmark_command", "task_list"},
-    {"cli"},
-]
-FILES = sorted(
-    path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem[0] != "_"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "rnnensemble"
+ROOMS = (
+    "_core",
+    "stats",
+    "tasks",
+    "networks",
+    "metrics",
+    "training",
+    "analysis",
+    "study",
+    "figures",
+    "files",
+    "cli",
 )
+"""From below."""
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+INSIDE = {name: path for name, path in FILES.items() if name.count(".") and "__main__" not in name}
 
 
-def room(path):
-    """The module or package directly below rnnensemble that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def room(name):
+    """The room of a module."""
+    return name.split(".")[1]
 
 
-def floor(name):
-    return next(level for level, rooms in enumerate(FLOORS) if name in rooms)
-
-
-def imported_rooms(path):
+def imported(path, files=FILES):
+    """The modules among the files that a file imports, inside functions too."""
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "rnnensemble":
+        if isinstance(node, ast.ImportFrom) and node.module:
+            whole = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (each if each in files else node.module for each in whole)
+        elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rnnensemble."):
-            yield node.module.split(".")[1]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_only_from_lower_floors(path):
-    own = room(path)
-    for name in imported_rooms(path):
-        assert name == own or floor(name) < floor(own), f"{own} imports {name}"
+def test_eleven_rooms_each_say_what_belongs_there():
+    assert {room(name) for name in INSIDE} == set(ROOMS)
+    table = (ROOT / "docs" / "architecture.md").read_text()
+    for each in ROOMS:
+        assert ast.get_docstring(ast.parse((PACKAGE / each / "__init__.py").read_text()))
+        assert f"| `{each}` |" in table
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_imports_only_from_rooms_below(name):
+    for other in imported(INSIDE[name]):
+        if other.split(".")[0] == "rnnensemble":
+            assert other in INSIDE, f"{name} imports {other}, which is no room"
+            assert ROOMS.index(room(other)) <= ROOMS.index(room(name)), f"{name} imports {other}"
+
+
+def test_nothing_goes_round_in_circles():
+    below = ROOT / "benchmarks"
+    scripts = {
+        ".".join(path.relative_to(below).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in below.rglob("*.py")
+    }
+    for files in (FILES, scripts):
+        edges = {
+            name: set(imported(path, files)) & set(files) - {name} for name, path in files.items()
+        }
+        while free := [name for name, others in edges.items() if not others & set(edges)]:
+            for name in free:
+                del edges[name]
+        assert not edges
 
 
 @pytest.mark.parametrize(
     ("words", "door"),
     [
-        (
-            ("matplotlib",),
-            {room(path) for path in FILES if room(path).startswith("plotting")},
-        ),
-        (
-            ("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"),
-            {"storage", "arrays", "folders"},
-        ),
-        (("local_devices(", "jax.devices(", "make_mesh("), {"_core"}),
-        (("shard_map(", "pmap("), {"_core"}),
-        (("print(",), {"cli", "console"}),
-        (("pickle.",), set()),
+        (("matplotlib",), "figures."),
+        (("orbax", "open(", ".write_text", ".read_text", ".mkdir", "shutil"), "files."),
+        (("local_devices(", "jax.devices(", "make_mesh("), "_core.runtime"),
+        (("shard_map(", "pmap("), "_core.mapping"),
+        (("print(",), "cli."),
+        (("pickle.",), "nowhere"),
     ],
 )
 def test_each_edge_has_one_door(words, door):
-    for path in FILES:
+    for name, path in FILES.items():
         code = ast.unparse(_without_docstrings(ast.parse(path.read_text())))
-        if room(path) not in door:
+        if not name.startswith(f"rnnensemble.{door}"):
             # a type-only import of Figure is no use of matplotlib
             lines = [line for line in code.splitlines() if "import Figure" not in line]
             for word in words:
-                assert word not in "\n".join(lines), f"{path.name} uses {word}"
+                assert word not in "\n".join(lines), f"{name} uses {word}"
 
 
 def _without_docstrings(tree):

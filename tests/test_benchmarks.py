@@ -170,8 +170,8 @@ def test_launches_are_counted(monkeypatch):
     assert kernels.launches(step) == 22
     assert kernels.launches(kernels.kernels(PROGRAM)) == 1 + 2 + 7 * 22
     assert kernels.open_loops(PROGRAM) == 1
-    assert [kernel.part for kernel in step] == ["trainer", "other", "tasks", "tasks"]
-    assert step[0].lines == ("learning/trainer.py:5 step",)
+    assert [kernel.part for kernel in step] == ["epoch", "other", "tasks", "tasks"]
+    assert step[0].lines == ("training/epoch.py:5 step",)
     assert step[2].lines == ("tasks/flipflop.py:6 clean_trials",)
     assert step[0].shape == "f32[4,4]"
     with pytest.raises(ValueError, match="one loop of 8 steps; found 0"):

@@ -1,4 +1,4 @@
-"""Several populations trained as one fleet become what each would alone."""
+"""Several populations trained together become what each would alone."""
 
 import dataclasses
 

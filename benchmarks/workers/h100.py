@@ -56,7 +56,7 @@ def compile_row(row: Any, mesh: Mesh) -> tuple[Any, float]:
 
 
 def lower_epoch(row: Any, mesh: Mesh) -> Any:
-    """An epoch of one tile, as `fleet.advance` runs it."""
+    """An epoch of one tile, as `slots.advance` runs it."""
     settings = make_settings(row)
     how: dict[str, Any] = {"task": settings.task, "network": shared(settings.network)}
     members = jax.eval_shape(lambda: slots.members_of([settings]))

@@ -9,7 +9,7 @@ import torch
 from torch.func import grad_and_value, vmap
 
 # of the package, without loading it: this interpreter may have no JAX
-sys.path.append(str(Path(__file__).parents[2] / "rnnensemble" / "benchmarking"))
+sys.path.append(str(Path(__file__).parents[2] / "rnnensemble" / "study" / "benchmarking"))
 from torch_loop import sample
 
 

@@ -108,10 +108,10 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
     Args:
         conditions: The group's.
         mesh: Devices.
-        tile: What the user asks for, None for `fleet.default_tile` or the most that fit.
+        tile: What the user asks for, None for `slots.default_tile` or the most that fit.
 
     Returns:
-        The tile; training asks the compiler once more (`fleet.fitted`).
+        The tile; training asks the compiler once more (`slots.fitted`).
 
     Raises:
         ValueError: If the devices are too small for it; says which tile fits.

@@ -23,7 +23,7 @@ from rnnensemble.training.epoch import (
     train_epoch,
 )
 from rnnensemble.training.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
-from rnnensemble.training.recipe import group_key as group_key  # what one fleet can hold
+from rnnensemble.training.recipe import group_key as group_key  # what can train together
 from rnnensemble.training.similarity import References
 
 LEAST_SLICE = 16
@@ -31,7 +31,7 @@ LEAST_SLICE = 16
 
 
 class Members(NamedTuple):
-    """What sets the networks of a fleet apart, leading axis K.
+    """What sets the networks apart, leading axis K.
 
     Attributes:
         keys: Network k of a recipe with seed s draws from fold_in(key(s), k) alone.
@@ -43,7 +43,7 @@ class Members(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fleet:
+class Slots:
     """K networks in S >= K slots of the devices.
 
     Attributes:
@@ -52,7 +52,7 @@ class Fleet:
         mesh: Devices; each holds as many slots as the others.
         tile: Slots that a device trains at once.
         least: Smallest tile that is worth another program as networks finish.
-        occupant: The network in each slot, `[S]`; K and above are padding, which never trains.
+        holds: The network in each slot, `[S]`; K and above are padding, which never trains.
         state: Their states on the devices, slot by slot.
         references: Earlier solutions that they keep away from, if they do.
     """
@@ -62,13 +62,13 @@ class Fleet:
     mesh: Mesh
     tile: int
     least: int
-    occupant: np.ndarray
+    holds: np.ndarray
     state: TrainState
     references: References | None = None
 
     def by_network(self, tree: Any) -> Any:
         """A tree of slots, as NumPy arrays with leading axis K."""
-        slot = np.argsort(self.occupant)[: self.settings.size]
+        slot = np.argsort(self.holds)[: self.settings.size]
         return jax.tree.map(lambda x: np.asarray(x)[slot], tree)
 
 
@@ -87,7 +87,7 @@ def launch(
     members: Members | None = None,
     state: TrainState | None = None,
     references: References | None = None,
-) -> Fleet:
+) -> Slots:
     """Puts networks into slots.
 
     Args:
@@ -100,15 +100,15 @@ def launch(
     """
     share = math.ceil(settings.size / mesh.size)
     tile = min(tile, share)
-    occupant = np.arange(mesh.size * math.ceil(share / tile) * tile)
+    holds = np.arange(mesh.size * math.ceil(share / tile) * tile)
     members = members or members_of([settings])
     if state is None:
-        placed = _placed(members, occupant, mesh)
+        placed = _placed(members, holds, mesh)
         initial = _initialize(placed.keys, placed.hyper, mesh=mesh, **_static(settings))
     else:
-        initial = _placed(state, occupant, mesh)
+        initial = _placed(state, holds, mesh)
     least = runtime.least_tile(mesh, _work(settings))
-    return Fleet(settings, members, mesh, tile, least, occupant, initial, references)
+    return Slots(settings, members, mesh, tile, least, holds, initial, references)
 
 
 def default_tile(settings: Recipe, mesh: Mesh) -> int:
@@ -136,40 +136,40 @@ def _slices(settings: Settings, mesh: Mesh) -> int:
     return min(fitting, default=max(counts, default=1))
 
 
-def advance(fleet: Fleet, active: np.ndarray) -> tuple[Fleet, EpochReport]:
+def advance(slots: Slots, active: np.ndarray) -> tuple[Slots, EpochReport]:
     """Trains the active networks, `[K]`, for one epoch; reports by network.
 
-    Consumes the fleet: its state is donated to the devices.
+    Consumes the slots: their state is donated to the devices.
     """
-    fleet = compacted(fleet, active)
-    arrays, static = _arguments(fleet, active)
+    slots = compacted(slots, active)
+    arrays, static = _arguments(slots, active)
     state, report = _epoch(*arrays, **static)
-    return dataclasses.replace(fleet, state=state), fleet.by_network(report)
+    return dataclasses.replace(slots, state=state), slots.by_network(report)
 
 
-def _arguments(fleet: Fleet, active: np.ndarray) -> tuple[tuple, dict[str, Any]]:
+def _arguments(slots: Slots, active: np.ndarray) -> tuple[tuple, dict[str, Any]]:
     """What `_epoch` takes: arrays slot by slot, and what its program is compiled for."""
-    settings, mesh, occupant = fleet.settings, fleet.mesh, fleet.occupant
-    members = _placed(fleet.members, occupant, mesh)
-    busy = _placed(active, occupant, mesh) & (occupant < settings.size)
-    arrays = (members.keys, fleet.state, members.hyper, busy, fleet.references)
+    settings, mesh, holds = slots.settings, slots.mesh, slots.holds
+    members = _placed(slots.members, holds, mesh)
+    busy = _placed(active, holds, mesh) & (holds < settings.size)
+    arrays = (members.keys, slots.state, members.hyper, busy, slots.references)
     static = {
         "training": shared(settings.training),
         "deflation": shared_deflation(settings.deflation),
         "mesh": mesh,
-        "tile": fleet.tile,
+        "tile": slots.tile,
         "slices": _slices(settings, mesh),
     }
     return arrays, static | _static(settings)
 
 
-def fitted(fleet: Fleet, active: np.ndarray, *, asked: bool) -> Fleet:
-    """The fleet in tiles whose program fits into a device's memory, by the compiler's own figure.
+def fitted(slots: Slots, active: np.ndarray, *, asked: bool) -> Slots:
+    """The slots in tiles whose program fits into a device's memory, by the compiler's own figure.
 
     It costs nothing where the tile fits: the program compiled here is the one that trains.
 
     Args:
-        fleet: Networks in their slots.
+        slots: Networks in their slots.
         active: Which of them will train, `[K]`.
         asked: Whether the tile is a wish of the user, which is not halved.
 
@@ -177,16 +177,16 @@ def fitted(fleet: Fleet, active: np.ndarray, *, asked: bool) -> Fleet:
         ValueError: If the tile asked for does not fit, or not even a single network; says what
             does.
     """
-    fleet = now = compacted(fleet, active)
-    room = runtime.memory_bytes(fleet.mesh)
-    first = needed = _epoch_bytes(fleet, active)
+    slots = now = compacted(slots, active)
+    room = runtime.memory_bytes(slots.mesh)
+    first = needed = _epoch_bytes(slots, active)
     while needed > room and now.tile > 1:
         now = _dealt(now, active, now.tile // 2)
         needed = _epoch_bytes(now, active)
-    if needed > room or (asked and now.tile < fleet.tile):
+    if needed > room or (asked and now.tile < slots.tile):
         fits = needed <= room
         raise ValueError(
-            f"`tile` of {fleet.tile} networks needs {first / 1e9:.3g} GB, a device has "
+            f"`tile` of {slots.tile} networks needs {first / 1e9:.3g} GB, a device has "
             f"{room / 1e9:.3g} GB; "
             + (f"a tile of {now.tile} fits." if fits else "not even a tile of 1 fits: ")
             + ("" if fits else "lower `batch` or `width`, or give more devices.")
@@ -194,14 +194,14 @@ def fitted(fleet: Fleet, active: np.ndarray, *, asked: bool) -> Fleet:
     return now
 
 
-def _epoch_bytes(fleet: Fleet, active: np.ndarray) -> int:
+def _epoch_bytes(slots: Slots, active: np.ndarray) -> int:
     """Memory of an epoch's program on each device, by its compiler; 0 where that does not say."""
-    return program_bytes(lowered_epoch(fleet, active).compile()) or 0
+    return program_bytes(lowered_epoch(slots, active).compile()) or 0
 
 
-def lowered_epoch(fleet: Fleet, active: np.ndarray) -> jax.stages.Lowered:
+def lowered_epoch(slots: Slots, active: np.ndarray) -> jax.stages.Lowered:
     """The program of the next epoch of these networks, before it is compiled."""
-    arrays, static = _arguments(compacted(fleet, active), active)
+    arrays, static = _arguments(compacted(slots, active), active)
     return _epoch.lower(*arrays, **static)
 
 
@@ -223,51 +223,51 @@ def _keys(seed: int, size: int) -> Key:
     return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), np.arange(size))
 
 
-def _placed(tree: Any, occupant: np.ndarray, mesh: Mesh) -> Any:
+def _placed(tree: Any, holds: np.ndarray, mesh: Mesh) -> Any:
     """A tree with leading axis K, slot by slot on the devices; padding repeats the last."""
 
     def place(x: Any) -> Any:
-        return x[np.minimum(occupant, len(x) - 1)]
+        return x[np.minimum(holds, len(x) - 1)]
 
     return jax.device_put(jax.tree.map(place, tree), runtime.spread_over(mesh))
 
 
-def _busy(fleet: Fleet, active: np.ndarray, tile: int) -> np.ndarray:
+def _busy(slots: Slots, active: np.ndarray, tile: int) -> np.ndarray:
     """Which tiles of each device hold active networks, `[D, S / (D tile)]`."""
-    slots = np.append(active, np.zeros(len(fleet.occupant) - len(active), bool))[fleet.occupant]
-    return np.any(slots.reshape(fleet.mesh.size, -1, tile), axis=2)
+    busy = np.append(active, np.zeros(len(slots.holds) - len(active), bool))[slots.holds]
+    return np.any(busy.reshape(slots.mesh.size, -1, tile), axis=2)
 
 
-def slots_trained(fleet: Fleet, active: np.ndarray) -> int:
+def slots_trained(slots: Slots, active: np.ndarray) -> int:
     """Slots that an epoch with these active networks costs: whole tiles with any of them."""
-    return fleet.tile * int(_busy(fleet, active, fleet.tile).sum())
+    return slots.tile * int(_busy(slots, active, slots.tile).sum())
 
 
-def compacted(fleet: Fleet, active: np.ndarray) -> Fleet:
+def compacted(slots: Slots, active: np.ndarray) -> Slots:
     """Deals the active networks evenly to the devices, in tiles no larger than they fill.
 
     The tile halves whenever half of it would do, down to where a smaller one takes no less time;
     each half is one more compiled program.
     """
-    tile, share = fleet.tile, math.ceil(active.sum() / fleet.mesh.size)
-    while tile > fleet.least and share <= math.ceil(tile / 2):
+    tile, share = slots.tile, math.ceil(active.sum() / slots.mesh.size)
+    while tile > slots.least and share <= math.ceil(tile / 2):
         tile = math.ceil(tile / 2)
-    busiest = _busy(fleet, active, fleet.tile).sum(axis=1).max()
-    if tile == fleet.tile and busiest <= math.ceil(share / tile):
-        return fleet
-    return _dealt(fleet, active, tile)
+    busiest = _busy(slots, active, slots.tile).sum(axis=1).max()
+    if tile == slots.tile and busiest <= math.ceil(share / tile):
+        return slots
+    return _dealt(slots, active, tile)
 
 
-def _dealt(fleet: Fleet, active: np.ndarray, tile: int) -> Fleet:
-    """The fleet in tiles of another size, active networks first and evenly over the devices."""
-    devices, size = fleet.mesh.size, len(active)
-    slots = devices * tile * math.ceil(size / (devices * tile))
-    padding = np.arange(size, slots)
+def _dealt(slots: Slots, active: np.ndarray, tile: int) -> Slots:
+    """The slots in tiles of another size, active networks first and evenly over the devices."""
+    devices, size = slots.mesh.size, len(active)
+    count = devices * tile * math.ceil(size / (devices * tile))
+    padding = np.arange(size, count)
     ordered = np.concatenate([np.flatnonzero(active), np.flatnonzero(~active), padding])
-    occupant = ordered.reshape(-1, devices).T.ravel()  # device d gets every d-th
-    source = np.argsort(fleet.occupant)[np.minimum(occupant, size - 1)]
-    state = _move(fleet.state, source, mesh=fleet.mesh)
-    return dataclasses.replace(fleet, tile=tile, occupant=occupant, state=state)
+    holds = ordered.reshape(-1, devices).T.ravel()  # device d gets every d-th
+    source = np.argsort(slots.holds)[np.minimum(holds, size - 1)]
+    state = _move(slots.state, source, mesh=slots.mesh)
+    return dataclasses.replace(slots, tile=tile, holds=holds, state=state)
 
 
 @partial(jax.jit, static_argnames=("task", "network", "mesh"))

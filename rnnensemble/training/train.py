@@ -16,7 +16,7 @@ from rnnensemble.training.population import History, Population, require_same_se
 from rnnensemble.training.progress import Progress, measure_progress
 from rnnensemble.training.recipe import Settings, group_key, require_trainable
 from rnnensemble.training.similarity import References
-from rnnensemble.training.slots import Fleet, advance, default_tile, fitted, launch, members_of
+from rnnensemble.training.slots import Slots, advance, default_tile, fitted, launch, members_of
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -112,7 +112,7 @@ def train_populations(
 
     Args:
         recipes: What decides each population; they share task, architecture and training but for
-            what may differ by network (`fleet.group_key` is equal), and differ in that, in size
+            what may differ by network (`recipe.group_key` is equal), and differ in that, in size
             and in seed.
         references: What all keep away from, if the recipes have a deflation (see `deflate`).
         devices: As in `train_population`.
@@ -143,7 +143,7 @@ def train_populations(
     mesh = runtime.network_mesh(devices)
     starting = [recipes[k] for k in going], [before[k] for k in going]
     run = _start(*starting, references, mesh, tile or default_tile(recipes[0], mesh))
-    run = run._replace(fleet=fitted(run.fleet, run.active, asked=tile is not None))
+    run = run._replace(slots=fitted(run.slots, run.active, asked=tile is not None))
 
     def populations() -> list[Population]:
         now = dict(zip(going, _populations(run), strict=True))
@@ -203,10 +203,10 @@ def _resumable(
 
 
 class _Run(NamedTuple):
-    """A training under way: the fleet, and what the host knows of its K networks."""
+    """A training under way: networks in slots, and what the host knows of its K networks."""
 
     recipes: list[Settings]
-    fleet: Fleet
+    slots: Slots
     initial_params: Params
     status: np.ndarray  # [K]
     epoch: np.ndarray  # [K], epochs trained
@@ -215,7 +215,7 @@ class _Run(NamedTuple):
     @property
     def active(self) -> np.ndarray:
         """Which networks still have to train, `[K]`."""
-        return (self.status == TRAINING) & (self.epoch < self.fleet.settings.training.max_epochs)
+        return (self.status == TRAINING) & (self.epoch < self.slots.settings.training.max_epochs)
 
 
 def _start(
@@ -228,13 +228,13 @@ def _start(
     """Networks at their first step, or where they stopped."""
     members = members_of(recipes)
     settings = recipes[0]._replace(size=len(members.keys))
-    to_fleet = partial(launch, settings, mesh, tile, members=members, references=references)
-    fleet = to_fleet()
-    state = fleet.by_network(fleet.state)
+    to_slots = partial(launch, settings, mesh, tile, members=members, references=references)
+    slots = to_slots()
+    state = slots.by_network(slots.state)
     shape = settings.size, settings.training.max_epochs
     history = History(*(np.full(shape, np.nan, np.float32) for _ in History._fields))
     if not any(before):
-        return _Run(recipes, fleet, state.params, state.status, state.epoch, history)
+        return _Run(recipes, slots, state.params, state.status, state.epoch, history)
     states, params = [], []
     for rows, population in zip(_rows(recipes), before, strict=True):
         fresh = jax.tree.map(lambda x, rows=rows: x[rows], state)
@@ -245,8 +245,8 @@ def _start(
     state, initial = (
         jax.tree.map(lambda *each: np.concatenate(each), *parts) for parts in (states, params)
     )
-    fleet = to_fleet(state=state)
-    return _Run(recipes, fleet, initial, state.status, state.epoch, history)
+    slots = to_slots(state=state)
+    return _Run(recipes, slots, initial, state.status, state.epoch, history)
 
 
 def _rows(recipes: list[Settings]) -> list[slice]:
@@ -258,16 +258,16 @@ def _rows(recipes: list[Settings]) -> list[slice]:
 def _one_epoch(run: _Run) -> _Run:
     """Trains every network that has not stopped for one epoch."""
     active = run.active
-    fleet, report = advance(run.fleet, active)
+    slots, report = advance(run.slots, active)
     for into, values in zip(run.history, report, strict=True):
         into[active, run.epoch[active]] = values[active]
-    status = fleet.by_network(fleet.state.status)
-    return run._replace(fleet=fleet, status=status, epoch=run.epoch + active)
+    status = slots.by_network(slots.state.status)
+    return run._replace(slots=slots, status=status, epoch=run.epoch + active)
 
 
 def _populations(run: _Run) -> list[Population]:
     """What there is so far, by recipe."""
-    whole = run.fleet.by_network(run.fleet.state)
+    whole = run.slots.by_network(run.slots.state)
     found = []
     for recipe, rows in zip(run.recipes, _rows(run.recipes), strict=True):
         state, initial = jax.tree.map(lambda x, rows=rows: x[rows], (whole, run.initial_params))
@@ -294,10 +294,10 @@ def _progress(run: _Run, trained: np.ndarray, seconds: float) -> Progress:
     """How far all have come; these networks trained in the last epoch, in these seconds."""
     return measure_progress(
         run.history.loss,
-        np.asarray(run.fleet.members.hyper.threshold),
+        np.asarray(run.slots.members.hyper.threshold),
         status=run.status,
         epoch=run.epoch,
         trained=trained,
-        training=run.fleet.settings.training,
+        training=run.slots.settings.training,
         seconds=seconds,
     )
