@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble import DSA
-from rnnensemble._core import runtime
+from rnnensemble._core import process, runtime
 from rnnensemble.metrics.alignment import as_operator
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
@@ -148,7 +148,7 @@ def operator_differences(seed: int, n_delays: int, interval: int, rank: int) -> 
     model.fit()
     theirs = np.asarray(model.A_v, np.float64)
     fit = jax.jit(DSA(rank=rank, n_delays=n_delays, delay_interval=interval).fit)
-    with runtime.one_blas_thread():
+    with process.one_blas_thread():
         ours = np.asarray(fit(jnp.asarray(x, jnp.float32)), np.float64)
     gaps = np.abs(np.linalg.eigvals(ours)[:, None] - np.linalg.eigvals(theirs)[None])
     return np.abs(np.abs(ours) - np.abs(theirs)).max(), gaps[linear_sum_assignment(gaps)].max()

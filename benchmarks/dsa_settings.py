@@ -22,7 +22,7 @@ from presets import trained
 import rnnensemble as rnne
 from rnnensemble._core import runtime
 from rnnensemble.analysis import dsa_prediction
-from rnnensemble.figures import plotting
+from rnnensemble.figures import dsa
 from rnnensemble.stats import reliability
 from rnnensemble.training.evaluation import evaluation_key
 
@@ -101,7 +101,7 @@ def measured_figure(report: dict) -> Figure:
     panels = figure.subplots(1, len(report["tasks"]), sharex=True, sharey=True)
     for axes, (name, found) in zip(panels, report["tasks"].items(), strict=True):
         for i, rank in enumerate(ANALYSIS.grid.ranks):
-            style = {"color": plotting.COLORS[i], "lw": 0.8, "ms": 5}
+            style = {"color": panels.COLORS[i], "lw": 0.8, "ms": 5}
             axes.plot(found["shares"][i], found["reliabilities"][i], "-", **style)
             for j, marker in enumerate("os^"):
                 at = found["shares"][i][j], found["reliabilities"][i][j]
@@ -160,9 +160,7 @@ def main() -> None:
     replace_part(ROOT / "docs" / "metrics" / "dsa.md", "settings", document(report))
     replace_part(ROOT / "docs" / "metrics" / "dsa.md", "reliability", measured_document(report))
     figures = {
-        "dsa_settings": plotting.predictions_figure(
-            {name: each for name, (each, _) in found.items()}
-        ),
+        "dsa_settings": dsa.predictions_figure({name: each for name, (each, _) in found.items()}),
         "dsa_reliability": measured_figure(report),
     }
     for name, figure in figures.items():

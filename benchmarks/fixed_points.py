@@ -18,7 +18,8 @@ import numpy as np
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.analysis.fixed_points.points import FixedPointSearch, find_fixed_points
+from rnnensemble.analysis.fixed_points.points import find_fixed_points
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.figures.fixed_points import fixed_points_figure
 
 ROOT = Path(__file__).parent.parent

@@ -24,7 +24,7 @@ import rnnensemble as rnne
 from rnnensemble._core import runtime
 from rnnensemble.analysis.distances import renumbered
 from rnnensemble.metrics import CKA, PIF, RSA, SVCCA, LinearPredictivity, Metric, Procrustes
-from rnnensemble.metrics.pif import AXES
+from rnnensemble.metrics.weights import AXES
 from rnnensemble.stats import reliability
 from rnnensemble.training import evaluation
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from rnnensemble.figures.plotting import COLORS
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.study.benchmarking import training
 from rnnensemble.study.benchmarking.ceilings import Ceilings
 from rnnensemble.study.benchmarking.training import flops

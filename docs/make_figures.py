@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble.figures import plotting
+from rnnensemble.figures import run
 from rnnensemble.study import conditions
 
 HOLDS = 0.01
@@ -46,7 +46,7 @@ def main() -> None:
         means = np.mean(errors, axis=1)
         held = int((means < HOLDS).sum())
         print(f"{name}: {held} of {len(networks)} hold (MSE below {HOLDS}): {means.round(5)}")
-    figure = plotting.hold_figure(
+    figure = run.hold_figure(
         rnne.Trials(*(np.asarray(x) for x in trials)),
         outputs[0],
         np.array(errors),

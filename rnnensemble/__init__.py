@@ -4,8 +4,8 @@ from rnnensemble import metrics, networks, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
 from rnnensemble.analysis.complexity import Complexity, measure_complexity
-from rnnensemble.analysis.degeneracy import Analysis, Degeneracy, measure_degeneracy
-from rnnensemble.analysis.dsa_grid import DSAGrid, dsa_grid
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
+from rnnensemble.analysis.dsa_grid import dsa_grid
 from rnnensemble.analysis.dsa_prediction import prediction_errors
 from rnnensemble.analysis.feature_learning import (
     FeatureAnalysis,
@@ -17,6 +17,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
     measure_intrinsic_dimension,
 )
 from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix

@@ -5,11 +5,12 @@ import zlib
 
 import numpy as np
 
-from rnnensemble.analysis.degeneracy import Analysis, Behavior, Degeneracy
+from rnnensemble.analysis.degeneracy import Behavior, Degeneracy
 from rnnensemble.analysis.distances import Distances
-from rnnensemble.analysis.dsa_grid import DSAGrid, GridDistances
+from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.feature_learning import FeatureAnalysis, FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.stats import intervals
 from rnnensemble.study.conditions import Condition

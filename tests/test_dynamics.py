@@ -20,9 +20,10 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble._core import runtime
-from rnnensemble.analysis.dsa_grid import GridDistances, compare_grid, trend_over_settings
+from rnnensemble.analysis.dsa_grid import GridDistances, compare_grid
 from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.operators import delay_embedding
+from rnnensemble.study.dsa_trends import trend_over_settings
 from rnnensemble.training.evaluation import evaluation_key
 
 RNG = np.random.default_rng(0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rnnensemble import stats
-from rnnensemble.analysis.dsa_grid import common_settings
 from rnnensemble.stats import intervals
 from rnnensemble.study import findings, readings, rows, tables
+from rnnensemble.study.dsa_trends import common_settings
 from rnnensemble.study.findings import PAPER
 from tests.outcomes import BEHAVIOR_NULL, GRID, TASKS, Truth, factor, study
 

@@ -12,11 +12,8 @@ from scipy.optimize import brentq, fsolve
 import rnnensemble as rnne
 from rnnensemble.analysis.fixed_points import refinement
 from rnnensemble.analysis.fixed_points.attractors import find_cycle
-from rnnensemble.analysis.fixed_points.points import (
-    FixedPointSearch,
-    find_fixed_points,
-    search_from,
-)
+from rnnensemble.analysis.fixed_points.points import find_fixed_points, search_from
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams

@@ -23,7 +23,7 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.analysis import degeneracy, feature_learning
+from rnnensemble.analysis import degeneracy, feature_learning, settings
 from rnnensemble.cli.flags import parse_condition
 from rnnensemble.files import storage
 from rnnensemble.study import conditions
@@ -168,7 +168,7 @@ def test_weights_are_compared_as_they_act(population):
     found = distance_matrix(pif, population.params.recurrent_weights / 8)
     np.testing.assert_allclose(compare_populations(pif, population).matrix(), found, atol=1e-5)
     subject = evaluation.subject_of(population, np.arange(3), None, None)
-    weights = degeneracy._weights(subject, degeneracy.Analysis(pif=pif), None)
+    weights = degeneracy._weights(subject, settings.Analysis(pif=pif), None)
     np.testing.assert_allclose(weights.matrix, found, atol=1e-5)
 
 

@@ -13,7 +13,8 @@ from rnnensemble import distance_matrix
 from rnnensemble.metrics import PIF
 from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.matching import Problem, Vertex, best_vertex, exchange
-from rnnensemble.metrics.pif import HOST_CORES, distance, lower_bound
+from rnnensemble.metrics.pif import HOST_CORES
+from rnnensemble.metrics.weights import distance, lower_bound
 
 KEY = jax.random.key(0)
 

@@ -3,33 +3,33 @@
 import numpy as np
 
 from rnnensemble import measure_degeneracy
-from rnnensemble.figures import gallery, plotting
+from rnnensemble.figures import panels, run
 from tests.test_storage import CONDITION, train
 
 
 def test_mds_recovers_planar_points():
     points = np.random.default_rng(0).normal(size=(9, 2))
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
-    found = plotting.mds(distances)
+    found = panels.mds(distances)
     again = np.linalg.norm(found[:, None] - found[None], axis=2)
     np.testing.assert_allclose(again, distances, atol=1e-9)
 
 
 def test_two_networks_have_two_coordinates():
-    assert plotting.mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
+    assert panels.mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
 
 
 def test_cluster_order_puts_groups_together():
     group = np.array([0, 1, 0, 1, 0, 1])
     distances = np.abs(group[:, None] - group[None]) + 0.1 * (1 - np.eye(6))
-    order = plotting.cluster_order(distances)
+    order = panels.cluster_order(distances)
     assert sorted(order) == list(range(6))
     assert (np.diff(group[order]) != 0).sum() == 1
 
 
 def test_every_figure_of_a_run_has_labels():
     population = train()
-    figures = gallery.run_figures(
+    figures = run.run_figures(
         population, measure_degeneracy(population, analysis=CONDITION.analysis)
     )
     assert {"overview", "trials", "learning", "losses", "dynamics_mds", "weights_matrix"} <= set(

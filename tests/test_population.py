@@ -13,7 +13,7 @@ import pytest
 from rnnensemble import Training, TrainingInterrupted, VanillaRNN, tasks, train_population
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.platforms import by_platform
-from rnnensemble.training import epoch, slots
+from rnnensemble.training import epoch, memory, slots
 from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
@@ -23,16 +23,10 @@ from rnnensemble.training.epoch import (
     judge,
     train_epoch,
 )
+from rnnensemble.training.memory import fitted
 from rnnensemble.training.objective import loss_and_gradient
 from rnnensemble.training.recipe import Settings
-from rnnensemble.training.slots import (
-    advance,
-    compacted,
-    default_tile,
-    fitted,
-    launch,
-    slots_trained,
-)
+from rnnensemble.training.slots import advance, compacted, default_tile, launch, slots_trained
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = VanillaRNN(width=8)
@@ -257,7 +251,7 @@ def test_tiles_halve_no_further_than_pays():
 def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
     settings, mesh = Settings(TASK, NETWORK, SHORT, 8, 0), runtime.network_mesh(1)
     now, active = launch(settings, mesh, 8), np.ones(8, bool)
-    room = slots._epoch_bytes(launch(settings, mesh, 2), active)
+    room = memory._epoch_bytes(launch(settings, mesh, 2), active)
     monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: room)
     fitting = fitted(now, active, asked=False)
     assert fitting.tile == 2

@@ -19,7 +19,7 @@ from rnnensemble import (
     tasks,
     train_population,
 )
-from rnnensemble.figures import plotting
+from rnnensemble.figures.run import learning_figure
 from rnnensemble.files import storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
@@ -82,7 +82,7 @@ def test_topology_is_part_of_a_run_that_asks_for_it(tmp_path, whole):
 
 def test_round_trip(tmp_path, whole):
     population, degeneracy = whole
-    figure = plotting.learning_figure(population)
+    figure = learning_figure(population)
     folder = storage.save_run(
         tmp_path / "a", CONDITION, population, degeneracy=degeneracy, figures={"x": figure}
     )

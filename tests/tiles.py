@@ -22,7 +22,8 @@ import rnnensemble as rnne
 from rnnensemble._core import factorization, runtime
 from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
 from rnnensemble.analysis.decoding import Decoder, measure_decodability
-from rnnensemble.analysis.fixed_points.points import FixedPointSearch, find_fixed_points
+from rnnensemble.analysis.fixed_points.points import find_fixed_points
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.solutions import SolutionAnalysis
 from rnnensemble.metrics import Metric, registered

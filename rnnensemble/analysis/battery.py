@@ -7,11 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble.analysis.decoding import Decodability, Decoder, measure_decodability
-from rnnensemble.analysis.fixed_points.points import (
-    FixedPoints,
-    FixedPointSearch,
-    find_fixed_points,
-)
+from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.training.population import Population
 

@@ -1,7 +1,6 @@
 """How far the solutions of a population lie apart: `measure_degeneracy`."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,120 +9,20 @@ import numpy as np
 
 from rnnensemble._core.axes import Array
 from rnnensemble.analysis.distances import Distances, distances, probed_share, renumbered
-from rnnensemble.analysis.dsa_grid import DSAGrid, GridDistances, GridOperators, compare_grid
-from rnnensemble.analysis.fixed_points.points import FixedPointSearch
+from rnnensemble.analysis.dsa_grid import GridDistances, GridOperators, compare_grid
 from rnnensemble.analysis.fixed_points.topology import Topology, measure_topology
-from rnnensemble.metrics import DSA, PIF, Autocovariance, Disagreement
+from rnnensemble.analysis.settings import Analysis
+from rnnensemble.metrics import Autocovariance, Disagreement
 from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
-from rnnensemble.metrics.pif import AXES
+from rnnensemble.metrics.weights import AXES
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject, evaluation_key
 from rnnensemble.training.population import Population
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Analysis:
-    """How degeneracy is measured; recorded with every number.
-
-    Attributes:
-        dsa: Settings of the dynamics level.
-        grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
-        autocovariance: Settings of the distance of autocovariances, which needs no rank.
-        pif: Settings of the weights level.
-        dynamics_trials: In-distribution trials that drive every network for DSA, at first.
-        behavior_trials: Trials of each out-of-distribution variant, at first.
-        null_share: Trials are doubled until the null (what trials alone do) is at most this share
-            of the mean distance (of DSA at its main setting, and of autocovariances), or of
-            sigma_OOD.
-        most_trials: And no more than this.
-        fixed_trials: Takes the first numbers, whatever the nulls.
-        output_trials: Trials of each variant on which outputs are compared.
-        seed: Seed of the evaluation trials and of the searches' starts.
-        fixed_points: Starts from which fixed points are searched in each network, for the level of
-            topology; None leaves it out.
-    """
-
-    dsa: DSA = DSA()
-    grid: DSAGrid = DSAGrid()
-    autocovariance: Autocovariance = Autocovariance()
-    pif: PIF = PIF()
-    dynamics_trials: int = 64
-    behavior_trials: int = 512
-    null_share: float = 0.1
-    most_trials: int = 4096
-    fixed_trials: bool = False
-    output_trials: int = 64
-    seed: int = 0
-    fixed_points: int | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("dynamics_trials", "behavior_trials", "output_trials", "most_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
-        if not 0 < self.null_share < 1:
-            raise ValueError(f"`null_share` must lie within (0, 1); got {self.null_share}.")
-        first = max(self.dynamics_trials, self.behavior_trials)
-        if self.most_trials < first and not self.fixed_trials:
-            raise ValueError(
-                f"`most_trials` must be at least the first number of trials, {first}; got "
-                f"{self.most_trials}. Numbers that stay as they are: `fixed_trials`."
-            )
-        if self.fixed_points is not None:
-            FixedPointSearch(starts=self.fixed_points)
-
-    @property
-    def search(self) -> FixedPointSearch | None:
-        """How fixed points are searched, if they are."""
-        if self.fixed_points is None:
-            return None
-        return FixedPointSearch(starts=self.fixed_points, seed=self.seed)
-
-    def asks_for_more(self, trials: int, share: float) -> bool:
-        """Whether trials are to be doubled where the null has this share."""
-        return not self.fixed_trials and share > self.null_share and 2 * trials <= self.most_trials
-
-    def enough_trials(self, first: int, share_at: Callable[[int], float]) -> int:
-        """The number of trials at which the null is small enough, or the most that are allowed.
-
-        Args:
-            first: The number to begin with.
-            share_at: The null's share with a number of trials; they only grow.
-        """
-        trials = first
-        while 2 * trials <= self.most_trials and not self.fixed_trials:
-            share = share_at(trials)
-            if not self.asks_for_more(trials, share):
-                break
-            trials = self.more_trials(trials, share)
-        return trials
-
-    def more_trials(self, trials: int, share: float) -> int:
-        """So many times doubled that the null, with so large a share now, is small enough then.
-
-        A null falls about with the root of the number of trials. (A share is infinite where
-        networks do not differ at all.)
-        """
-        missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
-        return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
-
-    def check(self, task: Task, width: int) -> None:
-        """Raises ValueError unless the settings fit a task and a number of units."""
-        self.dsa.check(self._shape(task, width))
-        self.autocovariance.check(self._shape(task, width))
-        self.grid_for(task, width)
-
-    def grid_for(self, task: Task, width: int) -> DSAGrid:
-        """The part of the grid that a task and a number of units allow."""
-        return self.grid.within(self.dsa, self._shape(task, width))
-
-    def _shape(self, task: Task, width: int) -> tuple[int, int, int]:
-        return self.dynamics_trials, task.n_steps, width
 
 
 @dataclasses.dataclass(frozen=True)

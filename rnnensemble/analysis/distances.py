@@ -10,7 +10,7 @@ from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.blocks import compare_pairs
 from rnnensemble.metrics.pairwise import place_for
-from rnnensemble.metrics.pif import AXES
+from rnnensemble.metrics.weights import AXES
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.evaluation import Subject

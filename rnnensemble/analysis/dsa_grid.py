@@ -1,6 +1,5 @@
 """DSA under many settings: distances by rank and delays, and trends in each of them."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,87 +7,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble import stats
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
+from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.dsa import RunningSums
 from rnnensemble.metrics.operators import finished, kept_coordinates
-from rnnensemble.stats import Trend, reliability
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DSAGrid:
-    """The settings of DSA that a result on dynamics is repeated with: every rank, every delays.
-
-    Attributes:
-        ranks: Numbers of whitened coordinates.
-        delays: Numbers of delays.
-        shares: Shares of variance, besides: all networks that are compared get the rank that the
-            median of them (over both draws of trials, without further delays) needs for this share
-            of the sum of squares, the mean's included, at most the largest of `ranks`. (Networks of
-            unlike rank would be far apart whatever they do; so are populations of unlike rank, and
-            trends count a share only where it comes to one rank, that is none of `ranks`.)
-    """
-
-    ranks: tuple[int, ...] = (3, 5, 10, 20)
-    delays: tuple[int, ...] = (1, 3, 10)
-    shares: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        for name in ("ranks", "delays"):
-            values = getattr(self, name)
-            if not values or min(values) < 1 or len(set(values)) != len(values):
-                raise ValueError(f"`{name}` must be different numbers of at least 1; got {values}.")
-        if len(set(self.shares)) != len(self.shares) or not all(0 < x < 1 for x in self.shares):
-            raise ValueError(
-                f"`shares` must be different numbers within (0, 1); got {self.shares}."
-            )
-
-    @property
-    def rows(self) -> tuple[float, ...]:
-        """What distances are stored by: the ranks, then the shares of variance, below 1."""
-        return (*self.ranks, *self.shares)
-
-    def within(self, dsa: DSA, shape: tuple[int, ...]) -> "DSAGrid":
-        """The part of the grid that rates of this shape, `(B, T, N)`, allow.
-
-        Raises:
-            ValueError: If they allow none of it, or shares of variance meet a `dsa` that cuts each
-                network's coordinates itself.
-        """
-        if self.shares and (dsa.explained_variance or dsa.threshold) is not None:
-            raise ValueError(
-                "`shares` give all networks one rank; `explained_variance` and `threshold`, which "
-                "give each its own, must be None."
-            )
-        delays = [d for d in self.delays if self._allows(dsa, shape, min(self.ranks), d)]
-        ranks = [r for r in self.ranks if all(self._allows(dsa, shape, r, d) for d in delays)]
-        if not delays:
-            dataclasses.replace(dsa, rank=min(self.ranks), n_delays=min(self.delays)).check(shape)
-        return DSAGrid(ranks=tuple(ranks), delays=tuple(delays), shares=self.shares)
-
-    def covering(self, dsa: DSA) -> "DSAGrid":
-        """The grid with the rank and delays of `dsa` too."""
-        ranks, delays = ({*x, y} for x, y in ((self.ranks, dsa.rank), (self.delays, dsa.n_delays)))
-        return dataclasses.replace(self, ranks=tuple(sorted(ranks)), delays=tuple(sorted(delays)))
-
-    @staticmethod
-    def _allows(dsa: DSA, shape: tuple[int, ...], rank: int, delays: int) -> bool:
-        try:
-            at(dsa, rank, delays).check(shape)
-        except ValueError:
-            return False
-        return True
-
-
-def at(dsa: DSA, rank: int, delays: int) -> DSA:
-    """The same settings at another rank and number of delays."""
-    regression = None if dsa.regression_rank is None else min(dsa.regression_rank, rank)
-    return dataclasses.replace(dsa, rank=rank, n_delays=delays, regression_rank=regression)
+from rnnensemble.stats import reliability
 
 
 class GridDistances(NamedTuple):
@@ -330,78 +258,3 @@ def dsa_grid(
         return [prepare_networks(how, networks, mesh=mesh) for networks in sets]
 
     return compare_grid(prepared, dsa=dsa, grid=grid, mesh=mesh, seed=seed)
-
-
-class SettingsTrend(NamedTuple):
-    """A trend along an ordered factor under every setting of DSA.
-
-    Attributes:
-        trends: By rank (below 1: share of variance) and delays, of all settings.
-        measurable: The settings that are measurable at every level, on one rank; the others count
-            in no share.
-        share_up: Share of these in which the distance rises (p at most 0.05); NaN if there is none.
-        share_down: Share of these in which it falls.
-    """
-
-    trends: dict[tuple[float, int], Trend]
-    measurable: list[tuple[float, int]]
-    share_up: float
-    share_down: float
-
-
-def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
-    """The same distances under the settings alone that all have.
-
-    Raises:
-        ValueError: If they have no setting in common.
-    """
-    first, *others = (each.grid for each in found)
-    ranks = tuple(r for r in first.ranks if all(r in grid.ranks for grid in others))
-    shares = tuple(x for x in first.shares if all(x in grid.shares for grid in others))
-    delays = tuple(d for d in first.delays if all(d in grid.delays for grid in others))
-    if not ranks or not delays:
-        raise ValueError("`found` must have at least one rank and number of delays in common.")
-    shared = []
-    for each in found:
-        rows = [each.grid.rows.index(row) for row in (*ranks, *shares)]
-        columns = [each.grid.delays.index(delay) for delay in delays]
-        parts = (x[rows][:, columns] for x in (each.matrices, each.nulls, each.again))
-        grid = DSAGrid(ranks=ranks, delays=delays, shares=shares)
-        shared.append(GridDistances(grid, each.ranks[rows], *parts))
-    return shared
-
-
-def trend_over_settings(
-    levels: Sequence[float], found: Sequence[GridDistances], *, permutations: int = 9999
-) -> SettingsTrend:
-    """How mean DSA distance goes along a factor, and in how many settings it goes so.
-
-    Args:
-        levels: The factor's value at each level.
-        found: The distances at each level, under the same grid.
-        permutations: Random permutations at most, for each setting.
-
-    Raises:
-        ValueError: If the grids differ, or `stats.trend` raises.
-    """
-    grid = found[0].grid
-    if any(each.grid != grid for each in found):
-        raise ValueError("`found` must have one grid; compare equal settings only.")
-    trends = {
-        (rank, delays): stats.trend(
-            levels, [each.matrices[i, j] for each in found], permutations=permutations
-        )
-        for i, rank in enumerate(grid.rows)
-        for j, delays in enumerate(grid.delays)
-    }
-    every = np.logical_and.reduce([each.measurable for each in found])
-    ranks = np.array([each.ranks for each in found])
-    own = np.array([row >= 1 for row in grid.rows])  # the others are shares of variance
-    every &= (own | ((ranks == ranks[0]).all(axis=0) & ~np.isin(ranks[0], grid.ranks)))[:, None]
-    measurable = [
-        (rank, delays) for (rank, delays), good in zip(trends, every.ravel(), strict=True) if good
-    ]
-    directions = [trends[setting].direction for setting in measurable]
-    count = len(directions)
-    shares = (directions.count(way) / count if count else np.nan for way in ("up", "down"))
-    return SettingsTrend(trends, measurable, *shares)

@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
-from rnnensemble.analysis.dsa_grid import DSAGrid, at
+from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks, require_comparable

@@ -238,9 +238,7 @@ def _figures(
     chosen: Sequence[Metric], means: Sequence[Estimate], matrices: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """A map of the networks and their matrix for every symmetric metric."""
-    from rnnensemble.figures import (
-        plotting,  # takes a second to load, which --help need not wait for
-    )
+    from rnnensemble.figures.panels import heatmap_figure, mds_figure  # takes a second to load
 
     figures = {}
     for metric, mean in zip(chosen, means, strict=True):
@@ -248,8 +246,8 @@ def _figures(
             matrix = matrices[metric.name]
             title = type(metric).__name__
             labels = {"name": title, "unit": title, "networks": range(len(matrix))}
-            figures[f"{metric.name}_mds"] = plotting.mds_figure(matrix, mean, **labels)
-            figures[f"{metric.name}_matrix"] = plotting.heatmap_figure(matrix, **labels)
+            figures[f"{metric.name}_mds"] = mds_figure(matrix, mean, **labels)
+            figures[f"{metric.name}_matrix"] = heatmap_figure(matrix, **labels)
     return figures
 
 

@@ -6,7 +6,7 @@ from rnnensemble._core import runtime
 from rnnensemble.analysis.degeneracy import measure_degeneracy
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.flags import RunOptions
-from rnnensemble.figures.gallery import run_figures
+from rnnensemble.figures.run import run_figures
 from rnnensemble.files import storage
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnensemble.analysis.battery import Battery
-from rnnensemble.figures.plotting import COLORMAP, COLORS, mds
+from rnnensemble.figures.panels import COLORMAP, COLORS, mds
 
 LEADING = 6
 """Eigenvalues drawn of each fixed point."""

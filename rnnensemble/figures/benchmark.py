@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from rnnensemble.figures.plotting import COLORS
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.study.benchmarking.result import Benchmark
 from rnnensemble.study.benchmarking.rows import Row
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from rnnensemble.analysis.fixed_points.points import FixedPoints
-from rnnensemble.figures.plotting import COLORS
+from rnnensemble.figures.panels import COLORS
 
 KINDS = (
     ("stable", "o", COLORS[0], True),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
-from rnnensemble.figures.plotting import COLORS, mds
+from rnnensemble.figures.panels import COLORS, mds
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from rnnensemble.figures.plotting import COLORMAP
+from rnnensemble.figures.panels import COLORMAP
 
 
 def coordinate_figure(sizes: Mapping[str, Mapping[str, Mapping[int, np.ndarray]]]) -> Figure:

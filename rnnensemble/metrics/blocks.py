@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from rnnensemble._core import mapping, runtime
+from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import shape_of, stack_padded
@@ -82,7 +82,7 @@ def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) ->
             rows = members[start : start + size]
             padded = rows + rows[-1:] * (size - len(rows))  # one shape, one program
             stack = jax.tree.map(lambda *each: np.stack(each), *(networks[k] for k in padded))
-            with runtime.one_blas_thread():
+            with process.one_blas_thread():
                 features = jax.tree.map(np.asarray, _prepare(stack, how=how, mesh=mesh))
             for place, k in enumerate(rows):
                 prepared[k] = jax.tree.map(lambda x, place=place: x[place], features)

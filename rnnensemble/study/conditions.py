@@ -11,8 +11,8 @@ import typing
 from typing import Any, Literal
 
 from rnnensemble import networks, tasks
-from rnnensemble.analysis.degeneracy import Analysis
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
+from rnnensemble.analysis.settings import Analysis
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Training

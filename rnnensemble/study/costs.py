@@ -111,7 +111,7 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
         tile: What the user asks for, None for `slots.default_tile` or the most that fit.
 
     Returns:
-        The tile; training asks the compiler once more (`slots.fitted`).
+        The tile; training asks the compiler once more (`memory.fitted`).
 
     Raises:
         ValueError: If the devices are too small for it; says which tile fits.

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble import stats
-from rnnensemble.analysis.dsa_grid import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study.dsa_trends import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.study.factors import Factor, Outcome, Sweep
 from rnnensemble.study.readings import (
     MEASURES,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from rnnensemble._core import mapping, runtime
+from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import Key
 from rnnensemble.metrics.blocks import WORKSPACE
 from rnnensemble.tasks import Task
@@ -131,7 +131,7 @@ class Draw:
         """Goes on to this number of trials, a multiple of the batch."""
         network, params = self.subject.network, self.subject.params
         options: dict[str, Any] = {"network": network, "how": self.how, "mesh": self.mesh}
-        with runtime.one_blas_thread():
+        with process.one_blas_thread():
             while self.trials < trials:
                 key = batch_key(self.key, self.trials // self.batch)
                 inputs = _sampled(key, task=self.task, batch=self.batch).inputs
@@ -147,7 +147,7 @@ class Draw:
             how: Has `finish`, from one network's sums; pure, hashable.
             part: Takes from the sums what it is for.
         """
-        with runtime.one_blas_thread():
+        with process.one_blas_thread():
             return _on_host(_finished(part(self.running), how=how, mesh=self.mesh))
 
 

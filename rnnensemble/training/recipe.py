@@ -137,3 +137,23 @@ def shared(config: Any) -> Any:
 def shared_deflation(deflation: Deflation | None) -> Deflation | None:
     """A deflation without what may differ by network, and without the names of references."""
     return deflation and dataclasses.replace(shared(deflation), references=())
+
+
+def require_group(recipes: list[Settings]) -> None:
+    """Raises ValueError unless these recipes can train together."""
+    if not recipes:
+        raise ValueError("`recipes` must hold at least one recipe; got none.")
+    for recipe in recipes:
+        require_trainable(recipe)
+    for number, recipe in enumerate(recipes):
+        for name, mine, first in zip(
+            ("task", "network", "training", "deflation"),
+            group_key(recipe),
+            group_key(recipes[0]),
+            strict=True,
+        ):
+            if mine != first:
+                raise ValueError(
+                    f"`recipes` must share the {name} but for what may differ by network; "
+                    f"recipe {number} has {mine}, recipe 0 {first}."
+                )

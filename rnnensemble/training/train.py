@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble._core import runtime
+from rnnensemble._core import process, runtime
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
+from rnnensemble.training.memory import fitted
 from rnnensemble.training.population import History, Population, require_same_settings
 from rnnensemble.training.progress import Progress, measure_progress
-from rnnensemble.training.recipe import Settings, group_key, require_trainable
+from rnnensemble.training.recipe import Settings, require_group
 from rnnensemble.training.similarity import References
-from rnnensemble.training.slots import Slots, advance, default_tile, fitted, launch, members_of
+from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -132,7 +133,7 @@ def train_populations(
         TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
     """
     recipes = list(recipes)
-    _require_group(recipes)
+    require_group(recipes)
     if (references is None) != (recipes[0].deflation is None):
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     runtime.require_tile(tile)
@@ -151,7 +152,7 @@ def train_populations(
         return [({**ended, **now})[k] for k in range(len(before))]
 
     saved = time.monotonic()
-    with runtime.deferred_interrupt() as interrupted:
+    with process.deferred_interrupt() as interrupted:
         while run.active.any():
             started, trained = time.perf_counter(), run.active
             run = _one_epoch(run)
@@ -163,26 +164,6 @@ def train_populations(
                 checkpoint(populations())
                 saved = time.monotonic()
     return populations()
-
-
-def _require_group(recipes: list[Settings]) -> None:
-    """Raises ValueError unless these recipes can train together."""
-    if not recipes:
-        raise ValueError("`recipes` must hold at least one recipe; got none.")
-    for recipe in recipes:
-        require_trainable(recipe)
-    for number, recipe in enumerate(recipes):
-        for name, mine, first in zip(
-            ("task", "network", "training", "deflation"),
-            group_key(recipe),
-            group_key(recipes[0]),
-            strict=True,
-        ):
-            if mine != first:
-                raise ValueError(
-                    f"`recipes` must share the {name} but for what may differ by network; "
-                    f"recipe {number} has {mine}, recipe 0 {first}."
-                )
 
 
 def _resumable(

@@ -1,7 +1,5 @@
 """Where the dynamics of whole populations rest: fixed points, slow points, lines and cycles."""
 
-import dataclasses
-import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,11 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble._core import mapping, runtime
+from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import ArrayLike
 from rnnensemble.analysis.fixed_points.attractors import Cycle, Line, find_cycle, find_lines
 from rnnensemble.analysis.fixed_points.descent import Rest, find_rest
 from rnnensemble.analysis.fixed_points.refinement import distinct, exact, polished, spectra_of
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.networks import Network
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
@@ -23,54 +22,6 @@ from rnnensemble.training.recipe import shared
 
 DEVICE_TOLERANCE = 1e-11
 """q at which searches in float32 stop; float64 goes on from there."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FixedPointSearch:
-    """How fixed points are searched; recorded with them.
-
-    Attributes:
-        starts: States to start from, drawn from those visited on `trials` fresh trials.
-        trials: Trials of the task.
-        between: Share of the starts that lie at random between two visited states, where saddles
-            between attractors are.
-        noise: Standard deviation of what is added to each start, in units of the state.
-        tolerance: Largest speed q of a fixed point.
-        slow: Largest speed q of a slow point.
-        distance: Smallest distance between two points, in units of the state.
-        steps: Largest number of steps of a search.
-        settle: Steps after which an orbit counts as recurring.
-        seed: Seed of trials, starts and noise.
-    """
-
-    starts: int = 256
-    trials: int = 64
-    between: float = 0.5
-    noise: float = 0.1
-    tolerance: float = 1e-12
-    slow: float = 1e-6
-    distance: float = 1e-3
-    steps: int = 60
-    settle: int = 400
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("starts", "trials", "steps", "settle"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
-        for name in ("tolerance", "slow", "distance"):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
-        if not 0 <= self.between <= 1:
-            raise ValueError(f"`between` must lie between 0 and 1; got {self.between!r}.")
-        if not 0 <= self.noise < math.inf:
-            raise ValueError(f"`noise` must be at least 0; got {self.noise!r}.")
-        if self.slow < self.tolerance:
-            raise ValueError(
-                f"`slow` must be at least `tolerance`, {self.tolerance:g}; got {self.slow:g}."
-            )
 
 
 class FixedPoints(NamedTuple):
@@ -232,7 +183,7 @@ def search_from(
     each = [
         jax.tree.map(lambda x, k=k: np.asarray(x)[k], (params, rests, orbits)) for k in range(count)
     ]
-    with runtime.one_blas_thread(), ThreadPoolExecutor() as pool:
+    with process.one_blas_thread(), ThreadPoolExecutor() as pool:
         return list(pool.map(partial(_sort_out, shared(network), inputs, search), each))
 
 

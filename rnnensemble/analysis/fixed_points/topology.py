@@ -6,11 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnensemble._core.axes import ArrayLike
-from rnnensemble.analysis.fixed_points.points import (
-    FixedPoints,
-    FixedPointSearch,
-    find_fixed_points,
-)
+from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
+from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.stats import intervals
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.population import Population

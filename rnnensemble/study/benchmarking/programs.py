@@ -12,7 +12,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
-from rnnensemble.training import slots
+from rnnensemble.training import memory, slots
 from rnnensemble.training.recipe import Settings
 
 
@@ -43,10 +43,10 @@ def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Pr
     launched = slots.launch(settings, mesh, tile or slots.default_tile(settings, mesh))
     lowered = slots.lowered_epoch(launched, active)
     started = time.perf_counter()
-    needed = slots.program_bytes(lowered.compile())
+    needed = memory.program_bytes(lowered.compile())
     seconds = time.perf_counter() - started
     if tile is None and needed is not None and needed > runtime.memory_bytes(mesh):
-        launched = slots.fitted(launched, active, asked=False)
+        launched = memory.fitted(launched, active, asked=False)
     return Program(seconds, needed, launched.tile)
 
 

@@ -1,0 +1,98 @@
+"""What several figures share: colors, maps of distances, names of axes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
+
+from rnnensemble.stats.intervals import Estimate
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+"""Okabe & Ito (2008): distinct for all common kinds of color vision."""
+
+
+COLORMAP = "cividis"
+
+
+def channel_gap(values: np.ndarray) -> float:
+    """Distance at which channels `[T, C]` stack without touching; 0 for one channel."""
+    return 1.25 * float(np.ptp(values)) if values.shape[1] > 1 else 0.0
+
+
+def counted_name(count: int, name: str) -> str:
+    """The label of an axis that shows one channel, or several stacked ones."""
+    return name if count == 1 else f"{count} {name}s, stacked"
+
+
+def mark_stack(axes: Axes, channels: int) -> None:
+    if channels > 1:
+        axes.set_yticks([])
+
+
+def mds(matrix: np.ndarray) -> np.ndarray:
+    """Classical multidimensional scaling of distances `[M, M]` to coordinates `[M, 2]`.
+
+    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0.
+    Source: Torgerson (1952).
+    """
+    count = len(matrix)
+    center = np.eye(count) - 1 / count
+    values, vectors = np.linalg.eigh(-0.5 * center @ matrix.astype(float) ** 2 @ center)
+    size = np.sqrt(np.maximum(values[::-1][:2], 0))
+    coordinates = vectors[:, ::-1][:, : len(size)] * size
+    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
+
+
+def mds_figure(
+    matrix: np.ndarray, mean: Estimate, *, name: str, unit: str, networks: Sequence[int]
+) -> Figure:
+    """Classical MDS of a distance matrix, one dot a network."""
+    figure = Figure(figsize=(3.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    draw_mds(axes, matrix, unit=unit)
+    for (x, y), network in zip(mds(matrix), networks, strict=True):
+        axes.annotate(str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points")
+    axes.set_title(f"{name}: mean {with_interval(mean)}", fontsize=9)
+    return figure
+
+
+def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
+    """Draws the networks in two dimensions at the same scale on both axes."""
+    x, y = mds(matrix).T
+    axes.scatter(x, y, s=22, color=COLORS[0], edgecolor="white", lw=0.5)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.15)
+    axes.set_xlabel(f"MDS 1 ({unit})")
+    axes.set_ylabel(f"MDS 2 ({unit})")
+
+
+def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
+    """The distance matrix, networks ordered so that close ones stand together."""
+    figure = Figure(figsize=(3.8, 3.2), layout="constrained")
+    axes = figure.subplots()
+    order = cluster_order(matrix)
+    image = axes.imshow(matrix[np.ix_(order, order)], cmap=COLORMAP, vmin=0)
+    figure.colorbar(image, ax=axes, label=f"distance ({unit})")
+    axes.set_title(f"{name}, networks by similarity", fontsize=9)
+    if len(order) <= 24:
+        labels = [str(networks[i]) for i in order]
+        axes.set_xticks(range(len(order)), labels, fontsize=6)
+        axes.set_yticks(range(len(order)), labels, fontsize=6)
+    axes.set_xlabel("network")
+    axes.set_ylabel("network")
+    return figure
+
+
+def cluster_order(matrix: np.ndarray) -> np.ndarray:
+    """Order of the leaves of average-linkage clustering, neighbors as close as can be."""
+    condensed = squareform(matrix, checks=False)
+    tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
+    return hierarchy.leaves_list(tree)
+
+
+def with_interval(estimate: tuple[float, float, float]) -> str:
+    value, low, high = estimate
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"

@@ -1,0 +1,91 @@
+"""Weights as PIF compares them: prepared, aligned, bounded."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from rnnensemble._core.axes import Array
+from rnnensemble.metrics.matching import (
+    Problem,
+    Vertex,
+    largest_possible,
+)
+
+AXES = {
+    "recurrent_weights": "NN",
+    "input_weights": "NI",
+    "bias": "N",
+    "readout_weights": "ON",
+    "initial_state": "N",
+}
+"""Axes of a network's parameters, which carry units."""
+
+
+class Weights(NamedTuple):
+    """What two networks are matched by.
+
+    Attributes:
+        recurrent: W, `[N, N]`.
+        others: All other parameters by unit, U, `[N, F]`; F = 0 for recurrent weights alone.
+        rows: Off-diagonal entries of each row of W, sorted (by size if signed), `[N, N - 1]`.
+        columns: The same of each column.
+    """
+
+    recurrent: Array
+    others: Array
+    rows: Array
+    columns: Array
+
+
+def check_parameters(shape: Any) -> None:
+    """Raises ValueError unless these are the shapes of all parameters of one network."""
+    names = shape.keys() if isinstance(shape, dict) else set()
+    if not set(AXES) - {"initial_state"} <= names <= set(AXES):
+        raise ValueError(
+            f"`data` must be a dictionary of {', '.join(AXES)} (the last may be left out) for "
+            f"`parameters` = 'all'; got {', '.join(names) or shape}."
+        )
+    widths = shape["recurrent_weights"][:1]
+    for name, axes in AXES.items():
+        got = tuple(shape.get(name, widths))
+        units = {size for size, axis in zip(got, axes, strict=False) if axis == "N"}
+        if len(got) != len(axes) or units != set(widths):
+            n = "".join(f" with N = {width}" for width in widths)
+            raise ValueError(f"`{name}` must be [{', '.join(axes)}]{n}; got {got}.")
+
+
+def as_problem(first: Weights, second: Weights) -> Problem:
+    """The quadratic assignment problem of two networks."""
+    return Problem(first.recurrent, second.recurrent, first.others @ second.others.T)
+
+
+def distance(first: Weights, second: Weights, vertex: Vertex) -> Array:
+    """The distance of two networks when matched so."""
+    recurrent = first.recurrent - vertex.both(second.recurrent)
+    others = first.others - vertex.rows(second.others)
+    return jnp.sqrt(jnp.sum(recurrent**2) + jnp.sum(others**2))
+
+
+def other_parameters(data: dict[str, Array]) -> Array:
+    """All parameters but the recurrent weights, by unit, `[N, F]`."""
+    inputs, readout = jnp.asarray(data["input_weights"]), jnp.asarray(data["readout_weights"]).T
+    vectors = [jnp.asarray(data[name]) for name in ("bias", "initial_state") if name in data]
+    return jnp.column_stack([inputs, readout, *vectors]).astype(jnp.float32)
+
+
+def sorted_rows(matrix: Array) -> Array:
+    """Off-diagonal entries of each row, rising, `[N, N - 1]`."""
+    return jnp.sort(jnp.where(jnp.eye(len(matrix), dtype=bool), jnp.inf, matrix), axis=1)[:, :-1]
+
+
+def lower_bound(first: Weights, second: Weights, *, signed: bool) -> Array:
+    """A bound that no matching comes below."""
+    u1, u2 = first.others, second.others
+    linear = u1 @ u2.T
+    diagonal = jnp.outer(jnp.diag(first.recurrent), jnp.diag(second.recurrent))
+    # a sign leaves the diagonal as it is
+    linear = diagonal + (jnp.abs(linear) if signed else linear)
+    pairs = (first.rows, second.rows), (first.columns, second.columns)
+    sizes = sum(jnp.sum(x**2) for each in (first, second) for x in each[:2])
+    square = sizes - 2 * largest_possible(linear, *pairs)
+    return jnp.sqrt(jnp.maximum(square - 1e-5 * sizes, 0.0))  # less what rounding may have added
