@@ -23,7 +23,7 @@ from rnnensemble._core import runtime
 from rnnensemble.figures import widths
 from rnnensemble.networks import Network
 from rnnensemble.training.epoch import init_state, train_epoch
-from rnnensemble.training.slots import Settings, hyperparameters, shared
+from rnnensemble.training.slots import Recipe, hyperparameters, shared
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "coordinate_check.json"
@@ -54,7 +54,7 @@ def sizes(
         seeds: Networks.
     """
     training = Training(learning_rate=rate, clip_norm=math.inf, batch=32, epoch_steps=1)
-    hyper = hyperparameters(Settings(task, network, training, 1, 0))
+    hyper = hyperparameters(Recipe(task, network, training, 1, 0))
     found = _sizes(
         jax.vmap(partial(jax.random.fold_in, jax.random.key(0)))(jnp.arange(seeds)),
         jax.tree.map(lambda x: x[0], hyper),

@@ -19,10 +19,10 @@ from rnnensemble._core import runtime
 from rnnensemble.study.benchmarking.programs import compile_epoch
 from rnnensemble.study.benchmarking.rows import Clock, OutOfTimeError, Row, Step
 from rnnensemble.study.benchmarking.training import flops
-from rnnensemble.study.factors import Group, Sweep, groups_of, recipe_of, select
+from rnnensemble.study.factors import Group, Sweep, groups_of, select
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training import slots
-from rnnensemble.training.recipe import Settings
+from rnnensemble.training.recipe import Recipe, without_own_values
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "scipy", "torch", "triton")
 STEP_SECONDS, FLOPS = 0.006, 12e12
@@ -66,7 +66,7 @@ def threshold_step(
     width, batch, _ = shape
     task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=n_steps), rnne.VanillaRNN(width=width)
     training = rnne.Training(learning_rate=2e-3, batch=batch, max_epochs=60)
-    settings = Settings(task, network, training, size, 0)
+    settings = Recipe(task, network, training, size, 0)
 
     def tile() -> int:
         return min(slots.default_tile(settings, mesh), math.ceil(size / mesh.size))
@@ -163,9 +163,9 @@ def condition_steps(
 def _condition_step(
     sweep: Sweep, group: Group, factor: str, mesh: Mesh, clock: Clock, expected: float | None
 ) -> Step:
-    first = recipe_of(group.conditions[0])
+    first = group.conditions[0].recipe
     size = sum(condition.size for condition in group.conditions)
-    whole = first._replace(size=size)
+    whole = without_own_values(first, size=size)
     row = Row(
         kind="condition",
         name=f"{factor} ({group.name})",
@@ -186,7 +186,7 @@ def _expected(sweep: Sweep, group: Group, mesh: Mesh) -> float:
     """Seconds of training and analyses on a GPU, about."""
     epochs = [_epochs(sweep, condition.digest) or 25.0 for condition in group.conditions]
     size = sum(condition.size for condition in group.conditions)
-    first = recipe_of(group.conditions[0])
+    first = group.conditions[0].recipe
     if mesh.devices.flat[0].platform == "cpu":
         return 10.0
     tiles = math.ceil(size / slots.default_tile(first, mesh))
@@ -206,7 +206,7 @@ def _measure_group(sweep: Sweep, group: Group, mesh: Mesh, clock: Clock) -> dict
     """Trains the conditions of a group together and measures each, as far as the time reaches."""
     started = time.perf_counter()
     populations = rnne.train_populations(
-        [recipe_of(condition) for condition in group.conditions],
+        [condition.recipe for condition in group.conditions],
         devices=mesh.size,
         progress=clock.check,
     )

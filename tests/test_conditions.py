@@ -21,7 +21,9 @@ def test_presets_load_and_round_trip(path):
 
 def test_per_network_values_and_pairs():
     text = BASE + "[training]\nlearning_rate = [1e-3, 2e-3]\nclip_norm = 1\n"
-    training = from_toml(text).training
+    with pytest.raises(ValueError, match="one for each of the 50 networks; got 2 numbers"):
+        from_toml(text)
+    training = from_toml("size = 2\n" + text).training
     assert training.learning_rate == (1e-3, 2e-3)
     assert training.clip_norm == 1.0
     delayed = from_toml('[task]\nkind = "delayed_discrimination"\ndelay = [1, 2]\n').task

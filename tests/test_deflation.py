@@ -288,6 +288,6 @@ def test_settings_out_of_range_are_refused(standard):
         deflate(TASK, standard, training=few, deflation=Deflation(ridge=0.0))
     with pytest.raises(ValueError, match="`compared` must be above 0 and at most 1; got 0"):
         Deflation(compared=0)
-    settings = standard.recipe._replace(deflation=Deflation())
+    settings = dataclasses.replace(standard.recipe, deflation=Deflation())
     with pytest.raises(ValueError, match="`references` must come with recipes"):
         rnne.train_populations([settings])

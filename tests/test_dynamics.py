@@ -227,10 +227,15 @@ class OtherRule(VanillaRNN):
     update_rule: ClassVar[str] = "muP"
 
 
+def _with(population, **changes):
+    recipe = dataclasses.replace(population.recipe, **changes)
+    return dataclasses.replace(population, recipe=recipe)
+
+
 def test_populations_that_cannot_stand_in_one_matrix(population):
-    other = dataclasses.replace(population, network=OtherRule(width=8))
+    other = _with(population, network=OtherRule(width=8))
     with pytest.raises(ValueError, match="`other` must follow the same update rule, standard"):
         compare_populations("pif", population, other)
-    other = dataclasses.replace(population, task=tasks.FlipFlop(n_bits=2, n_steps=12))
+    other = _with(population, task=tasks.FlipFlop(n_bits=2, n_steps=12))
     with pytest.raises(ValueError, match="`other` must take the same 1 inputs"):
         compare_populations("procrustes", population, other)

@@ -156,6 +156,7 @@ def test_select_refuses(only, message):
         ('name = "rate"', 'name = "channels"', "`factors` hold channels on flip twice"),
         ("expected_epochs = 20", 'expected_epochs = "many"', "expected_epochs` must be a number"),
         ("base = {", "base = {size = 1, ", "`size` must be at least 2"),
+        ("base = {", "base = {deflation = {}, ", "`deflation` needs references, which a sweep"),
         ("base = {", "bose = {", "did you mean `factors.rate.base`"),
         ("large = {seed = 3}", "large = 3", "`factors.rate=twice.large` must be a table"),
         ("{value = 0.001},", "3,", "`factors.rate.levels` must be a table"),

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble.training.recipe import Settings, group_key
+from rnnensemble.training.recipe import Recipe, group_key
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
 TRAINING = rnne.Training(batch=8, epoch_steps=8, max_epochs=6, threshold=0.2, patience=2)
-FIRST = Settings(TASK, rnne.VanillaRNN(width=8), TRAINING, 3, 0)
-SECOND = Settings(
+FIRST = Recipe(TASK, rnne.VanillaRNN(width=8), TRAINING, 3, 0)
+SECOND = Recipe(
     TASK,
     rnne.VanillaRNN(width=8, gain=(0.5, 1.5)),
     dataclasses.replace(TRAINING, learning_rate=2e-2, threshold=(0.3, 1e-6), clip_norm=0.5),
@@ -22,10 +22,9 @@ SECOND = Settings(
 
 
 def alone(recipe, **options):
-    task, network, training, size, seed, _ = recipe
-    return rnne.train_population(
-        task, network=network, training=training, size=size, seed=seed, **options
-    )
+    names = ("network", "training", "size", "seed")
+    settings = {name: getattr(recipe, name) for name in names}
+    return rnne.train_population(recipe.task, **settings, **options)
 
 
 def require_equal(found, expected):
@@ -93,9 +92,11 @@ def test_checkpoints_hold_all_populations(separate):
 
 def test_group_key_sees_what_compiles():
     assert group_key(FIRST) == group_key(SECOND)
-    other_batch = FIRST._replace(training=dataclasses.replace(TRAINING, batch=4))
-    with_penalty = FIRST._replace(training=dataclasses.replace(TRAINING, l1=(0.0, 1e-3, 0.0)))
-    more = FIRST._replace(training=dataclasses.replace(TRAINING, l1=1e-2))
+    other_batch = dataclasses.replace(FIRST, training=dataclasses.replace(TRAINING, batch=4))
+    with_penalty = dataclasses.replace(
+        FIRST, training=dataclasses.replace(TRAINING, l1=(0.0, 1e-3, 0.0))
+    )
+    more = dataclasses.replace(FIRST, training=dataclasses.replace(TRAINING, l1=1e-2))
     assert group_key(FIRST) != group_key(other_batch)
     assert group_key(FIRST) != group_key(with_penalty) == group_key(more)
 
@@ -103,7 +104,7 @@ def test_group_key_sees_what_compiles():
 def test_bad_groups():
     with pytest.raises(ValueError, match="`recipes` must hold at least one recipe"):
         rnne.train_populations([])
-    wider = FIRST._replace(network=rnne.VanillaRNN(width=9))
+    wider = dataclasses.replace(FIRST, network=rnne.VanillaRNN(width=9))
     with pytest.raises(ValueError, match=r"`recipes` must share the network .* recipe 1 has"):
         rnne.train_populations([FIRST, wider])
     with pytest.raises(ValueError, match="`resume` must hold one population"):

@@ -25,7 +25,7 @@ from rnnensemble.training.epoch import (
 )
 from rnnensemble.training.memory import fitted
 from rnnensemble.training.objective import loss_and_gradient
-from rnnensemble.training.recipe import Settings
+from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.slots import advance, compacted, default_tile, launch, slots_trained
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
@@ -100,7 +100,7 @@ def test_slices_of_a_batch_add_up(task):
 
 
 def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
-    settings = Settings(TASK, NETWORK, Training(batch=64), 5, 0)  # 12 * 64 * 8 floats: 24 kB
+    settings = Recipe(TASK, NETWORK, Training(batch=64), 5, 0)  # 12 * 64 * 8 floats: 24 kB
     mesh = runtime.network_mesh()
     counts = {}
     for limit in (24_576, 24_575, 6_200, 1):
@@ -203,7 +203,7 @@ def test_no_recompilation_between_epochs_and_conditions_of_one_shape():
     ],
 )
 def test_tiles_halve_as_networks_finish(size, tile, devices, left, slots):
-    now = launch(Settings(TASK, NETWORK, SHORT, size, 0), runtime.network_mesh(devices), tile)
+    now = launch(Recipe(TASK, NETWORK, SHORT, size, 0), runtime.network_mesh(devices), tile)
     before = now.by_network(now.state.params)
     order, found = np.random.default_rng(0).permutation(size), []
     for count in left:
@@ -227,7 +227,7 @@ GPU = mesh_of(platform="gpu", memory_stats=lambda: {"bytes_limit": 1000})
     [(64, 64, 1024, 256), (256, 128, 128, 32), (32, 32, 4096, 1024), (60, 64, 2048, 512)],
 )
 def test_default_tile_is_enough_work(batch, width, tile, least):
-    settings = Settings(TASK, VanillaRNN(width=width), Training(batch=batch), 8, 0)
+    settings = Recipe(TASK, VanillaRNN(width=width), Training(batch=batch), 8, 0)
     assert default_tile(settings, GPU) == tile
     assert runtime.least_tile(GPU, batch * width) == least
     assert default_tile(settings, mesh_of(platform="cpu")) == 1
@@ -243,13 +243,13 @@ def test_default_tile_fits_into_memory():
 
 
 def test_tiles_halve_no_further_than_pays():
-    settings, mesh = Settings(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(1)
+    settings, mesh = Recipe(TASK, NETWORK, SHORT, 40, 0), runtime.network_mesh(1)
     now = dataclasses.replace(launch(settings, mesh, 16), least=8)
     assert compacted(now, np.arange(40) < 1).tile == 8
 
 
 def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
-    settings, mesh = Settings(TASK, NETWORK, SHORT, 8, 0), runtime.network_mesh(1)
+    settings, mesh = Recipe(TASK, NETWORK, SHORT, 8, 0), runtime.network_mesh(1)
     now, active = launch(settings, mesh, 8), np.ones(8, bool)
     room = memory._epoch_bytes(launch(settings, mesh, 2), active)
     monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: room)
@@ -269,7 +269,7 @@ def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
 
 
 def test_asking_for_memory_compiles_nothing_twice():
-    settings, mesh = Settings(TASK, NETWORK, SHORT, 3, 0), runtime.network_mesh(1)
+    settings, mesh = Recipe(TASK, NETWORK, SHORT, 3, 0), runtime.network_mesh(1)
     active = np.ones(3, bool)
     now = fitted(launch(settings, mesh, 1), active, asked=False)
     before = slots._epoch._cache_size()

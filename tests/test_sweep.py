@@ -240,6 +240,52 @@ def test_a_changed_file_is_refused_or_taken_over(copy, whole, tmp_path, capsys):
     assert "has changed since" in failure(capsys, FILE, "--runs", copy)
 
 
+def test_what_is_measured_otherwise_is_not_trained_again(copy, whole, tmp_path, monkeypatch):
+    train, asked = sweep.train_populations, []
+
+    def spy(recipes, *, resume, **options):
+        asked.extend((each.state is None) for each in resume)
+        return train(recipes, resume=resume, **options)
+
+    monkeypatch.setattr(sweep, "train_populations", spy)
+    file = tmp_path / "changed.toml"
+    file.write_text(FILE.read_text().replace("rank = 2, starts = 4", "rank = 3, starts = 4"))
+    start(copy, "--update", "--quiet", file=file)
+    assert asked == [True] * 3  # all had ended
+    before, after = rows_of(whole[0] / "tiny"), rows_of(copy / "tiny")
+    for old, new in zip(before, after, strict=True):
+        assert new["digest"] != old["digest"]
+        assert new["dsa"] != old["dsa"]
+        for name in ("pif", "sigma_temporal", "weight_change", "epochs"):
+            assert new[name] == old[name]
+    _, outcomes = load_sweep(copy / "tiny")
+    assert all(each.manifest["seconds"]["training"] > 0 for each in outcomes.values())
+
+
+def test_levels_that_differ_in_their_measurement_train_once(tmp_path, monkeypatch):
+    file = tmp_path / "sweep.toml"
+    text = FILE.read_text().partition("[[factors]]")[0]
+    file.write_text(
+        text
+        + """
+[[factors]]
+name = "rank"
+task = "flipflop"
+field = "analysis.dsa.rank"
+values = [1, 2]
+"""
+    )
+    train, trained = sweep.train_populations, []
+    monkeypatch.setattr(
+        sweep, "train_populations", lambda r, **o: trained.extend(r) or train(r, **o)
+    )
+    start(tmp_path, "--quiet", file=file)
+    assert len(trained) == 1
+    first, second = rows_of(tmp_path / "tiny")
+    assert first["pif"] == second["pif"]
+    assert first["dsa"] != second["dsa"]
+
+
 def test_a_folder_of_another_sweep_is_refused(copy, tmp_path, capsys):
     file = tmp_path / "other.toml"
     file.write_text(FILE.read_text().replace('name = "tiny"', 'name = "other"'))

@@ -19,7 +19,7 @@ from rnnensemble import tasks
 from rnnensemble._core import runtime
 from rnnensemble.training import slots
 from rnnensemble.training.epoch import init_state
-from rnnensemble.training.recipe import Settings, shared, shared_deflation
+from rnnensemble.training.recipe import Recipe, shared, shared_deflation
 from rnnensemble.training.similarity import Deflation, References
 
 DESCRIPTION = Path(__file__).parent.parent / "reference" / "h100.txtpb"
@@ -38,14 +38,14 @@ def make_mesh(cuda: str) -> Mesh:
     return Mesh(devices, (runtime.AXIS,), axis_types=(AxisType.Auto,))
 
 
-def make_settings(row: Any) -> Settings:
+def make_settings(row: Any) -> Recipe:
     """The recipe of a row of `benchmarks/launches.py`."""
     task = tasks.find(row.task)(n_steps=row.steps, **dict(row.task_options))
     network = NETWORKS[row.network](width=row.width, precision=row.precision, fused=row.fused)
     training = rnne.Training(
         batch=row.batch, epoch_steps=EPOCH_STEPS, **dict.fromkeys(row.penalties, 0.001)
     )
-    return Settings(task, network, training, row.tile, 0, Deflation() if row.deflated else None)
+    return Recipe(task, network, training, row.tile, 0, Deflation() if row.deflated else None)
 
 
 def compile_row(row: Any, mesh: Mesh) -> tuple[Any, float]:
@@ -93,7 +93,7 @@ def _placed(tree: Any, sharding: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
 
 
-def _one_reference(settings: Settings, params: Any) -> References:
+def _one_reference(settings: Recipe, params: Any) -> References:
     """One earlier solution, a network; a quarter of its directions are compared."""
     width = settings.network.width
     one = jax.tree.map(lambda x: jax.ShapeDtypeStruct((1, *x.shape[1:]), x.dtype), params)

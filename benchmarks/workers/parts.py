@@ -20,6 +20,7 @@ from rnnensemble.networks import recurrence
 from rnnensemble.networks.cell import Scheme
 from rnnensemble.training import slots
 from rnnensemble.training.objective import loss_and_gradient
+from rnnensemble.training.recipe import Recipe
 
 STEPS, REPEATS = 100, 10
 
@@ -52,7 +53,7 @@ def milliseconds(function: Callable, *args: jax.Array) -> float:
 def measure(width: int, batch: int) -> dict[str, float]:
     """Milliseconds of a net-step's parts on one core."""
     task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=STEPS), rnne.VanillaRNN(width=width)
-    settings = slots.Settings(task, network, rnne.Training(batch=batch), 1, 0)
+    settings = Recipe(task, network, rnne.Training(batch=batch), 1, 0)
     slices = slots._slices(settings, runtime.network_mesh())
     scheme, some = Scheme(), batch // slices
     key = jax.random.key(0)

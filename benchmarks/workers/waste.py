@@ -18,16 +18,9 @@ from rnnensemble.training import slots
 from rnnensemble.training.population import Population
 
 
-def settings_of(population: Population) -> slots.Settings:
-    """What it was trained by."""
-    return slots.Settings(
-        population.task, population.network, population.training, population.size, population.seed
-    )
-
-
 def waste(population: Population, devices: int | None, tile: int) -> float:
     """Share of the trained slots that held no training network, of all epochs."""
-    now = slots.launch(settings_of(population), runtime.network_mesh(devices), tile)
+    now = slots.launch(population.recipe, runtime.network_mesh(devices), tile)
     trained = 0
     for epoch in range(population.stop_epoch.max()):
         active = population.stop_epoch > epoch
@@ -46,7 +39,7 @@ def measure(size: int = 128) -> dict:
         size=size,
     )
     seconds = time.perf_counter() - started
-    tile = slots.default_tile(settings_of(population), runtime.network_mesh())
+    tile = slots.default_tile(population.recipe, runtime.network_mesh())
     return {
         "networks": size,
         "converged": int(population.converged.sum()),

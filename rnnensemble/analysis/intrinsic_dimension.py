@@ -32,7 +32,7 @@ from rnnensemble.training.epoch import (
 from rnnensemble.training.objective import loss_and_gradient
 from rnnensemble.training.penalties import PENALTIES
 from rnnensemble.training.progress import Progress
-from rnnensemble.training.recipe import Settings, hyperparameters, require_trainable
+from rnnensemble.training.recipe import Recipe, hyperparameters
 
 DIMENSIONS = (5, 10, 20, 40, 80, 160)
 
@@ -124,8 +124,7 @@ def measure_intrinsic_dimension(
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
-    settings = Settings(task, network or VanillaRNN(), training or Training(), size, seed)
-    require_trainable(settings)
+    settings = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
     _require_no_penalty(settings.training)
     tried = require_dimensions(dimensions)
     mesh = runtime.network_mesh(devices)
@@ -166,7 +165,7 @@ def require_dimensions(dimensions: Sequence[int]) -> tuple[int, ...]:
     return tried
 
 
-def _tile(settings: Settings, mesh: Any, most: int) -> int:
+def _tile(settings: Recipe, mesh: Any, most: int) -> int:
     """Slots that a device trains at once; each holds the directions of its subspace, `[P, D]`."""
     units, task = settings.network.width, settings.task
     parameters = units * (units + task.n_inputs + task.n_outputs + 2)
@@ -177,13 +176,13 @@ def _tile(settings: Settings, mesh: Any, most: int) -> int:
 def _train(
     state: SubspaceState,
     fixed: tuple[Key, Hyperparameters, np.ndarray],
-    settings: Settings,
+    settings: Recipe,
     mesh: Any,
     n_trials: int,
     progress: Callable[[Progress], None] | None,
 ) -> tuple[SubspaceState, int]:
     """Epochs until every slot has stopped, and the number of trained parameters."""
-    task, network, training, *_ = settings
+    task, network, training = settings.task, settings.network, settings.training
     tile = _tile(settings, mesh, state.position.shape[1])
     shared = {"task": task, "network": network, "training": training, "mesh": mesh, "tile": tile}
     origins = _origins(*fixed[:2], task=task, network=network, mesh=mesh)

@@ -14,10 +14,8 @@ Each run folder is interrupted, then trained; a second start goes on where the f
 """
 
 import dataclasses
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,9 +32,9 @@ from rnnensemble.files import folders, storage
 from rnnensemble.files.storage import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
-from rnnensemble.training.deflate import Chosen, deflate
+from rnnensemble.training.deflate import Chosen, references_of
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, train_population
+from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 STATUS = "rounds"
 """Status in the manifest of such a folder."""
@@ -180,13 +178,13 @@ class _Rounds:
     def run(self) -> None:
         """All populations, one after another; each needs those before."""
         plan = self.plan
-        standard = self._finished(STANDARD, plan.standard, _train)
+        standard = self._finished(STANDARD, plan.standard)
         indices = plan.references or tuple(int(k) for k in np.flatnonzero(standard.converged))
         chosen = [Chosen(standard, indices)]
         names = tuple(f"{STANDARD}:{k}" for k in indices)
         for number in range(1, plan.rounds + 1):
-            name, train = alternative(number), partial(_deflate, references=list(chosen))
-            population = self._finished(name, plan.round_condition(number, names), train)
+            name, condition = alternative(number), plan.round_condition(number, names)
+            population = self._finished(name, condition, chosen)
             kept = np.flatnonzero(population.converged)[: plan.kept]
             if not len(kept):
                 raise ValueError(
@@ -197,7 +195,7 @@ class _Rounds:
             names += tuple(f"{name}:{k}" for k in kept)
 
     def _finished(
-        self, name: str, condition: Condition, train: Callable[..., Population]
+        self, name: str, condition: Condition, references: Sequence[Chosen] = ()
     ) -> Population:
         """The population of a group: from its folder, or trained there."""
         folder, resume = self.folder / name, None
@@ -211,32 +209,25 @@ class _Rounds:
                 return run.population
             resume = run.population
 
-        def save(population: Population) -> None:
-            storage.save_run(folder, condition, population, replace=True)
+        def save(populations: Sequence[Population]) -> None:
+            storage.save_run(folder, condition, populations[0], replace=True)
 
         self.reporter.section(f"{name}: {condition.size} networks")
-        how = {"devices": self.options.devices, "progress": self.reporter.training}
-        how |= {"checkpoint": save, "checkpoint_seconds": self.options.checkpoint_seconds}
+        recipe = condition.recipe
         try:
-            population = train(condition, resume=resume, **how)
+            (population,) = train_populations(
+                [recipe],
+                references=references_of(recipe, references) if references else None,
+                devices=self.options.devices,
+                resume=[resume],
+                progress=self.reporter.training,
+                checkpoint=save,
+                checkpoint_seconds=self.options.checkpoint_seconds,
+            )
         except TrainingInterrupted as stop:
-            save(stop.population)
+            save(stop.populations)
             self.reporter.line(f"interrupted: {stop.population.summary()}; start it again to go on")
             raise SystemExit(130) from None
-        save(population)
+        save([population])
         self.reporter.line(f"{name}: {population_line(population)}")
         return population
-
-
-def _train(condition: Condition, **how: Any) -> Population:
-    return train_population(condition.task, **_recipe(condition), **how)
-
-
-def _deflate(condition: Condition, *, references: list[Chosen], **how: Any) -> Population:
-    options = _recipe(condition) | how
-    return deflate(condition.task, references, deflation=condition.deflation, **options)
-
-
-def _recipe(condition: Condition) -> dict[str, Any]:
-    names = ("network", "training", "size", "seed")
-    return {name: getattr(condition, name) for name in names}

@@ -21,7 +21,7 @@ from rnnensemble.files import folders, storage, sweep_folder
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study.conditions import Condition, unknown_key
 from rnnensemble.study.costs import tile_for
-from rnnensemble.study.factors import Group, Sweep, groups_of, recipe_of, select
+from rnnensemble.study.factors import Group, Sweep, groups_of, select
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -164,23 +164,23 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
 
 
 def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
-    """The populations of conditions, trained from where they are."""
-    stored = [
-        None if work.stage(c) == sweep_folder.MISSING else storage.load_run(work.path(c))
-        for c in wanted
-    ]
+    """The populations of conditions, trained from where they are; each recipe once."""
+    recipes, trained = {c.recipe_digest: c for c in wanted}, sweep_folder.trained_by(work.folder)
+    stored = [_stored(work, condition, trained) for condition in recipes.values()]
     started, options = time.monotonic(), work.options
 
     def save(populations: Sequence[Population]) -> None:
         shares = _seconds(time.monotonic() - started, stored, populations)
-        for condition, population, seconds in zip(wanted, populations, shares, strict=True):
+        found = dict(zip(recipes, zip(populations, shares, strict=True), strict=True))
+        for condition in wanted:
             if work.stage(condition) != storage.TRAINED:
+                population, seconds = found[condition.recipe_digest]
                 times, path = {"training": seconds}, work.path(condition)
                 storage.save_run(path, condition, population, seconds=times, replace=True)
 
     try:
         populations = train_populations(
-            [recipe_of(condition) for condition in wanted],
+            [condition.recipe for condition in recipes.values()],
             devices=options.devices,
             tile=options.tile,
             resume=[run.population if run else None for run in stored],
@@ -195,7 +195,16 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
     save(populations)
     for condition in wanted:
         work.budget.finish(condition, "training")
-    return populations
+    found = dict(zip(recipes, populations, strict=True))
+    return [found[condition.recipe_digest] for condition in wanted]
+
+
+def _stored(work: _Work, condition: Condition, trained: dict[str, Path]) -> storage.Run | None:
+    """What a condition goes on from: its own folder, or networks of the same recipe."""
+    path = work.path(condition)
+    if work.stage(condition) == sweep_folder.MISSING:
+        path = trained.get(condition.recipe_digest)
+    return path and storage.load_run(path)
 
 
 def _seconds(

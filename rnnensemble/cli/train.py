@@ -1,16 +1,18 @@
 """One run, from settings to a run folder: train, save, analyse, save."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rnnensemble._core import runtime
 from rnnensemble.analysis.degeneracy import measure_degeneracy
+from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.flags import RunOptions
 from rnnensemble.figures.run import run_figures
 from rnnensemble.files import storage
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, train_population
+from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 
 def train_and_analyse(options: RunOptions, condition: Condition, *, explain: bool) -> None:
@@ -19,6 +21,8 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
     task, network, analysis = condition.task, condition.network, condition.analysis
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
+    if condition.features != FeatureAnalysis():
+        raise ValueError("`features` are measured by sweeps alone; leave them out of the preset.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
     analysis.check(task, network.width)
@@ -40,10 +44,10 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
 def _resumed(folder: Path, condition: Condition) -> Population:
     """The population in a run folder, to go on with."""
     run = storage.load_run(folder)
-    if run.condition != condition:
+    if run.condition.recipe != condition.recipe:
         raise ValueError(
-            f"`resume` must continue with the same settings; {folder}/config.toml differs: "
-            f"use it as the preset, or another --name."
+            f"`resume` must go on with the same recipe; {folder}/config.toml differs: use it as "
+            "the preset, or another --name. (Only how networks are measured may change.)"
         )
     return run.population
 
@@ -57,27 +61,23 @@ def _train(
 ) -> Population:
     """Trains and saves; Ctrl-C saves what is there and says how to go on."""
 
-    def save(population: Population) -> None:
-        storage.save_run(folder, condition, population, replace=True)
+    def save(populations: Sequence[Population]) -> None:
+        storage.save_run(folder, condition, populations[0], replace=True)
 
     try:
-        population = train_population(
-            condition.task,
-            network=condition.network,
-            training=condition.training,
-            size=condition.size,
-            seed=condition.seed,
+        (population,) = train_populations(
+            [condition.recipe],
             devices=devices,
-            resume=resumed,
+            resume=[resumed],
             progress=reporter.training,
             checkpoint=save,
         )
     except TrainingInterrupted as stop:
-        save(stop.population)
+        save(stop.populations)
         reporter.line(f"interrupted: {stop.population.summary()}, saved in {folder}")
         reporter.line(go_on(folder))
         raise SystemExit(130) from None
-    save(population)
+    save([population])
     return population
 
 

@@ -134,15 +134,7 @@ def load_run(folder: Path | str) -> Run:
     state = None
     if manifest["status"] == INTERRUPTED:
         state = _restore(folder, arrays / "state", records.state_shapes(condition))
-    population = Population(
-        task=condition.task,
-        network=condition.network,
-        training=condition.training,
-        seed=condition.seed,
-        deflation=condition.deflation,
-        state=state,
-        **stored,
-    )
+    population = Population(recipe=condition.recipe, state=state, **stored)
     return Run(condition, population, *load_analysis(folder, condition, manifest), manifest)
 
 
@@ -256,6 +248,7 @@ def _manifest(
     return {
         "status": INTERRUPTED if population.state is not None else status,
         "digest": condition.digest,
+        "recipe": condition.recipe_digest,
         "task": condition.task.name,
         "seed": condition.seed,
         "size": population.size,

@@ -77,8 +77,8 @@ def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
     if manifest["digest"] != sweep.digest and not update:
         raise ValueError(
             f"`sweep` has changed since {folder} was started; take the changed file over by "
-            "--update (what stays the same is kept, what changed is trained anew), or choose "
-            "another --runs."
+            "--update (networks whose recipe stays the same are kept; what else changed is trained "
+            "or measured anew), or choose another --runs."
         )
 
 
@@ -132,6 +132,19 @@ def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
     if manifest["status"] == storage.TRAINED and few:
         return storage.ANALYSED, manifest
     return manifest["status"], manifest
+
+
+def trained_by(folder: Path) -> dict[str, Path]:
+    """Run folders of the sweep whose training has ended, by the digest of the recipe.
+
+    A condition that differs from an earlier one only in how it is measured finds its networks here.
+    """
+    found = {}
+    for path in sorted((folder / "conditions").glob("*/manifest.json")):
+        manifest = storage.read_manifest(path.parent)
+        if manifest["status"] != storage.INTERRUPTED and "recipe" in manifest:
+            found[manifest["recipe"]] = path.parent
+    return found
 
 
 def is_finished(folder: Path, digest: str) -> bool:

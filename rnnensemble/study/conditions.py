@@ -15,42 +15,44 @@ from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
-from rnnensemble.training.epoch import Training
-from rnnensemble.training.similarity import Deflation
+from rnnensemble.training.recipe import Recipe
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Condition:
-    """All settings of a run.
+class Condition(Recipe):
+    """All settings of a run: a recipe, and how its networks are measured.
 
     Attributes:
-        task: What to learn.
-        network: Architecture.
-        training: Optimization.
         analysis: How degeneracy is measured.
         features: How feature learning is measured.
-        size: Number of networks K.
-        seed: Seed of the population.
-        deflation: How networks keep away from earlier solutions, if they do.
     """
 
-    task: Task
-    network: Network = VanillaRNN()
-    training: Training = Training()
     analysis: Analysis = Analysis()
     features: FeatureAnalysis = FeatureAnalysis()
-    size: int = 50
-    seed: int = 0
-    deflation: Deflation | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """What decides how its networks train."""
+        return Recipe(*(getattr(self, field.name) for field in dataclasses.fields(Recipe)))
 
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits that name these settings."""
-        table = as_table(self)
-        if table["network"].get("fused") == "auto":  # which program runs decides but rounding
-            table["network"]["fused"] = False
-        text = json.dumps(table, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _digest(self)
+
+    @property
+    def recipe_digest(self) -> str:
+        """Twelve hexadecimal digits that name the recipe: conditions with equal ones differ only
+        in how they are measured."""
+        return _digest(self.recipe)
+
+
+def _digest(recipe: Recipe) -> str:
+    table = as_table(recipe)
+    if table["network"].get("fused") == "auto":  # which program runs decides but rounding
+        table["network"]["fused"] = False
+    text = json.dumps(table, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def as_table(value: Any) -> Any:

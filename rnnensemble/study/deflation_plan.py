@@ -26,7 +26,6 @@ from typing import Any
 
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition, merged
-from rnnensemble.training.recipe import Settings, require_trainable
 from rnnensemble.training.similarity import Deflation
 
 KEYS = ("name", "rounds", "references", "kept", "gains", "standard", "alternative")
@@ -107,7 +106,7 @@ def read_plan(text: str) -> DeflationPlan:
     )
     rest = {key: table[key] for key in ("rounds", "kept") if key in table}
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    plan = DeflationPlan(
+    return DeflationPlan(
         name=table["name"],
         standard=_with_gains(standard, table.get("gains")),
         alternative=alternative,
@@ -115,15 +114,6 @@ def read_plan(text: str) -> DeflationPlan:
         digest=digest,
         **rest,
     )
-    for each in (plan.standard, plan.alternative):
-        require_trainable(settings_of(each))
-    return plan
-
-
-def settings_of(condition: Condition) -> Settings:
-    """What decides how the networks of a condition train."""
-    c = condition
-    return Settings(c.task, c.network, c.training, c.size, c.seed, c.deflation)
 
 
 def _with_gains(standard: Condition, gains: Any) -> Condition:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.study.conditions import Condition, unknown_key
-from rnnensemble.training.recipe import Settings, group_key
+from rnnensemble.training.recipe import group_key
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,17 +137,11 @@ class Group(NamedTuple):
     conditions: tuple[Condition, ...]
 
 
-def recipe_of(condition: Condition) -> Settings:
-    """What decides how a condition's networks train."""
-    c = condition
-    return Settings(c.task, c.network, c.training, c.size, c.seed)
-
-
 def groups_of(sweep: Sweep) -> list[Group]:
     """The conditions of a sweep in groups that share a compiled program, in the sweep's order."""
     groups: dict[str, list[Condition]] = {}
     for condition in sweep.conditions.values():
-        key = group_key(recipe_of(condition))
+        key = group_key(condition)
         digits = hashlib.sha256(repr(key).encode()).hexdigest()[:8]
         network = condition.network
         name = f"{condition.task.name}-{network.kind}{network.width}-{digits}"

@@ -28,8 +28,7 @@ from typing import Any, NamedTuple
 from rnnensemble.analysis.feature_learning import block_trials
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition, as_table, merged, unknown_key
-from rnnensemble.study.factors import Factor, Level, Sweep, recipe_of
-from rnnensemble.training.recipe import require_trainable
+from rnnensemble.study.factors import Factor, Level, Sweep
 
 TABLES = (*(field.name for field in dataclasses.fields(Condition)), "expected_epochs")
 """Keys of a table that stands for a condition, or for a part of one."""
@@ -175,7 +174,8 @@ def _require_runnable(condition: Condition) -> None:
     """Raises ValueError unless a condition can be trained and measured."""
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    require_trainable(recipe_of(condition))
+    if condition.deflation is not None:
+        raise ValueError("`deflation` needs references, which a sweep has not; see `deflate`.")
     width = condition.network.width
     condition.analysis.check(condition.task, width)
     condition.analysis.grid_for(condition.task, width)

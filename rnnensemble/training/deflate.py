@@ -14,7 +14,7 @@ from rnnensemble.training import evaluation
 from rnnensemble.training.epoch import Training
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
-from rnnensemble.training.recipe import Settings, require_trainable, shared
+from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.similarity import Deflation, References
 from rnnensemble.training.train import train_populations
 
@@ -107,23 +107,14 @@ def deflate(
     deflation, training = deflation or Deflation(), training or Training()
     if isinstance(references, (Population, Chosen)):
         references = [references]
-    if isinstance(references, ReferenceActivity):
-        network = network or VanillaRNN()
-        settings = Settings(task, network, training, size, seed, deflation)
-        require_trainable(settings)
-        tree = _from_activity(references, task, deflation)
-    else:
-        chosen = [each if isinstance(each, Chosen) else Chosen(each) for each in references]
-        if not chosen:
-            raise ValueError("`references` must hold at least one population; got none.")
-        network = network or chosen[0].population.network
-        settings = Settings(task, network, training, size, seed, deflation)
-        require_trainable(settings)
-        tree = _from_networks(chosen, settings, deflation)
-    _require_samples(tree, settings, deflation)
+    if network is None and not isinstance(references, ReferenceActivity):
+        first = next(iter(references), None)
+        population = first.population if isinstance(first, Chosen) else first
+        network = population and population.network
+    recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation)
     (population,) = train_populations(
-        [settings],
-        references=tree,
+        [recipe],
+        references=references_of(recipe, references),
         devices=devices,
         tile=tile,
         resume=None if resume is None else [resume],
@@ -134,7 +125,23 @@ def deflate(
     return population
 
 
-def _from_networks(chosen: list[Chosen], settings: Settings, deflation: Deflation) -> References:
+def references_of(
+    recipe: Recipe, references: Sequence[Population | Chosen] | ReferenceActivity
+) -> References:
+    """What networks of a recipe with a deflation keep away from, checked and prepared."""
+    deflation = recipe.deflation or Deflation()
+    if isinstance(references, ReferenceActivity):
+        found = _from_activity(references, recipe.task, deflation)
+    else:
+        chosen = [each if isinstance(each, Chosen) else Chosen(each) for each in references]
+        if not chosen:
+            raise ValueError("`references` must hold at least one population; got none.")
+        found = _from_networks(chosen, recipe, deflation)
+    _require_samples(found, recipe, deflation)
+    return found
+
+
+def _from_networks(chosen: list[Chosen], settings: Recipe, deflation: Deflation) -> References:
     """References that see each batch."""
     parts = []
     for population, networks in chosen:
@@ -237,7 +244,7 @@ def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
     return np.array([np.pad(x, ((0, most - len(x)), (0, 0))) for x in found], np.float32)
 
 
-def _require_samples(references: References, settings: Settings, deflation: Deflation) -> None:
+def _require_samples(references: References, settings: Recipe, deflation: Deflation) -> None:
     """Raises ValueError if a ridge of 0 would meet fewer samples than units."""
     batch, steps = deflation.trials(settings.training.batch), settings.task.n_steps
     if references.inputs is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Training, TrainState
-from rnnensemble.training.recipe import Settings, hyperparameters
+from rnnensemble.training.recipe import Recipe, hyperparameters
 from rnnensemble.training.similarity import Deflation
 
 
@@ -33,10 +33,7 @@ class Population:
     """K trained networks and how they came about. Arrays are NumPy's, with leading axis K.
 
     Attributes:
-        task: What they learned.
-        network: Their architecture.
-        training: How they were trained.
-        seed: Network k started from `fold_in(key(seed), k)`.
+        recipe: What decided how they trained: task, network, training, size, seed, deflation.
         params: Parameters at the end.
         initial_params: Parameters before the first step.
         history: Loss, gradient norm, learning rate and penalty by epoch.
@@ -44,13 +41,9 @@ class Population:
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.
         state: What unfinished training continues from; None once every network has stopped.
-        deflation: How they kept away from earlier solutions, if they did.
     """
 
-    task: Task
-    network: Network
-    training: Training
-    seed: int
+    recipe: Recipe
     params: Params
     initial_params: Params
     history: History
@@ -58,23 +51,41 @@ class Population:
     diverged: np.ndarray
     stop_epoch: np.ndarray
     state: TrainState | None = None
-    deflation: Deflation | None = None
+
+    @property
+    def task(self) -> Task:
+        """What they learned."""
+        return self.recipe.task
+
+    @property
+    def network(self) -> Network:
+        """Their architecture."""
+        return self.recipe.network
+
+    @property
+    def training(self) -> Training:
+        """How they were trained."""
+        return self.recipe.training
 
     @property
     def size(self) -> int:
         """Number of networks K."""
-        return len(self.converged)
+        return self.recipe.size
 
     @property
-    def recipe(self) -> Settings:
-        """What decided how they trained."""
-        rest = self.training, self.size, self.seed, self.deflation
-        return Settings(self.task, self.network, *rest)
+    def seed(self) -> int:
+        """Network k started from `fold_in(key(seed), k)`."""
+        return self.recipe.seed
+
+    @property
+    def deflation(self) -> Deflation | None:
+        """How they kept away from earlier solutions, if they did."""
+        return self.recipe.deflation
 
     @property
     def thresholds(self) -> np.ndarray:
         """The training MSE that each network had to reach, `[K]`."""
-        return np.asarray(hyperparameters(self).threshold)
+        return np.asarray(hyperparameters(self.recipe).threshold)
 
     def summary(self) -> str:
         """One line: how many networks converged and which diverged."""
@@ -86,11 +97,11 @@ class Population:
         return text
 
 
-def require_same_settings(population: Population, expected: Settings) -> None:
-    """Raises ValueError unless the population was made with the expected settings."""
-    for name, value in expected._asdict().items():
-        if getattr(population, name) != value:
+def require_same_recipe(population: Population, expected: Recipe) -> None:
+    """Raises ValueError unless the population was made by the expected recipe."""
+    for field in dataclasses.fields(Recipe):
+        value, found = (getattr(each, field.name) for each in (expected, population.recipe))
+        if found != value:
             raise ValueError(
-                f"`resume` must have the same {name}: expected {value}, "
-                f"got {getattr(population, name)}."
+                f"`resume` must have the same {field.name}: expected {value}, got {found}."
             )

@@ -3,77 +3,53 @@
 import dataclasses
 import math
 from collections.abc import Hashable
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
-from rnnensemble.networks import Network, fused
+from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
 from rnnensemble.training.penalties import PENALTIES
 from rnnensemble.training.similarity import Deflation
 
 
-class Recipe(Protocol):
-    """What decides how networks train; a `Population` is one too."""
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What decides how the networks of a population train.
 
-    @property
-    def task(self) -> Task:
-        """What they learn."""
-        ...
-
-    @property
-    def network(self) -> Network:
-        """Their architecture."""
-        ...
-
-    @property
-    def training(self) -> Training:
-        """Their optimization."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """Number of networks K."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Network k starts from `fold_in(key(seed), k)`."""
-        ...
-
-    @property
-    def deflation(self) -> Deflation | None:
-        """How they keep away from earlier solutions, if they do."""
-        ...
-
-
-class Settings(NamedTuple):
-    """A recipe as a value."""
+    Attributes:
+        task: What they learn.
+        network: Their architecture.
+        training: Their optimization.
+        size: Number of networks K.
+        seed: Network k starts from `fold_in(key(seed), k)`.
+        deflation: How they keep away from earlier solutions, if they do.
+    """
 
     task: Task
-    network: Network
-    training: Training
-    size: int
-    seed: int
+    network: Network = VanillaRNN()
+    training: Training = Training()
+    size: int = 50
+    seed: int = 0
     deflation: Deflation | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, Task):
+            raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {self.task!r}.")
+        for name, value, least in (("size", self.size, 1), ("seed", self.seed, 0)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(
+                    f"`{name}` must be a whole number of at least {least}; got {value!r}."
+                )
+        deflation = [] if self.deflation is None else [self.deflation]
+        for config in (self.network, self.training, *deflation):
+            for name in config.per_network:
+                require_per_network(name, getattr(config, name), self.size)
 
 
 MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
 """Per-network values that may be 0; all others are above it."""
-
-
-def require_trainable(settings: Settings) -> None:
-    """Raises ValueError unless these describe a population that can be trained."""
-    task, network, training, size, seed, deflation = settings
-    if not isinstance(task, Task):
-        raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {task!r}.")
-    for name, value, least in (("size", size, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
-    for config in (network, training, *([deflation] if deflation else [])):
-        for name in config.per_network:
-            require_per_network(name, getattr(config, name), size)
 
 
 def require_per_network(name: str, value: Any, size: int) -> None:
@@ -98,10 +74,21 @@ def require_per_network(name: str, value: Any, size: int) -> None:
             raise ValueError(f"`{name}` must be {what}; got {each!r}.")
 
 
-def group_key(settings: Settings) -> tuple[Hashable, ...]:
+def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
     """Equal for recipes that one program trains: they differ in per-network values, size, seed."""
-    rest = shared(settings.training), shared_deflation(settings.deflation)
-    return settings.task, shared(settings.network), *rest
+    one = without_own_values(recipe, size=1)
+    return one.task, one.network, one.training, one.deflation
+
+
+def without_own_values(recipe: Recipe, *, size: int) -> Recipe:
+    """The recipe of this many networks without what may differ between them (see `shared`)."""
+    return dataclasses.replace(
+        recipe,
+        network=shared(recipe.network),
+        training=shared(recipe.training),
+        deflation=shared_deflation(recipe.deflation),
+        size=size,
+    )
 
 
 def hyperparameters(recipe: Recipe) -> Hyperparameters:
@@ -139,12 +126,10 @@ def shared_deflation(deflation: Deflation | None) -> Deflation | None:
     return deflation and dataclasses.replace(shared(deflation), references=())
 
 
-def require_group(recipes: list[Settings]) -> None:
+def require_group(recipes: list[Recipe]) -> None:
     """Raises ValueError unless these recipes can train together."""
     if not recipes:
         raise ValueError("`recipes` must hold at least one recipe; got none.")
-    for recipe in recipes:
-        require_trainable(recipe)
     for number, recipe in enumerate(recipes):
         for name, mine, first in zip(
             ("task", "network", "training", "deflation"),

@@ -22,7 +22,7 @@ from rnnensemble.training.epoch import (
     init_state,
     train_epoch,
 )
-from rnnensemble.training.recipe import Recipe, Settings, hyperparameters, shared, shared_deflation
+from rnnensemble.training.recipe import Recipe, hyperparameters, shared, shared_deflation
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
 from rnnensemble.training.similarity import References
 
@@ -57,7 +57,7 @@ class Slots:
         references: Earlier solutions that they keep away from, if they do.
     """
 
-    settings: Settings
+    settings: Recipe
     members: Members
     mesh: Mesh
     tile: int
@@ -72,7 +72,7 @@ class Slots:
         return jax.tree.map(lambda x: np.asarray(x)[slot], tree)
 
 
-def members_of(recipes: Sequence[Settings]) -> Members:
+def members_of(recipes: Sequence[Recipe]) -> Members:
     """The networks of all recipes, one recipe after another."""
     keys = [_keys(recipe.seed, recipe.size) for recipe in recipes]
     hyper = jax.tree.map(lambda *each: np.concatenate(each), *map(hyperparameters, recipes))
@@ -80,7 +80,7 @@ def members_of(recipes: Sequence[Settings]) -> Members:
 
 
 def launch(
-    settings: Settings,
+    settings: Recipe,
     mesh: Mesh,
     tile: int,
     *,
@@ -128,7 +128,7 @@ def _trial_bytes(task: Task, width: int) -> int:
     return 4 * trials.mask.shape[1] * width
 
 
-def _slices(settings: Settings, mesh: Mesh) -> int:
+def _slices(settings: Recipe, mesh: Mesh) -> int:
     """Into how many slices a batch is cut, so that the states of a slice stay in cache."""
     batch, each = settings.training.batch, _trial_bytes(settings.task, settings.network.width)
     counts = [n for n in range(1, batch + 1) if batch % n == 0 and batch // n >= LEAST_SLICE]
@@ -169,7 +169,7 @@ def lowered_epoch(slots: Slots, active: np.ndarray) -> jax.stages.Lowered:
     return _epoch.lower(*arrays, **static)
 
 
-def _static(settings: Settings) -> dict[str, Any]:
+def _static(settings: Recipe) -> dict[str, Any]:
     return {"task": settings.task, "network": shared(settings.network)}
 
 

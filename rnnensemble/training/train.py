@@ -13,9 +13,9 @@ from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
 from rnnensemble.training.memory import fitted
-from rnnensemble.training.population import History, Population, require_same_settings
+from rnnensemble.training.population import History, Population, require_same_recipe
 from rnnensemble.training.progress import Progress, measure_progress
-from rnnensemble.training.recipe import Settings, require_group
+from rnnensemble.training.recipe import Recipe, require_group, without_own_values
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
 
@@ -87,7 +87,7 @@ def train_population(
         TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
     """
     (population,) = train_populations(
-        [Settings(task, network or VanillaRNN(), training or Training(), size, seed)],
+        [Recipe(task, network or VanillaRNN(), training or Training(), size, seed)],
         devices=devices,
         tile=tile,
         resume=None if resume is None else [resume],
@@ -99,7 +99,7 @@ def train_population(
 
 
 def train_populations(
-    recipes: Sequence[Settings],
+    recipes: Sequence[Recipe],
     *,
     references: References | None = None,
     devices: int | None = None,
@@ -167,7 +167,7 @@ def train_populations(
 
 
 def _resumable(
-    recipes: list[Settings], resume: Sequence[Population | None] | None
+    recipes: list[Recipe], resume: Sequence[Population | None] | None
 ) -> list[Population | None]:
     """What each recipe goes on from."""
     before: list[Population | None] = [None] * len(recipes)
@@ -179,14 +179,14 @@ def _resumable(
         )
     for population, recipe in zip(before, recipes, strict=True):
         if population is not None:
-            require_same_settings(population, recipe)
+            require_same_recipe(population, recipe)
     return before
 
 
 class _Run(NamedTuple):
     """A training under way: networks in slots, and what the host knows of its K networks."""
 
-    recipes: list[Settings]
+    recipes: list[Recipe]
     slots: Slots
     initial_params: Params
     status: np.ndarray  # [K]
@@ -200,7 +200,7 @@ class _Run(NamedTuple):
 
 
 def _start(
-    recipes: list[Settings],
+    recipes: list[Recipe],
     before: list[Population | None],
     references: References | None,
     mesh: Any,
@@ -208,7 +208,7 @@ def _start(
 ) -> _Run:
     """Networks at their first step, or where they stopped."""
     members = members_of(recipes)
-    settings = recipes[0]._replace(size=len(members.keys))
+    settings = without_own_values(recipes[0], size=len(members.keys))
     to_slots = partial(launch, settings, mesh, tile, members=members, references=references)
     slots = to_slots()
     state = slots.by_network(slots.state)
@@ -230,7 +230,7 @@ def _start(
     return _Run(recipes, slots, initial, state.status, state.epoch, history)
 
 
-def _rows(recipes: list[Settings]) -> list[slice]:
+def _rows(recipes: list[Recipe]) -> list[slice]:
     """Where the networks of each recipe stand among those of all."""
     ends = np.cumsum([recipe.size for recipe in recipes])
     return [slice(int(end) - each.size, int(end)) for each, end in zip(recipes, ends, strict=True)]
@@ -254,11 +254,7 @@ def _populations(run: _Run) -> list[Population]:
         state, initial = jax.tree.map(lambda x, rows=rows: x[rows], (whole, run.initial_params))
         epochs = int(state.epoch.max())
         population = Population(
-            task=recipe.task,
-            network=recipe.network,
-            training=recipe.training,
-            seed=recipe.seed,
-            deflation=recipe.deflation,
+            recipe=recipe,
             params=state.params,
             initial_params=initial,
             history=History(*(each[rows, :epochs].copy() for each in run.history)),

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
 from rnnensemble.training import memory, slots
-from rnnensemble.training.recipe import Settings
+from rnnensemble.training.recipe import Recipe
 
 
 class Program(NamedTuple):
@@ -31,7 +31,7 @@ class Program(NamedTuple):
     tile: int
 
 
-def compile_epoch(settings: Settings, mesh: Mesh, tile: int | None = None) -> Program:
+def compile_epoch(settings: Recipe, mesh: Mesh, tile: int | None = None) -> Program:
     """Compiles the program of an epoch as `train_population` will run it.
 
     Args:

@@ -13,7 +13,7 @@ from rnnensemble.study.benchmarking.programs import Program, compile_epoch
 from rnnensemble.study.benchmarking.rows import Clock, Row, Step
 from rnnensemble.tasks import FlipFlop
 from rnnensemble.training.epoch import Training
-from rnnensemble.training.recipe import Settings
+from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.slots import default_tile
 from rnnensemble.training.train import train_population
 
@@ -64,7 +64,7 @@ class Case(NamedTuple):
         return FlipFlop(n_bits=BITS, n_steps=self.n_steps)
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> Recipe:
         """The recipe."""
         network = VanillaRNN(width=self.width, precision=self.precision, fused=self.fused)
         training = Training(
@@ -74,7 +74,7 @@ class Case(NamedTuple):
             threshold=1e-12,
             patience=1,
         )
-        return Settings(self.task, network, training, self.size, 0)
+        return Recipe(self.task, network, training, self.size, 0)
 
 
 def flops(width: int, batch: int, n_steps: int, thin: int = BITS) -> int:
