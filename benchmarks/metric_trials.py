@@ -136,8 +136,8 @@ def measure(name: str) -> dict:
     """All metrics of the networks of one preset."""
     population = trained(name, width=WIDTH, size=SIZE, seed=SEED)
     subject = evaluation.subject_of(population, np.flatnonzero(population.converged), 1, None)
-    effective = population.network.effective(subject.params)
-    parameters = {name: np.asarray(getattr(effective, name)) for name in AXES}
+    weights = population.network.weights(subject.params)
+    parameters = {name: np.asarray(weights[name]) for name in AXES}
     key = evaluation.evaluation_key(SEED, 0)
     activity = evaluation.responses(subject, population.task, trials=MOST, key=key)["activity"]
     found: dict = {"networks": subject.size, "steps": activity.shape[2]}

@@ -94,7 +94,7 @@ def test_shown_listed_and_never_overwritten(files, capsys):
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_several_arrays_are_one_network_each(files, monkeypatch, suffix):
-    monkeypatch.setitem(metrics._METRICS, "power", Power)  # asymmetric, of any N
+    monkeypatch.setitem(metrics.REGISTRY._classes, "power", Power)  # asymmetric, of any N
     networks = {f"net{k}": RNG.normal(size=(2, 5, 3 + k % 3)) for k in range(11)}
     shuffled = dict(sorted(networks.items())) if suffix == ".safetensors" else networks
     save = np.savez if suffix == ".npz" else lambda path, **x: safetensors.numpy.save_file(x, path)
@@ -208,8 +208,8 @@ def test_bad_input_is_one_line_before_any_computing(
     files, capsys, monkeypatch, data, arguments, message
 ):
     fixed = type("Fixed", (Power,), {"name": "fixed", "mixed_widths": False})
-    monkeypatch.setitem(metrics._METRICS, "power", Power)
-    monkeypatch.setitem(metrics._METRICS, "fixed", fixed)
+    monkeypatch.setitem(metrics.REGISTRY._classes, "power", Power)
+    monkeypatch.setitem(metrics.REGISTRY._classes, "fixed", fixed)
     monkeypatch.setattr(commanded, "distance_matrix", None)
     np.save("OBLONG.npy", WEIGHTS[:, :, :4])
     np.save("FEWER.npy", WEIGHTS[:3])

@@ -16,7 +16,7 @@ from rnnensemble import (
 )
 from rnnensemble.analysis.intrinsic_dimension import IntrinsicDimension
 from rnnensemble.analysis.subspace import directions, init_subspace, train_subspace
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, Hyperparameters
+from rnnensemble.training.epoch import CONVERGED, DIVERGED
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=15)
 NETWORK = VanillaRNN(width=12)
@@ -39,7 +39,7 @@ def blocks_objective(key, vector):
 @partial(jax.jit, static_argnames=("objective", "training"))
 def train_on_blocks(dimension, rate, *, objective, training):
     trained = jnp.ones(BLOCKS * LENGTH)
-    hyper = Hyperparameters(rate, jnp.inf, 1e-4, 1.0, 1.0, *(0.0,) * 5)
+    hyper = {"learning_rate": rate, "clip_norm": jnp.inf, "threshold": 1e-4}
     train = partial(
         train_subspace,
         KEY,

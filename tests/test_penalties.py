@@ -45,7 +45,7 @@ def test_polar_factor_of_singular_matrices_is_finite():
 def weights_of(network, **settings):
     key = jax.random.key(1)
     params = network.init(key, n_inputs=3, n_outputs=2, gain=jnp.float32(1.0), **settings)
-    return params, network.effective(params)
+    return params, network.weights(params)
 
 
 def test_gradients_are_those_of_the_formulas():
@@ -96,7 +96,7 @@ def test_penalties_are_recorded_beside_the_task_loss(penalized):
     paid = penalized.history.penalty
     assert paid.shape == (3, 12)
     assert not paid[0].any()
-    last = VanillaParams(*(each[1] for each in penalized.params))
+    last = {name: each[1] for name, each in penalized.params._asdict().items()}
     # the mean over an epoch lies near the value at its end
     assert paid[1, -1] == pytest.approx(3e-3 * float(nuclear_norm(last)), rel=0.05)
     alone = rnne.train_population(

@@ -18,14 +18,13 @@ from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
     TRAINING,
-    Hyperparameters,
     init_state,
     judge,
     train_epoch,
 )
 from rnnensemble.training.memory import fitted
 from rnnensemble.training.objective import loss_and_gradient
-from rnnensemble.training.recipe import Recipe
+from rnnensemble.training.recipe import Recipe, hyperparameters
 from rnnensemble.training.slots import advance, compacted, default_tile, launch, slots_trained
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
@@ -72,9 +71,8 @@ def test_trials_do_not_depend_on_layout():
 @pytest.mark.filterwarnings("ignore:.*pmap.*")
 def test_pmap_over_the_same_epoch_agrees(five):
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(2))
-    hyper = Hyperparameters(
-        *(jnp.full(2, x) for x in (3e-3, 1.0, TASK.threshold, 1.0, 1.0, *(0.0,) * 5))
-    )
+    recipe = Recipe(TASK, NETWORK, dataclasses.replace(SHORT, learning_rate=3e-3), 2)
+    hyper = jax.tree.map(jnp.asarray, hyperparameters(recipe))
     state = jax.vmap(lambda k, h: init_state(k, h, task=TASK, network=NETWORK))(keys, hyper)
 
     def epoch(key, state, hyper):
@@ -282,19 +280,18 @@ def test_asking_for_memory_compiles_nothing_twice():
 
 
 def test_judge_follows_patience_and_plateau():
-    hyper = Hyperparameters(*(jnp.float32(x) for x in (1e-3, 1.0, 0.1, 1.0, 1.0, *(0.0,) * 5)))
-    state = init_state(jax.random.key(0), hyper, task=TASK, network=NETWORK)
+    state = init_state(jax.random.key(0), {"gain": 1.0}, task=TASK, network=NETWORK)
     training = Training(patience=2, plateau_patience=2, plateau_factor=0.5)
     finite = jnp.array(True)
 
     def after(losses, state=state):
         for loss in losses:
-            state = judge(state, jnp.float32(loss), finite, hyper.threshold, training)
+            state = judge(state, jnp.float32(loss), finite, 0.1, training)
         return state
 
     assert after([0.05, 0.2, 0.05]).status == TRAINING
     assert after([0.05, 0.2, 0.05, 0.05]).status == CONVERGED
-    assert judge(state, jnp.nan, jnp.array(False), hyper.threshold, training).status == DIVERGED
+    assert judge(state, jnp.nan, jnp.array(False), 0.1, training).status == DIVERGED
     # PyTorch's ReduceLROnPlateau(factor=0.5, patience=2) reduces at the third stale epoch
     assert after([1.0, 1.0, 1.0]).rate_scale == 1.0
     assert after([1.0, 1.0, 1.0, 1.0]).rate_scale == 0.5

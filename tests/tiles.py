@@ -51,7 +51,7 @@ def alike(seed: int = 0) -> rnne.Population:
 
 def weights_of(population: rnne.Population) -> dict[str, np.ndarray]:
     """What training led to."""
-    found = population.network.effective(population.params)._asdict()
+    found = population.network.weights(population.params)
     return {**found, "loss": population.history.loss, "initial": population.initial_params[1]}
 
 

@@ -17,6 +17,7 @@ from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.metrics.weights import AXES
+from rnnensemble.networks import weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
@@ -288,9 +289,9 @@ def _weights(
     subject: Subject, analysis: Analysis, progress: Callable[[int, int], None] | None
 ) -> Distances:
     pif, alone = analysis.pif, analysis.pif.parameters == "recurrent"
-    names = ("recurrent_weights",) if alone else AXES
-    effective = subject.network.effective(subject.params)
-    parameters = {name: getattr(effective, name) for name in names}
+    names = ["recurrent_weights"] if alone else list(AXES)
+    found = weights_of(subject.network, subject.params, names, "PIF")
+    parameters = {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
     again = renumbered(parameters, seed=analysis.seed, signed=pif.signed)
     mesh = mesh_for(pif, subject.mesh)
     features = [

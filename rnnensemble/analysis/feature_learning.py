@@ -9,7 +9,7 @@ import numpy as np
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
-from rnnensemble.networks import Network, Params
+from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.population import Population
@@ -116,14 +116,13 @@ def measure_feature_learning(
     kernel, representation = _alignments(
         jax.tree.map(lambda *each: np.stack(each, axis=1), before, after),
         trials,
-        # float32 on the plain path, whatever they trained with
-        network=dataclasses.replace(network, precision="float32", fused=False),
+        network=network.plain(),  # whatever they trained with
         stride=analysis.step_stride,
         block=block,
         mesh=mesh,
         tile=tile or runtime.default_tile(mesh, block * network.width, item_bytes=analysis.memory),
     )
-    change, relative = weight_changes(*map(network.effective_weights, (before, after)))
+    change, relative = weight_changes(*(_recurrent(network, x) for x in (before, after)))
     return FeatureLearning(
         weight_change=change,
         relative_weight_change=relative,
@@ -133,6 +132,11 @@ def measure_feature_learning(
         size=population.size,
         analysis=analysis,
     )
+
+
+def _recurrent(network: Network, params: Params) -> np.ndarray:
+    """The recurrent weights, `[K, N, N]`."""
+    return np.asarray(weights_of(network, params, ["recurrent_weights"], "the weight change")[0])
 
 
 def require_converged(population: Population) -> None:

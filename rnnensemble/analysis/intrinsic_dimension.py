@@ -149,7 +149,7 @@ def measure_intrinsic_dimension(
         converged=status == CONVERGED,
         diverged=status == DIVERGED,
         epochs=table(state.epoch),
-        thresholds=np.asarray(hyperparameters(settings).threshold),
+        thresholds=np.asarray(hyperparameters(settings)["threshold"]),
         n_parameters=n_parameters,
     )
 

@@ -77,7 +77,7 @@ def kernel_block(left: Params, right: Params) -> Array:
         block = jax.lax.dot_general(left, right, ((axes, axes), ((), ())))
         return block.reshape(left.shape[0] * left.shape[1] * left.shape[2], -1)
 
-    first, *others = map(of_array, left, right)
+    first, *others = map(of_array, jax.tree.leaves(left), jax.tree.leaves(right))
     return sum(others, first)
 
 

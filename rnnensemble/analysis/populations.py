@@ -52,8 +52,9 @@ def compare_populations(
     for each in populations:
         subject = evaluation.subject_of(each, np.flatnonzero(each.converged), devices, tile)
         key = evaluation.evaluation_key(seed, 0)
-        parameters = each.network.effective(subject.params)
-        available = {"weights": parameters.recurrent_weights, **parameters._asdict()}
+        available = dict(each.network.weights(subject.params))
+        if "recurrent_weights" in available:
+            available["weights"] = available["recurrent_weights"]
         if set(metric.needs) - set(available):
             available |= evaluation.responses(subject, population.task, trials=trials, key=key)
         needed = {name: available[name] for name in metric.needs}

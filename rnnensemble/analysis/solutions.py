@@ -11,6 +11,7 @@ from rnnensemble.metrics import DSA, LinearPredictivity, Procrustes
 from rnnensemble.metrics.pairwise import compare_networks
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
+from rnnensemble.training.similarity import readouts_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -172,7 +173,7 @@ def _responses(
         subject = evaluation.subject_of(population, kept[name], devices, tile)
         found = evaluation.responses(subject, population.task, trials=analysis.trials, key=key)
         rates += list(found["activity"])
-        readouts += list(np.asarray(population.network.effective(subject.params).readout_weights))
+        readouts += list(np.asarray(readouts_of(population.network, subject.params)))
         variants = {"in_distribution": population.task, **population.task.out_of_distribution()}
         for number, (variant, task) in enumerate(variants.items()):
             of_variant = evaluation.evaluation_key(analysis.seed, number + 1)

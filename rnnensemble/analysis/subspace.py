@@ -94,14 +94,14 @@ def train_subspace(
     Source: Li et al. (arXiv 1804.08838, eq. 2); the step's length is our choice.
     """
     inside = jnp.arange(len(state.position)) < dimension
-    rate = hyper.learning_rate * state.rate_scale
+    rate = hyper["learning_rate"] * state.rate_scale
     stretch = jnp.sqrt(trained / jnp.asarray(dimension, jnp.float32))
 
     def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
         position, adam, finite = carry
         loss, gradient = objective(step_key, origin + basis @ position)
         norm = jnp.linalg.norm(gradient)
-        shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
+        shrink = jnp.minimum(1.0, hyper["clip_norm"] / jnp.maximum(norm, 1e-30))
         slope = jnp.where(inside, shrink * (gradient @ basis), 0.0)
         move: Any
         move, new_adam = optax.scale_by_adam().update(slope, adam)
@@ -117,5 +117,5 @@ def train_subspace(
     state = state._replace(position=position, adam=adam, epoch=state.epoch + 1)
     report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
     # `judge` reads and replaces fields that both kinds of state have
-    judged = judge(cast(Any, state), report.loss, finite, hyper.threshold, training)
+    judged = judge(cast(Any, state), report.loss, finite, hyper["threshold"], training)
     return cast(SubspaceState, judged), report

@@ -13,7 +13,7 @@ from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.epoch import Hyperparameters, TrainState, init_state
+from rnnensemble.training.epoch import TrainState, init_state
 from rnnensemble.training.population import History, Population
 
 FEATURES = (
@@ -53,7 +53,7 @@ def state_shapes(condition: Condition) -> TrainState:
     """Shapes and types of the states of a population, leading axis K."""
 
     def init() -> TrainState:
-        hyper = Hyperparameters(*(np.ones(()),) * len(Hyperparameters._fields))
+        hyper: Any = dict.fromkeys(condition.network.per_network, np.ones(()))
         key = jax.random.key(0)
         return init_state(key, hyper, task=condition.task, network=condition.network)
 

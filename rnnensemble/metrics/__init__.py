@@ -1,7 +1,6 @@
 """How far apart two networks are: one file a metric, and a registry that knows them by name."""
 
-import difflib
-
+from rnnensemble._core.registry import Registry
 from rnnensemble.metrics.autocovariance import Autocovariance
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.cka import CKA
@@ -27,12 +26,13 @@ __all__ = [
     "Metric",
     "Procrustes",
     "find",
+    "register",
     "registered",
 ]
 
-_METRICS: dict[str, type[Metric]] = {
-    metric.name: metric
-    for metric in (
+REGISTRY: Registry[type[Metric]] = Registry(
+    "metric",
+    (
         DSA,
         InputDSA,
         Autocovariance,
@@ -43,19 +43,11 @@ _METRICS: dict[str, type[Metric]] = {
         RSA,
         LinearPredictivity,
         Disagreement,
-    )
-}
-
-
-def registered() -> dict[str, type[Metric]]:
-    """All metrics by name."""
-    return dict(_METRICS)
-
-
-def find(name: str) -> Metric:
-    """The metric called `name` with its default settings; ValueError suggests the nearest."""
-    if name in _METRICS:
-        return _METRICS[name]()
-    near = difflib.get_close_matches(name, _METRICS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`metric` must be one of {sorted(_METRICS)}; got {name!r}.{hint}")
+    ),
+)
+register = REGISTRY.register
+"""Makes a metric of your own known by its `name`; a decorator."""
+registered = REGISTRY.registered
+"""All known metrics by name."""
+find = REGISTRY.find
+"""The metric called `name`; raises ValueError that suggests the nearest name."""

@@ -170,7 +170,7 @@ def as_metric(metric: str | Metric, settings: dict[str, Any] | None = None) -> M
     for name in settings or {}:
         if name not in known:
             raise ValueError(f"`settings` of {metric!r} are {', '.join(known)}; got {name!r}.")
-    return dataclasses.replace(found, **(settings or {}))
+    return found(**(settings or {}))
 
 
 def require_feasible(

@@ -1,9 +1,8 @@
 """What a network is: its parameters, its rollout and its readout; a registry by `kind`."""
 
-import difflib
-
-from rnnensemble.networks.base import Network
-from rnnensemble.networks.cell import MuPParams, Params, VanillaParams
+from rnnensemble._core.registry import Registry
+from rnnensemble.networks.base import Network, Params, weights_of
+from rnnensemble.networks.cell import MuPParams, VanillaParams
 from rnnensemble.networks.mup import MuPRNN
 from rnnensemble.networks.vanilla import VanillaRNN
 
@@ -15,21 +14,15 @@ __all__ = [
     "VanillaParams",
     "VanillaRNN",
     "find",
+    "register",
     "registered",
+    "weights_of",
 ]
 
-_NETWORKS: dict[str, type[Network]] = {network.kind: network for network in (VanillaRNN, MuPRNN)}
-
-
-def registered() -> dict[str, type[Network]]:
-    """All known networks by kind."""
-    return dict(_NETWORKS)
-
-
-def find(kind: str) -> type[Network]:
-    """The network called `kind`; raises ValueError that suggests the nearest name."""
-    if kind in _NETWORKS:
-        return _NETWORKS[kind]
-    near = difflib.get_close_matches(str(kind), _NETWORKS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`network.kind` must be one of {sorted(_NETWORKS)}; got {kind!r}.{hint}")
+REGISTRY: Registry[type[Network]] = Registry("network.kind", (VanillaRNN, MuPRNN), field="kind")
+register = REGISTRY.register
+"""Makes a network of your own known by its `kind` to presets and saved runs; a decorator."""
+registered = REGISTRY.registered
+"""All known networks by kind."""
+find = REGISTRY.find
+"""The network called `kind`; raises ValueError that suggests the nearest one."""

@@ -1,69 +1,141 @@
-"""What every network is: what the rest of the package asks of one."""
+"""What every network is, and what some can do besides."""
 
-from collections.abc import Callable, Collection
-from typing import Any, ClassVar, Protocol
+import abc
+from collections.abc import Collection
+from typing import Any, ClassVar
 
-from rnnensemble._core.axes import Array
-from rnnensemble.networks.cell import VanillaParams
+import jax
+import jax.numpy as jnp
+
+from rnnensemble._core.axes import Array, Key
+
+Params = Any
+"""The parameters of a network: a tree of arrays, as its `init` makes it."""
 
 
-class Network(Protocol):
-    """An architecture: a frozen, hashable dataclass, checked when it is made.
+class Network(abc.ABC):
+    """An architecture: subclass it as a frozen dataclass that is checked when it is made.
 
-    A network is static but for its fields in `per_network`, whose values are traced.
+    The least that a network must give is `width`, `init`, `step`, `rates` and `readout`. What
+    follows from these (`initial_state`, `respond`, `jacobian`) it may give in a faster form.
+    `weights` is for those that have weights which penalties, PIF and null spaces can name.
+
+    A network is static but for its fields in `per_network`, whose values are traced. All methods
+    see one network, are pure and can be jitted.
     """
 
     kind: ClassVar[str]
     """How presets and the command line call it."""
-    update_rule: ClassVar[str]
-    """Networks of unlike rules never stand in one distance matrix."""
-    per_network: ClassVar[tuple[str, ...]]
+    update_rule: ClassVar[str] = ""
+    """Networks of unlike rules never stand in one distance matrix; the kind unless given."""
+    per_network: ClassVar[tuple[str, ...]] = ()
     """Fields that may differ between the networks of a population."""
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
-    @property
-    def width(self) -> int:
-        """Number of units N."""
-        ...
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.update_rule = cls.update_rule or getattr(cls, "kind", "")
 
-    @property
-    def init(self) -> Callable[..., Any]:
-        """`init(key, *, n_inputs, n_outputs, gain, ...)`: the initial parameters of one network.
+    width: int
+    """Number of units N."""
 
-        It takes a scalar for each field in `per_network`.
+    @abc.abstractmethod
+    def init(self, key: Key, *, n_inputs: int, n_outputs: int, **own: Any) -> Params:
+        """The initial parameters of one network.
+
+        Args:
+            key: Random key, consumed.
+            n_inputs: Number of inputs I.
+            n_outputs: Number of outputs O.
+            own: A scalar for each field in `per_network`.
         """
-        ...
 
-    def respond(self, params: Any, inputs: Array) -> tuple[Array, Array]:
-        """Rates `[B, T, N]` and outputs `[B, T, O]` of one network for inputs `[B, T, I]`."""
-        ...
+    @abc.abstractmethod
+    def step(self, params: Params, state: Array, inputs: Array) -> Array:
+        """The state `[..., S]` after one step from a state under inputs `[..., I]`."""
 
-    def step(self, params: Any, state: Array, inputs: Array) -> Array:
-        """The state `[..., N]` after one step from a state under inputs `[..., I]`.
-
-        What the state is belongs to the architecture; trials start from zeros.
-        """
-        ...
-
-    def jacobian(self, params: Any, state: Array, inputs: Array) -> Array:
-        """The derivative of `step` by the state, `[..., N, N]`; row i holds what moves unit i."""
-        ...
-
+    @abc.abstractmethod
     def rates(self, state: Array) -> Array:
         """The rates in a state, `[..., N]`."""
-        ...
 
-    def effective(self, params: Any) -> VanillaParams:
-        """The parameters as they act on inputs and rates; leading axes are welcome."""
-        ...
+    @abc.abstractmethod
+    def readout(self, params: Params, rates: Array) -> Array:
+        """The outputs of rates, `[..., O]`."""
 
-    def effective_weights(self, params: Any) -> Array:
-        """The recurrent weights as they act on rates, `[..., N, N]`."""
-        ...
+    def initial_state(self, params: Params) -> Array:
+        """The state `[S]` in which trials start: N zeros unless a network says otherwise."""
+        del params
+        return jnp.zeros(self.width)
 
-    def scaled_gradient(self, gradient: Any, gamma: Any) -> Any:
-        """A gradient in units in which its size depends on neither width nor gamma."""
-        ...
+    def respond(self, params: Params, inputs: Array) -> tuple[Array, Array]:
+        """Rates `[B, T, N]` and outputs `[B, T, O]` for inputs `[B, T, I]`, step by step.
+
+        Those of step t have seen the inputs of step t.
+        """
+        start = self.initial_state(params)
+        states = jnp.broadcast_to(start, (inputs.shape[0], *start.shape))
+
+        def advance(states: Array, now: Array) -> tuple[Array, tuple[Array, Array]]:
+            states = self.step(params, states, now)
+            rates = self.rates(states)
+            return states, (rates, self.readout(params, rates))
+
+        found = jax.lax.scan(advance, states, jnp.swapaxes(inputs, 0, 1))[1]
+        return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)
+
+    def jacobian(self, params: Params, state: Array, inputs: Array) -> Array:
+        """The derivative of `step` by the state, `[..., S, S]`; row i holds what moves entry i."""
+        inputs = jnp.broadcast_to(inputs, (*state.shape[:-1], inputs.shape[-1]))
+        slope = jax.jacfwd(self.step, argnums=1)
+        for _ in state.shape[:-1]:
+            slope = jax.vmap(slope, in_axes=(None, 0, 0))
+        return slope(params, state, inputs)
+
+    def weights(self, params: Params) -> dict[str, Array]:
+        """Weights as they act on inputs and rates, by the names of `metrics.weights.AXES`.
+
+        Those that the network has: `recurrent_weights` `[..., N, N]`, `input_weights`
+        `[..., N, I]`, `bias` `[..., N]`, `readout_weights` `[..., O, N]`, `initial_state`
+        `[..., N]`. Leading axes of the parameters are kept.
+        """
+        del params
+        return {}
+
+    def scaled_gradient(self, gradient: Params, **own: Any) -> Params:
+        """A gradient in units in which its size depends on no field of `per_network`."""
+        del own
+        return gradient
+
+    def rate_factor(self, **own: Any) -> Array | float:
+        """What the learning rate is multiplied by."""
+        del own
+        return 1.0
+
+    def plain(self) -> "Network":
+        """The network with its products in float32 and without kernels of its own."""
+        return self
+
+
+def weights_of(network: Network, params: Params, names: Collection[str], what: str) -> list[Array]:
+    """Some of a network's weights.
+
+    Args:
+        network: Architecture.
+        params: Its parameters; leading axes are welcome.
+        names: As in `Network.weights`.
+        what: Who asks, for the error.
+
+    Raises:
+        ValueError: If the network has none of a name.
+    """
+    found = network.weights(params)
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(
+            f"`network` {network.kind!r} has no {' and no '.join(missing)}, which {what} needs; "
+            "give it the method `weights`."
+        )
+    return [found[name] for name in names]
 
 
 def require_width(width: int) -> None:

@@ -76,10 +76,6 @@ class MuPParams(NamedTuple):
     gamma: Array
 
 
-Params = VanillaParams | MuPParams
-"""The weights of any network."""
-
-
 def drive(params: VanillaParams, rates: Array, inputs: Array) -> Array:
     """W_h h + W_x x + b for rates `[..., N]` and inputs `[..., I]`, `[..., N]`."""
     recurrent = exact_product(rates, params.recurrent_weights.T)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks import fused, recurrence
-from rnnensemble.networks.base import require_known, require_width
+from rnnensemble.networks.base import Network, require_known, require_width
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
@@ -17,12 +17,13 @@ from rnnensemble.networks.cell import (
     Scheme,
     VanillaParams,
     drive,
+    exact_product,
     leaky,
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MuPRNN:
+class MuPRNN(Network):
     """The RNN in the muP (mean-field) form for Adam.
 
         h(t+1) - h(t) = tau (-h(t) + (1/N) J phi(h(t)) + U x(t)),   h(0) = 0,
@@ -70,7 +71,7 @@ class MuPRNN:
         if not 0 < self.tau <= 1:
             raise ValueError(f"`tau` must be above 0 and at most 1; got {self.tau!r}.")
 
-    def init(
+    def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array, gamma: Array
     ) -> MuPParams:
         """Draws the weights of one network.
@@ -127,7 +128,7 @@ class MuPRNN:
         """(1 - tau) I + tau (J / N) diag(phi'(h)), `[..., N, N]`."""
         del inputs
         slope = SLOPES[self.activation](self.rates(state))
-        moved = self.tau * self.effective_weights(params) * slope[..., None, :]
+        moved = self.tau * (params.recurrent_weights / self.width) * slope[..., None, :]
         return (1 - self.tau) * jnp.eye(self.width) + moved
 
     def rates(self, state: Array) -> Array:
@@ -139,19 +140,31 @@ class MuPRNN:
         gamma = jax.lax.stop_gradient(params.gamma)
         return VanillaParams(
             input_weights=params.input_weights,
-            recurrent_weights=self.effective_weights(params),
+            recurrent_weights=params.recurrent_weights / self.width,
             bias=params.bias,
             readout_weights=params.readout_weights / (gamma[..., None, None] * self.width),
             initial_state=params.initial_state,
         )
 
-    def effective_weights(self, params: MuPParams) -> Array:
-        """J / N, `[..., N, N]`."""
-        return params.recurrent_weights / self.width
+    def readout(self, params: MuPParams, rates: Array) -> Array:
+        """W phi(h) / (gamma N)."""
+        return exact_product(rates, self.effective(params).readout_weights.T)
 
-    def scaled_gradient(self, gradient: MuPParams, gamma: Array) -> MuPParams:
+    def weights(self, params: MuPParams) -> dict[str, Array]:
+        """J / N, U, W / (gamma N), and zeros for what this form lacks."""
+        return self.effective(params)._asdict()
+
+    def plain(self) -> "MuPRNN":
+        """In float32, by the scan."""
+        return dataclasses.replace(self, precision="float32", fused=False)
+
+    def rate_factor(self, **own: Array) -> Array:
+        """gamma: an update is as large in the outputs whatever gamma."""
+        return own["gamma"]
+
+    def scaled_gradient(self, gradient: MuPParams, **own: Array) -> MuPParams:
         """The gradient of J / sqrt(N), U and W times gamma sqrt(N): each of norm about 1."""
-        scale = gamma * self.width**0.5
+        scale = own["gamma"] * self.width**0.5
         return gradient._replace(
             input_weights=scale * gradient.input_weights,
             recurrent_weights=self.width**0.5 * scale * gradient.recurrent_weights,

@@ -10,12 +10,20 @@ import jax.numpy as jnp
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks import fused, recurrence
-from rnnensemble.networks.base import require_known, require_width
-from rnnensemble.networks.cell import ACTIVATIONS, PRODUCTS, SLOPES, Scheme, VanillaParams, drive
+from rnnensemble.networks.base import Network, require_known, require_width
+from rnnensemble.networks.cell import (
+    ACTIVATIONS,
+    PRODUCTS,
+    SLOPES,
+    Scheme,
+    VanillaParams,
+    drive,
+    exact_product,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class VanillaRNN:
+class VanillaRNN(Network):
     """The vanilla RNN: h_t = phi(W_h h_{t-1} + W_x x_t + b), y_t = W_y h_t.
 
     All parameters start from U(-1/sqrt(N), 1/sqrt(N)), as in the paper; recurrent weights are
@@ -59,7 +67,9 @@ class VanillaRNN:
         require_known("initialization", self.initialization, INITIALIZATIONS)
         fused.require_choice(self.fused)
 
-    def init(self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array) -> VanillaParams:
+    def init(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array
+    ) -> VanillaParams:
         """Draws the weights of one network.
 
         Args:
@@ -113,17 +123,21 @@ class VanillaRNN:
         """The state."""
         return state
 
-    def effective(self, params: VanillaParams) -> VanillaParams:
+    def readout(self, params: VanillaParams, rates: Array) -> Array:
+        """W_y h."""
+        return exact_product(rates, params.readout_weights.T)
+
+    def initial_state(self, params: VanillaParams) -> Array:
+        """h_0."""
+        return params.initial_state
+
+    def weights(self, params: VanillaParams) -> dict[str, Array]:
         """The parameters, which act as they are."""
-        return params
+        return params._asdict()
 
-    def effective_weights(self, params: VanillaParams) -> Array:
-        """W_h, `[..., N, N]`."""
-        return params.recurrent_weights
-
-    def scaled_gradient(self, gradient: VanillaParams, gamma: Array) -> VanillaParams:
-        """The gradient as it is; there is no gamma."""
-        return gradient
+    def plain(self) -> "VanillaRNN":
+        """In float32, by the scan."""
+        return dataclasses.replace(self, precision="float32", fused=False)
 
 
 def uniform(key: Key, shape: tuple[int, ...], bound: float) -> Array:

@@ -15,7 +15,7 @@ from rnnensemble.training.epoch import Training
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import Recipe, shared
-from rnnensemble.training.similarity import Deflation, References
+from rnnensemble.training.similarity import Deflation, References, readouts_of
 from rnnensemble.training.train import train_populations
 
 
@@ -162,12 +162,13 @@ def _from_networks(chosen: list[Chosen], settings: Recipe, deflation: Deflation)
         _require_converged(population, networks)
         parts.append(_rows(population.params, np.asarray(networks)))
     params = jax.tree.map(lambda *each: np.concatenate(each), *parts)
-    readouts = np.asarray(settings.network.effective(params).readout_weights)
+    outside = deflation.null_space
+    readouts = np.asarray(readouts_of(settings.network, params)) if outside else None
     mesh = runtime.network_mesh(1)
     subject = evaluation.Subject(params, shared(settings.network), mesh, None)
     key = evaluation.evaluation_key(settings.seed, 0)
     found = evaluation.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
-    axes = _axes(found["activity"], readouts if deflation.null_space else None)
+    axes = _axes(found["activity"], readouts)
     return References(params, None, None, axes)
 
 

@@ -86,32 +86,11 @@ class Training:
             )
 
 
-class Hyperparameters(NamedTuple):
-    """What may differ by network without a new program: scalars for one network, `[K]` for many.
+Hyperparameters = dict[str, ArrayLike]
+"""What may differ by network without a new program: scalars for one network, `[K]` for many.
 
-    Attributes:
-        learning_rate: Adam's step size before any plateau.
-        clip_norm: Largest global gradient norm.
-        threshold: Mean training MSE to reach.
-        gain: Factor on the initial recurrent weights.
-        gamma: Richness of learning in the muP form, 1 elsewhere; a factor on the learning rate.
-        nuclear_norm: Strength of that penalty.
-        l1: Strength of that penalty.
-        strength: lambda of a deflation; what follows matters to deflated networks alone.
-        ridge: Ridge of its predictivity.
-        target: Predictivity of every reference to reach.
-    """
-
-    learning_rate: ArrayLike
-    clip_norm: ArrayLike
-    threshold: ArrayLike
-    gain: ArrayLike
-    gamma: ArrayLike
-    nuclear_norm: ArrayLike
-    l1: ArrayLike
-    strength: ArrayLike
-    ridge: ArrayLike
-    target: ArrayLike
+Their names are those in the `per_network` of the training, the network and, if networks are
+deflated, the deflation."""
 
 
 class TrainState(NamedTuple):
@@ -161,7 +140,7 @@ def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network
         jax.random.fold_in(key, 0),
         n_inputs=task.n_inputs,
         n_outputs=task.n_outputs,
-        **{name: jnp.asarray(getattr(hyper, name)) for name in network.per_network},
+        **_own(network, hyper),
     )
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
@@ -174,6 +153,11 @@ def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network
         best_loss=jnp.full((), jnp.inf),
         stale=zero,
     )
+
+
+def _own(network: Network, hyper: Hyperparameters) -> dict[str, Array]:
+    """What a network itself has of the hyperparameters."""
+    return {name: jnp.asarray(hyper[name]) for name in network.per_network}
 
 
 def train_epoch(
@@ -207,17 +191,16 @@ def train_epoch(
     Returns:
         The state after the epoch and the epoch's report.
     """
-    rate = hyper.gamma * hyper.learning_rate * state.rate_scale
+    own = _own(network, hyper)
+    rate = network.rate_factor(**own) * hyper["learning_rate"] * state.rate_scale
     vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
 
     strengths = {
-        name: jnp.asarray(getattr(hyper, name))
+        name: jnp.asarray(hyper[name])
         for name in PENALTIES
         if np.any(np.not_equal(getattr(training, name), 0))  # static: others' programs have none
     }
     pays = bool(strengths) or references is not None
-
-    how = {"strength": hyper.strength, "ridge": hyper.ridge}
 
     def step(carry: tuple, step_key: Key) -> tuple[tuple, Array]:
         vector, adam, finite = carry
@@ -227,16 +210,22 @@ def train_epoch(
             loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
         else:
             loss, scores, gradient = deflated_loss_and_gradient(
-                params, trials, network, references, deflation, **how
+                params,
+                trials,
+                network,
+                references,
+                deflation,
+                strength=hyper["strength"],
+                ridge=hyper["ridge"],
             )
-            paid, predicted = jnp.asarray(hyper.strength) * jnp.sum(scores), jnp.max(scores)
+            paid, predicted = jnp.asarray(hyper["strength"]) * jnp.sum(scores), jnp.max(scores)
         if strengths:
             more, slope = jax.value_and_grad(penalty)(params, strengths, network)
             paid = paid + more
             gradient = jax.tree.map(jnp.add, gradient, slope)
-        gradient = ravel_pytree(network.scaled_gradient(gradient, hyper.gamma))[0]
+        gradient = ravel_pytree(network.scaled_gradient(gradient, **own))[0]
         norm = jnp.linalg.norm(gradient)
-        shrink = jnp.minimum(1.0, hyper.clip_norm / jnp.maximum(norm, 1e-30))
+        shrink = jnp.minimum(1.0, hyper["clip_norm"] / jnp.maximum(norm, 1e-30))
         direction: Any
         direction, new_adam = optax.scale_by_adam().update(shrink * gradient, adam)
         new_vector = vector - rate * direction
@@ -253,8 +242,8 @@ def train_epoch(
     paid, predicted = rest if pays else (jnp.zeros(()),) * 2
     params = as_params(vector)
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
-    apart = references is None or predicted <= hyper.target
-    state = judge(state, loss, finite, hyper.threshold, training, apart=apart)
+    apart = references is None or predicted <= hyper["target"]
+    state = judge(state, loss, finite, hyper["threshold"], training, apart=apart)
     return state, EpochReport(loss, norm, rate, paid)
 
 

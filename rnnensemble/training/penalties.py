@@ -7,27 +7,29 @@ import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array
 from rnnensemble.metrics.orthogonal import polar_factor
-from rnnensemble.networks import Network, Params, VanillaParams
+from rnnensemble.networks import Network, Params, weights_of
+
+COUNTED: tuple[str, ...] = ("input_weights", "recurrent_weights", "readout_weights")
+"""What the L1 norm counts; the nuclear norm is of the second."""
 
 
-def nuclear_norm(weights: VanillaParams) -> Array:
+def nuclear_norm(weights: dict[str, Array]) -> Array:
     """The sum of the singular values of the recurrent weights.
 
     It is tr(Q^T W) at the polar factor Q = U V^T of W = U S V^T, and Q is its subgradient: what
     the derivative of Q would add is 0.
     """
-    matrix = weights.recurrent_weights
+    matrix = weights["recurrent_weights"]
     return jnp.sum(jax.lax.stop_gradient(polar_factor(matrix)) * matrix)
 
 
-def l1(weights: VanillaParams) -> Array:
+def l1(weights: dict[str, Array]) -> Array:
     """The sum of |w| over input, recurrent and readout weights."""
-    counted = weights.input_weights, weights.recurrent_weights, weights.readout_weights
-    return sum((jnp.sum(jnp.abs(each)) for each in counted), jnp.zeros(()))
+    return sum((jnp.sum(jnp.abs(weights[name])) for name in COUNTED), jnp.zeros(()))
 
 
-PENALTIES: dict[str, Callable[[VanillaParams], Array]] = {"nuclear_norm": nuclear_norm, "l1": l1}
-"""Penalties by the name of their strength in `Training` and `Hyperparameters`."""
+PENALTIES: dict[str, Callable[[dict[str, Array]], Array]] = {"nuclear_norm": nuclear_norm, "l1": l1}
+"""Penalties by the name of their strength in `Training`."""
 
 
 def penalty(params: Params, strengths: dict[str, Array], network: Network) -> Array:
@@ -46,6 +48,8 @@ def penalty(params: Params, strengths: dict[str, Array], network: Network) -> Ar
 
     Source: Huang et al. (arXiv 2410.03972, section 3.4).
     """
-    weights = network.effective(params)
+    names = COUNTED if "l1" in strengths else COUNTED[1:2]
+    found = weights_of(network, params, names, "a penalty")
+    weights: dict[str, Array] = dict(zip(names, found, strict=True))
     paid = (strength * PENALTIES[name](weights) for name, strength in strengths.items())
     return sum(paid, jnp.zeros(()))

@@ -85,7 +85,7 @@ class Population:
     @property
     def thresholds(self) -> np.ndarray:
         """The training MSE that each network had to reach, `[K]`."""
-        return np.asarray(hyperparameters(self.recipe).threshold)
+        return np.asarray(hyperparameters(self.recipe)["threshold"])
 
     def summary(self) -> str:
         """One line: how many networks converged and which diverged."""

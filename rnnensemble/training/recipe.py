@@ -42,10 +42,22 @@ class Recipe:
                 raise ValueError(
                     f"`{name}` must be a whole number of at least {least}; got {value!r}."
                 )
-        deflation = [] if self.deflation is None else [self.deflation]
-        for config in (self.network, self.training, *deflation):
+        names = []
+        for config in self.parts:
             for name in config.per_network:
                 require_per_network(name, getattr(config, name), self.size)
+                names.append(name)
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(
+                f"`per_network` of {self.network.kind!r} holds {sorted(twice)}, which training has "
+                "too; choose other names."
+            )
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What may hold values that differ between networks."""
+        parts = self.training, self.network, self.deflation
+        return tuple(part for part in parts if part is not None)
 
 
 MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
@@ -93,21 +105,13 @@ def without_own_values(recipe: Recipe, *, size: int) -> Recipe:
 
 def hyperparameters(recipe: Recipe) -> Hyperparameters:
     """What may differ by network, each `[K]`."""
-    training, deflation = recipe.training, recipe.deflation or Deflation(strength=0.0)
-    threshold = recipe.task.threshold if training.threshold is None else training.threshold
-
-    def each(value: float | tuple[float, ...]) -> np.ndarray:
-        return np.broadcast_to(np.asarray(value, np.float32), (recipe.size,))
-
-    return Hyperparameters(
-        learning_rate=each(training.learning_rate),
-        clip_norm=each(training.clip_norm),
-        threshold=each(threshold),
-        nuclear_norm=each(training.nuclear_norm),
-        l1=each(training.l1),
-        **{name: each(getattr(deflation, name)) for name in Deflation.per_network},
-        **{name: each(getattr(recipe.network, name, 1.0)) for name in ("gain", "gamma")},
-    )
+    found = {}
+    for config in recipe.parts:
+        for name in config.per_network:
+            value = getattr(config, name)
+            value = recipe.task.threshold if (name, value) == ("threshold", None) else value
+            found[name] = np.broadcast_to(np.asarray(value, np.float32), (recipe.size,))
+    return found
 
 
 def shared(config: Any) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.inverse import inverse
-from rnnensemble.networks import Network, Params
+from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.tasks import Trials
 from rnnensemble.training.objective import masked_mse
@@ -108,12 +108,17 @@ def deflated_loss_and_gradient(
         if references.inputs is not None:
             inputs = jnp.asarray(references.inputs)
             rates = network.respond(params, inputs)[0]
-        readout = network.effective(params).readout_weights if deflation.null_space else None
+        readout = readouts_of(network, params) if deflation.null_space else None
         total, each = predictivity(network, rates, readout, references, inputs, ridge)
         return loss + strength * total, (loss, each)
 
     (_, (loss, each)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
     return loss, each, gradient
+
+
+def readouts_of(network: Network, params: Params) -> Array:
+    """W_y, `[..., O, N]`, whose null space is compared."""
+    return weights_of(network, params, ["readout_weights"], "`null_space`")[0]
 
 
 def _predictivity(

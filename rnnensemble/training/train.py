@@ -271,7 +271,7 @@ def _progress(run: _Run, trained: np.ndarray, seconds: float) -> Progress:
     """How far all have come; these networks trained in the last epoch, in these seconds."""
     return measure_progress(
         run.history.loss,
-        np.asarray(run.slots.members.hyper.threshold),
+        np.asarray(run.slots.members.hyper["threshold"]),
         status=run.status,
         epoch=run.epoch,
         trained=trained,

@@ -101,8 +101,9 @@ def find_fixed_points(
         raise ValueError(f"`population` must hold converged networks; {population.summary()}.")
     subject = evaluation.subject_of(population, chosen, devices, None)
     states = visited_states(subject, population.task, search)
+    given = np.zeros(population.task.n_inputs) if inputs is None else inputs
     return search_from(
-        subject.network, subject.params, states, inputs=inputs, search=search, devices=devices
+        subject.network, subject.params, states, inputs=given, search=search, devices=devices
     )
 
 
@@ -131,7 +132,8 @@ def _visited(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN202
             state = network.step(params, state, now)
             return state, state
 
-        start = jnp.zeros((inputs.shape[0], network.width))
+        start = network.initial_state(params)
+        start = jnp.broadcast_to(start, (inputs.shape[0], *start.shape))
         states = jax.lax.scan(advance, start, jnp.swapaxes(inputs, 0, 1))[1]
         return states[step, trial]
 
@@ -162,16 +164,19 @@ def search_from(
         ValueError: If there are no states, or states or inputs do not fit.
     """
     search, states = search or FixedPointSearch(), np.asarray(states, np.float32)
-    effective = network.effective(params)
-    width, n_inputs = np.shape(effective.input_weights)[-2:]
-    count = len(np.asarray(effective.bias))
+    count = len(jax.tree.leaves(params)[0])
+    width = len(jax.eval_shape(network.initial_state, jax.tree.map(lambda x: x[0], params)))
     if states.ndim != 3 or states.shape[0] != count or states.shape[2] != width:
         raise ValueError(
             f"`states` must be [K, S, N] with K = {count} and N = {width}; got {states.shape}."
         )
     if not states.shape[1] or not np.isfinite(states).all():
         raise ValueError("`states` must hold at least one finite state for each network.")
-    inputs = _constant(inputs, n_inputs)
+    known = network.weights(params).get("input_weights", inputs)
+    if known is None:
+        raise ValueError(f"`inputs` must be given for networks of kind {network.kind!r}.")
+    channels = np.shape(known)[-1]
+    inputs = _constant(np.zeros(channels) if inputs is None else inputs, channels)
     mesh = runtime.network_mesh(devices)
     how = {"tolerance": DEVICE_TOLERANCE, "slow": search.slow, "most": search.steps}
     rests, orbits = jax.tree.map(
@@ -187,10 +192,9 @@ def search_from(
         return list(pool.map(partial(_sort_out, shared(network), inputs, search), each))
 
 
-def _constant(inputs: ArrayLike | None, channels: int) -> np.ndarray:
+def _constant(inputs: ArrayLike, channels: int) -> np.ndarray:
     """Constant inputs `[I]`; ValueError if they vary or do not fit."""
-    given = np.zeros(channels) if inputs is None else inputs
-    found = np.asarray(given, np.float32)
+    found = np.asarray(inputs, np.float32)
     if found.ndim > 1 and found.shape[-1] == channels:
         rows = found.reshape(-1, channels)
         if np.ptp(rows, axis=0).any():
@@ -245,11 +249,11 @@ def _sort_out(network: Network, inputs: np.ndarray, search: FixedPointSearch, of
     points, reached = (np.concatenate(each) for each in zip(*parts, strict=True))
     _, gaps, slopes = look(points)
     spectra = spectra_of(slopes)
-    readout = np.asarray(network.effective(params).readout_weights)
+    outputs = network.readout(params, network.rates(jnp.asarray(points)))
     return FixedPoints(
         points=points,
         speeds=np.sum(gaps**2, axis=1) / 2,
-        outputs=np.asarray(network.rates(jnp.asarray(points))) @ readout.T,
+        outputs=np.asarray(outputs),
         spectra=spectra,
         unstable=np.sum(np.abs(spectra) > 1, axis=1),
         fixed=np.arange(len(points)) < len(parts[0][0]),

@@ -1,0 +1,50 @@
+"""Classes by name: tasks, networks and metrics are found alike, yours as well as ours."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+Kind = TypeVar("Kind", bound=type)
+
+
+class Registry(Generic[Kind]):
+    """Classes that presets, saved runs and the command line know by name.
+
+    Attributes:
+        argument: How errors call what is looked for.
+        field: The class attribute that holds the name.
+    """
+
+    def __init__(self, argument: str, classes: Iterable[Kind], *, field: str = "name") -> None:
+        self.argument, self.field = argument, field
+        self._classes: dict[str, Kind] = {}
+        for each in classes:
+            self.register(each)
+
+    def register(self, kind: Kind) -> Kind:
+        """Makes a class of your own known by its name; a decorator.
+
+        Raises:
+            ValueError: If another class has the name.
+        """
+        name = getattr(kind, self.field)
+        taken = self._classes.get(name)
+        if taken is not None and taken.__qualname__ != kind.__qualname__:
+            raise ValueError(
+                f"`{self.field}` {name!r} is taken by {taken.__qualname__}; choose another."
+            )
+        self._classes[name] = kind
+        return kind
+
+    def registered(self) -> dict[str, Kind]:
+        """All known classes by name."""
+        return dict(self._classes)
+
+    def find(self, name: str) -> Kind:
+        """The class of this name; ValueError suggests the nearest one."""
+        if name in self._classes:
+            return self._classes[name]
+        near = difflib.get_close_matches(str(name), self._classes, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        known = sorted(self._classes)
+        raise ValueError(f"`{self.argument}` must be one of {known}; got {name!r}.{hint}")
