@@ -1,9 +1,11 @@
 """Train populations of RNNs and measure how far their solutions lie apart."""
 
-from rnnensemble import metrics, networks, tasks
+from rnnensemble import metrics, networks, stats, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
+from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
 from rnnensemble.analysis.complexity import Complexity, measure_complexity
+from rnnensemble.analysis.decoding import Decoder, measure_decodability
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.dsa_grid import dsa_grid
 from rnnensemble.analysis.dsa_prediction import prediction_errors
@@ -12,6 +14,8 @@ from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
     measure_feature_learning,
 )
+from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_points
+from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
@@ -19,14 +23,17 @@ from rnnensemble.analysis.intrinsic_dimension import (
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.files.storage import load_run as load
+from rnnensemble.files.storage import save
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
-from rnnensemble.networks import MuPRNN, VanillaRNN
+from rnnensemble.networks import MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
 from rnnensemble.training.epoch import Training
 from rnnensemble.training.population import Population
+from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.similarity import Deflation
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
@@ -34,17 +41,22 @@ __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "BatteryAnalysis",
     "Benchmark",
     "Chosen",
     "Complexity",
     "DSAGrid",
+    "Decoder",
     "Deflation",
     "Degeneracy",
     "FeatureAnalysis",
     "FeatureLearning",
+    "FixedPointSearch",
     "IntrinsicDimension",
     "MuPRNN",
+    "Network",
     "Population",
+    "Recipe",
     "ReferenceActivity",
     "SolutionAnalysis",
     "Solutions",
@@ -60,14 +72,21 @@ __all__ = [
     "deflate",
     "distance_matrix",
     "dsa_grid",
+    "find_fixed_points",
+    "load",
+    "measure_battery",
     "measure_complexity",
+    "measure_decodability",
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_topology",
     "metrics",
     "networks",
     "prediction_errors",
     "runtime",
+    "save",
+    "stats",
     "tasks",
     "train_population",
     "train_populations",

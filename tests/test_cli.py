@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rnnensemble import cli
-from rnnensemble.files import storage
+from rnnensemble.files import stages, storage
 
 ROOT = Path(__file__).parent.parent
 TINY = """
@@ -172,7 +172,7 @@ def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
     process.stdout.close()
     assert "--resume" in rest
     run = storage.load_run(runs / "tiny")
-    assert run.manifest["status"] == storage.INTERRUPTED
+    assert run.manifest["status"] == stages.INTERRUPTED
     done = int(run.population.stop_epoch.max())
     arguments = rest[rest.index("rnnensemble train") :].split()[1:]
     resumed = subprocess.Popen(

@@ -14,7 +14,7 @@ import safetensors.numpy
 from rnnensemble import VanillaRNN, cli, distance_matrix, metrics
 from rnnensemble.cli import distances as commanded
 from rnnensemble.cli.console import Reporter
-from rnnensemble.files import arrays, storage
+from rnnensemble.files import arrays, stages
 from rnnensemble.files.arrays import read_arrays
 from rnnensemble.networks import VanillaParams
 from rnnensemble.stats.intervals import mean_distance
@@ -67,7 +67,7 @@ def test_the_command_finds_what_the_call_finds(files, capsys):
             figure = folder / "figures" / f"{row.metric}_{kind}"
             assert figure.with_suffix(".png").stat().st_size > 5_000
             assert figure.with_suffix(".svg").exists()
-    manifest = storage.read_manifest(folder)
+    manifest = stages.read_manifest(folder)
     assert manifest["status"] == arrays.COMPARED
     assert manifest["inputs"]["weights"]["sha256"] == arrays.file_digest("W.npy")
     assert manifest["settings"]["dsa"]["rank"] == 3

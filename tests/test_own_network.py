@@ -1,6 +1,8 @@
 """A network of one's own, of the least that one must give, goes through everything."""
 
 import dataclasses
+import importlib
+import sys
 from typing import ClassVar
 
 import jax
@@ -9,56 +11,24 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble import cli, networks
+from rnnensemble import cli, networks, tasks
 from rnnensemble.analysis.fixed_points.points import find_fixed_points
 from rnnensemble.files import storage
-from rnnensemble.networks.base import Network
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
+from rnnensemble.study.sweep_file import read_sweep
+from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
+from tests.own_network import Leaky
 
 
 @networks.register
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Leaky(Network):
-    """Rates that follow tanh of their drive with a time constant; starts where it learns to."""
+class Unnamed(Leaky):
+    """The same, which does not say what its weights are."""
 
-    kind: ClassVar[str] = "leaky"
-    per_network: ClassVar[tuple[str, ...]] = ("spread",)
-
-    width: int = 12
-    tau: float = 0.5
-    spread: float | tuple[float, ...] = 1.0
-
-    def init(self, key, *, n_inputs, n_outputs, spread):
-        keys, n = jax.random.split(key, 3), self.width
-        shapes = {"recurrent_weights": (n, n), "input_weights": (n, n_inputs)}
-        shapes |= {"readout_weights": (n_outputs, n)}
-        draw = {k: jax.random.normal(s, x) for s, (k, x) in zip(keys, shapes.items(), strict=True)}
-        draw["recurrent_weights"] *= spread
-        return {k: x / n**0.5 for k, x in draw.items()} | {"start": 0.1 * jnp.ones(n)}
-
-    def initial_state(self, params):
-        return params["start"]
-
-    def step(self, params, state, inputs):
-        drive = state @ params["recurrent_weights"].T + inputs @ params["input_weights"].T
-        return state + self.tau * (jnp.tanh(drive) - state)
-
-    def rates(self, state):
-        return state
-
-    def readout(self, params, rates):
-        return rates @ params["readout_weights"].T
-
-
-@networks.register
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Weighed(Leaky):
-    """The same, which says what its weights are."""
-
-    kind: ClassVar[str] = "weighed"
+    kind: ClassVar[str] = "unnamed"
 
     def weights(self, params):
-        return {name: params[name] for name in params if name.endswith("_weights")}
+        return {}
 
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
@@ -81,7 +51,7 @@ def condition(kind, **more):
 
 @pytest.fixture(scope="module")
 def population():
-    (found,) = rnne.train_populations([condition(Weighed).recipe])
+    (found,) = rnne.train_populations([condition(Leaky).recipe])
     assert found.converged.all()
     return found
 
@@ -90,6 +60,7 @@ def test_what_follows_from_the_least_is_right():
     network = Leaky(width=5)
     params = network.init(jax.random.key(0), n_inputs=2, n_outputs=3, spread=1.0)
     inputs = jax.random.normal(jax.random.key(1), (4, 6, 2))
+    params["initial_state"] = 0.1 * jnp.ones(5)
     rates, outputs = network.respond(params, inputs)
     state = np.broadcast_to(0.1, (4, 5))
     for step in range(6):
@@ -106,11 +77,11 @@ def test_what_follows_from_the_least_is_right():
 
 def test_every_network_draws_its_own_values(population):
     short = dataclasses.replace(TRAINING, max_epochs=1)
-    ones = rnne.train_population(TASK, network=Weighed(), training=short, size=3)
+    ones = rnne.train_population(TASK, network=Leaky(), training=short, size=3)
     first, other = (x.initial_params["recurrent_weights"] for x in (ones, population))
     spread = np.array([0.5, 1.0, 1.5])[:, None, None]
     np.testing.assert_allclose(other, spread * first, rtol=1e-6)
-    moved = population.params["start"] - population.initial_params["start"]
+    moved = population.params["initial_state"] - population.initial_params["initial_state"]
     assert (np.abs(moved).max(axis=1) > 1e-3).all()  # learned as all parameters are
 
 
@@ -122,7 +93,7 @@ def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
         population, analysis=rnne.FeatureAnalysis(trials=4, step_stride=6)
     )
     assert (features.weight_change > 0).all()
-    folder = storage.save_run(tmp_path / "own", condition(Weighed), population, degeneracy=found)
+    folder = storage.save_run(tmp_path / "own", condition(Leaky), population, degeneracy=found)
     run = storage.load_run(folder)
     for mine, theirs in zip(
         jax.tree.leaves(run.population.params), jax.tree.leaves(population.params), strict=True
@@ -134,32 +105,106 @@ def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     for each in points:
         assert each.outputs.shape[1] == 1
         assert (each.speeds[each.fixed] < 1e-12).all()
-    (deflated,) = [rnne.deflate(TASK, population, network=Weighed(), training=TRAINING, size=2)]
+    (deflated,) = [rnne.deflate(TASK, population, network=Leaky(), training=TRAINING, size=2)]
     assert deflated.size == 2
 
 
 def test_settings_are_text(population):
-    text = to_toml(condition(Weighed))
-    assert from_toml(text) == condition(Weighed)
-    assert 'kind = "weighed"' in text
+    text = to_toml(condition(Leaky))
+    assert from_toml(text) == condition(Leaky)
+    assert 'kind = "leaky"' in text
 
 
 def test_what_a_network_lacks_is_said_in_one_line():
-    plain = condition(Leaky)
+    plain = condition(Unnamed)
     (population,) = rnne.train_populations([plain.recipe])
-    with pytest.raises(ValueError, match="'leaky' has no recurrent_weights, which PIF needs"):
+    with pytest.raises(ValueError, match="'unnamed' has no recurrent_weights, which PIF needs"):
         rnne.measure_degeneracy(population, analysis=ANALYSIS)
     training = dataclasses.replace(TRAINING, nuclear_norm=1e-3)
     with pytest.raises(ValueError, match="has no recurrent_weights, which a penalty needs"):
-        rnne.train_population(TASK, network=Leaky(), training=training, size=2)
+        rnne.train_population(TASK, network=Unnamed(), training=training, size=2)
     with pytest.raises(ValueError, match="has no readout_weights, which `null_space` needs"):
-        rnne.deflate(TASK, population, network=Leaky(), training=TRAINING, size=2)
+        rnne.deflate(TASK, population, network=Unnamed(), training=TRAINING, size=2)
     taken = type("Own", (Leaky,), {"kind": "vanilla"})
     with pytest.raises(ValueError, match="`kind` 'vanilla' is taken by VanillaRNN"):
         networks.register(taken)
     own = type("Own", (Leaky,), {"kind": "own", "per_network": ("l1",), "l1": 0.0})()
     with pytest.raises(ValueError, match=r"'own' holds \['l1'\], which training has too"):
         rnne.train_population(TASK, network=own, size=2)
+
+
+MODULE = """
+import dataclasses
+from rnnensemble import tasks
+@tasks.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slow(tasks.FlipFlop):
+    name = "{name}"
+"""
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A folder with a module that registers a task."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_lab.py").write_text(MODULE.replace("{name}", "slow"))
+    (tmp_path / "broken_lab.py").write_text("1 / 0")
+    yield tmp_path
+    sys.modules.pop("my_lab", None)
+    tasks.REGISTRY._classes.pop("slow", None)
+
+
+def test_presets_name_modules(lab):
+    text = 'import = ["my_lab"]\n[task]\nkind = "slow"\n'
+    with pytest.raises(ValueError, match=r"got 'slow'.* name its module: import = \[...\]"):
+        from_toml('[task]\nkind = "slow"\n')
+    found = from_toml(text)
+    assert (found.task.name, found.imports) == ("slow", ("my_lab",))
+    assert from_toml(to_toml(found)) == found
+    assert found.digest == dataclasses.replace(found, imports=()).digest
+    sweep = f"{text}[presets.x]\n".replace("[task]", "[tasks.slow.task]")
+    sweep = (
+        'name = "s"\n'
+        + sweep
+        + ('[[factors]]\nname = "bits"\ntask = "slow"\nfield = "task.n_bits"\nvalues = [1, 2]\n')
+    )
+    read = read_sweep(sweep)
+    assert [c.imports for c in read.conditions.values()] == [("my_lab",)] * 2
+    assert read_sweep(sweep_to_toml(read)) == read
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ("['no_lab']", "`import` 'no_lab' failed .*ModuleNotFoundError: No module named 'no_lab'"),
+        ("['broken_lab']", r"`import` 'broken_lab' failed \(ZeroDivisionError"),
+        ("'my_lab'", "`import` must be a list of modules; got 'my_lab'"),
+    ],
+)
+def test_modules_that_fail_are_one_line(lab, named, message):
+    with pytest.raises(ValueError, match=message):
+        from_toml(f"import = {named}\n[task]\nkind = 'slow'\n")
+    with pytest.raises(ValueError, match="`imports` is not a setting; did you mean"):
+        from_toml("imports = ['my_lab']\n[task]\nkind = 'flipflop'\n")
+
+
+def test_a_run_of_a_task_that_cannot_be_imported_says_so(lab, capsys):
+    (lab / "p.toml").write_text(
+        'import = ["my_lab"]\nsize = 2\n[task]\nkind = "slow"\nn_bits = 1\nn_steps = 12\n'
+        "[network]\nwidth = 8\n[training]\nbatch = 8\nepoch_steps = 2\nmax_epochs = 1\n"
+        "threshold = 1e9\npatience = 1\n[analysis]\ndynamics_trials = 8\nbehavior_trials = 8\n"
+        "fixed_trials = true\n[analysis.dsa]\nrank = 3\nstarts = 2\n"
+        "[analysis.grid]\nranks = [2]\ndelays = [1]\n[analysis.pif]\nstarts = 1\n"
+    )
+    cli.main(["train", "p.toml", "--quiet"])
+    cli.main(["show", "runs/p"])
+    (lab / "my_lab.py").unlink()
+    sys.modules.pop("my_lab")
+    importlib.invalidate_caches()
+    with pytest.raises(SystemExit):
+        cli.main(["show", "runs/p"])
+    assert "`import` 'my_lab' failed" in capsys.readouterr().err
 
 
 def test_a_sweep_takes_it(tmp_path, capsys):
@@ -171,7 +216,7 @@ name = "own"
 [tasks.flipflop]
 size = 3
 task = {kind = "flipflop", n_bits = 1, n_steps = 12}
-network = {kind = "weighed"}
+network = {kind = "leaky"}
 training = {batch = 16, epoch_steps = 16, max_epochs = 20, patience = 1, threshold = 0.3, \
 learning_rate = 1e-2}
 analysis = {dynamics_trials = 8, behavior_trials = 16, fixed_trials = true, \

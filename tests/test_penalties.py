@@ -7,7 +7,6 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble.metrics.orthogonal import polar_factor
-from rnnensemble.networks import VanillaParams
 from rnnensemble.training.penalties import l1, nuclear_norm, penalty
 
 TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=12)

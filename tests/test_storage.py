@@ -20,7 +20,7 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.figures.run import learning_figure
-from rnnensemble.files import storage
+from rnnensemble.files import stages, storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 
@@ -97,8 +97,8 @@ def test_round_trip(tmp_path, whole):
     assert run.degeneracy.behavior.sigmas == degeneracy.behavior.sigmas
     assert {path.name for path in (folder / "figures").iterdir()} == {"x.png", "x.svg"}
     assert (folder / "summary.csv").read_text().count("\n") == 2
-    assert run.manifest["status"] == storage.ANALYSED
-    assert list(storage.list_runs(tmp_path)) == [tmp_path / "a"]
+    assert run.manifest["status"] == stages.ANALYSED
+    assert list(stages.list_runs(tmp_path)) == [tmp_path / "a"]
     size = sum(path.stat().st_size for path in (folder / "conditions").rglob("*"))
     assert size < 100_000  # parameters, history, matrices; no rates
 
@@ -108,7 +108,7 @@ def test_interrupted_run_goes_on_with_another_device_count(tmp_path, whole):
     train(checkpoint=kept.append, checkpoint_seconds=0.0, devices=2)
     folder = storage.save_run(tmp_path / "a", CONDITION, kept[0])
     run = storage.load_run(folder)
-    assert run.manifest["status"] == storage.INTERRUPTED
+    assert run.manifest["status"] == stages.INTERRUPTED
     finished = train(resume=run.population, devices=1)
     for x, y in zip(
         jax.tree.leaves(finished.params), jax.tree.leaves(whole[0].params), strict=True
@@ -117,7 +117,7 @@ def test_interrupted_run_goes_on_with_another_device_count(tmp_path, whole):
     with pytest.raises(FileExistsError, match=r"interrupted run .* go on with it by --resume"):
         storage.save_run(folder, CONDITION, finished)
     storage.save_run(folder, CONDITION, finished, replace=True)
-    assert storage.load_run(folder).manifest["status"] == storage.TRAINED
+    assert storage.load_run(folder).manifest["status"] == stages.TRAINED
 
 
 def test_existing_folder_is_kept(tmp_path, whole):

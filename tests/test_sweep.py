@@ -15,7 +15,7 @@ from rnnensemble._core import runtime
 from rnnensemble.cli import sweep
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.sweep import load_sweep
-from rnnensemble.files import folders, storage, sweep_folder
+from rnnensemble.files import folders, stages, storage, sweep_folder
 from rnnensemble.training.train import TrainingInterrupted
 
 FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
@@ -206,9 +206,9 @@ def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
     assert stop.value.code == 130
     assert "the same command goes on" in capsys.readouterr().out
     manifests = [
-        storage.read_manifest(path) for path in (tmp_path / "tiny" / "conditions").iterdir()
+        stages.read_manifest(path) for path in (tmp_path / "tiny" / "conditions").iterdir()
     ]
-    assert [manifest["status"] for manifest in manifests] == [storage.INTERRUPTED] * 2
+    assert [manifest["status"] for manifest in manifests] == [stages.INTERRUPTED] * 2
 
 
 def test_a_group_of_another_process_is_left_to_it(whole, copy, no_training, capsys):

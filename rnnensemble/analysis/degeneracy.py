@@ -26,6 +26,10 @@ from rnnensemble.training.evaluation import Subject, evaluation_key
 from rnnensemble.training.population import Population
 
 
+Report = Callable[[str, int, int], None]
+"""Called with a level's name, the items done and the items in all."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Behavior:
     """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
@@ -83,7 +87,7 @@ def measure_degeneracy(
     analysis: Analysis | None = None,
     devices: int | None = None,
     tile: int | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> Degeneracy:
     """Measures how far the solutions of a population lie apart.
 
@@ -148,9 +152,7 @@ def require_two(population: Population) -> None:
     )
 
 
-def _at_level(
-    progress: Callable[[str, int, int], None] | None, level: str
-) -> Callable[[int, int], None] | None:
+def _at_level(progress: Report | None, level: str) -> Callable[[int, int], None] | None:
     """The callback of one level."""
     return None if progress is None else partial(progress, level)
 
@@ -211,7 +213,7 @@ def _dynamics(
     task: Task,
     subject: Subject,
     analysis: Analysis,
-    progress: Callable[[str, int, int], None] | None,
+    progress: Report | None,
 ) -> tuple[Distances, GridDistances, Distances]:
     """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance

@@ -75,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
+    sys.path.append("")  # modules of one's own in the current folder
     runtime.use_all_cores()
     runtime.use_compilation_cache()
     try:
@@ -141,7 +142,7 @@ def analyse(arguments: list[str]) -> None:
     """Measures a trained run again with the settings given as flags, or arrays from elsewhere."""
     from rnnensemble.cli import distances, train
     from rnnensemble.cli.console import Reporter
-    from rnnensemble.files import storage
+    from rnnensemble.files import stages, storage
 
     if not arguments:
         raise ValueError(
@@ -155,7 +156,7 @@ def analyse(arguments: list[str]) -> None:
     if folder.is_file():
         raise ValueError(f"`run` must be a run folder; give the file {folder} by --activity.")
     run = storage.load_run(folder)
-    if run.manifest["status"] == storage.INTERRUPTED:
+    if run.manifest["status"] == stages.INTERRUPTED:
         raise ValueError(f"`run` {folder} was interrupted; {train.go_on(folder)}")
 
     @dataclasses.dataclass
@@ -207,7 +208,7 @@ def battery(arguments: list[str]) -> None:
 def show(arguments: list[str]) -> None:
     """Shows a run as a table, or lists all runs."""
     from rnnensemble.cli.console import Reporter
-    from rnnensemble.files import storage
+    from rnnensemble.files import stages
 
     @dataclasses.dataclass
     class Options:
@@ -226,7 +227,7 @@ def show(arguments: list[str]) -> None:
     if options.run is not None:
         _show_run(options.run, reporter)
         return
-    found = storage.list_runs(options.runs)
+    found = stages.list_runs(options.runs)
     if not found:
         raise ValueError(f"`runs` folder {options.runs} holds no runs; `rnnensemble quickstart`.")
     rows = [
@@ -246,9 +247,9 @@ def _show_run(folder: Path, reporter: "Reporter") -> None:
     from rnnensemble.cli import deflate, distances, train
     from rnnensemble.cli.console import population_line
     from rnnensemble.cli.sweep import show_sweep
-    from rnnensemble.files import storage, sweep_folder
+    from rnnensemble.files import stages, storage, sweep_folder
 
-    manifest = storage.read_manifest(folder)
+    manifest = stages.read_manifest(folder)
     if "inputs" in manifest:
         distances.show_distances(folder, manifest, reporter)
         return
@@ -261,7 +262,7 @@ def _show_run(folder: Path, reporter: "Reporter") -> None:
     run = storage.load_run(folder)
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")
     reporter.line(population_line(run.population))
-    if run.manifest["status"] == storage.INTERRUPTED:
+    if run.manifest["status"] == stages.INTERRUPTED:
         reporter.line(train.go_on(folder))
     if run.degeneracy is not None:
         reporter.degeneracy(run.degeneracy)

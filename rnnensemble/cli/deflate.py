@@ -28,8 +28,8 @@ from rnnensemble.analysis.battery import (
 )
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.figures.battery import battery_figure
-from rnnensemble.files import folders, storage
-from rnnensemble.files.storage import read_text
+from rnnensemble.files import folders, stages, storage
+from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
 from rnnensemble.training.deflate import Chosen, references_of
@@ -96,7 +96,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
     Raises:
         ValueError: If the folder is none, or a round is not finished.
     """
-    manifest = storage.read_manifest(folder)
+    manifest = stages.read_manifest(folder)
     if manifest["status"] != STATUS:
         raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
     plan = read_plan(read_text(folder / "plan.toml"))
@@ -106,7 +106,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
         if not (folder / name).is_dir():
             raise ValueError(f"`folder` {folder} has no {name} yet; finish it by the same command.")
         run = storage.load_run(folder / name)
-        if run.manifest["status"] == storage.INTERRUPTED:
+        if run.manifest["status"] == stages.INTERRUPTED:
             raise ValueError(f"`folder` {folder} has an unfinished {name}; finish it first.")
         found[name] = run.population
     return plan, found
@@ -155,7 +155,7 @@ def alternative(number: int) -> str:
 def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
     """Makes the folder, or checks that it is this plan's."""
     if folder.exists():
-        manifest = storage.read_manifest(folder)
+        manifest = stages.read_manifest(folder)
         if manifest["status"] != STATUS or manifest["digest"] != plan.digest:
             raise ValueError(
                 f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "
@@ -204,7 +204,7 @@ class _Rounds:
             run = storage.load_run(folder)
             if run.condition != condition:
                 raise ValueError(f"`{name}` in {self.folder} has other settings; remove it.")
-            if run.manifest["status"] != storage.INTERRUPTED:
+            if run.manifest["status"] != stages.INTERRUPTED:
                 self.reporter.line(f"{name}: {population_line(run.population)} (there already)")
                 return run.population
             resume = run.population

@@ -76,8 +76,8 @@ class BatteryOptions:
     quiet: bool = False
 
 
-NO_FLAGS = ("features", "deflation")
-"""What one run does not use: sweeps measure feature learning, plans deflate."""
+NO_FLAGS = ("features", "deflation", "imports")
+"""What is no flag: sweeps measure feature learning, plans deflate, presets name modules."""
 
 
 def parse_condition(

@@ -17,7 +17,7 @@ from rnnensemble.analysis.feature_learning import (
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.flags import SweepOptions
 from rnnensemble.cli.forecast import Budget, print_forecast
-from rnnensemble.files import folders, storage, sweep_folder
+from rnnensemble.files import folders, stages, storage, sweep_folder
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study.conditions import Condition, unknown_key
 from rnnensemble.study.costs import tile_for
@@ -118,7 +118,7 @@ class _Work(NamedTuple):
         return sweep_folder.stage(self.folder, condition.digest)[0]
 
     def unfinished(self, group: Group) -> list[Condition]:
-        return [c for c in group.conditions if self.stage(c) != storage.ANALYSED]
+        return [c for c in group.conditions if self.stage(c) != stages.ANALYSED]
 
 
 def _run_groups(work: _Work, groups: list[Group]) -> None:
@@ -173,7 +173,7 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
         shares = _seconds(time.monotonic() - started, stored, populations)
         found = dict(zip(recipes, zip(populations, shares, strict=True), strict=True))
         for condition in wanted:
-            if work.stage(condition) != storage.TRAINED:
+            if work.stage(condition) != stages.TRAINED:
                 population, seconds = found[condition.recipe_digest]
                 times, path = {"training": seconds}, work.path(condition)
                 storage.save_run(path, condition, population, seconds=times, replace=True)

@@ -9,7 +9,7 @@ from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.flags import RunOptions
 from rnnensemble.figures.run import run_figures
-from rnnensemble.files import storage
+from rnnensemble.files import stages, storage
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -28,7 +28,7 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
     analysis.check(task, network.width)
     resumed = _resumed(folder, condition) if options.resume else None
     if resumed is None:
-        storage.require_free(folder)
+        stages.require_free(folder)
     with Reporter(quiet=options.quiet) as reporter:
         reporter.line(
             f"training {condition.size} networks of {network.width} units on {task.name}, "

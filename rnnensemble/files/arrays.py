@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.files import folders, storage
+from rnnensemble.files import folders, stages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COMPARED = "compared"
-"""Status of a whole folder of distances; an unfinished one is `storage.INTERRUPTED`."""
+"""Status of a whole folder of distances; an unfinished one is `stages.INTERRUPTED`."""
 CHECKPOINT = "checkpoint"
 """Folder of the unfinished matrices."""
 
@@ -185,26 +185,26 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
         ValueError: If the folder holds something else.
     """
     if _is_unfinished(folder):
-        if storage.read_manifest(folder)["digest"] == manifest["digest"]:
+        if stages.read_manifest(folder)["digest"] == manifest["digest"]:
             return True
         raise FileExistsError(
             f"`name` {folder.name!r} is an unfinished analysis of other data or settings in "
             f"{folder}; choose another --name, or remove that folder."
         )
-    storage.require_free(folder)
+    stages.require_free(folder)
     with folders.whole_folder(folder) as partial:
         (partial / CHECKPOINT).mkdir(parents=True)
-        folders.write_manifest(partial, {"status": storage.INTERRUPTED, **manifest})
+        folders.write_manifest(partial, {"status": stages.INTERRUPTED, **manifest})
     return False
 
 
 def _is_unfinished(folder: Path) -> bool:
     """Whether a folder holds an interrupted analysis of arrays."""
     try:
-        manifest = storage.read_manifest(folder)
+        manifest = stages.read_manifest(folder)
     except ValueError:
         return False
-    return "inputs" in manifest and manifest["status"] == storage.INTERRUPTED
+    return "inputs" in manifest and manifest["status"] == stages.INTERRUPTED
 
 
 def save_distances(

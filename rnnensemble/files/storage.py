@@ -10,28 +10,30 @@
 A folder is written under a temporary name and renamed when it is whole. Nothing is unpickled.
 """
 
-import contextlib
 import dataclasses
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from orbax.checkpoint import v1 as ocp
-
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.files import folders, records
-from rnnensemble.files.folders import FORMAT
+from rnnensemble.files.stages import (
+    ANALYSED,
+    INTERRUPTED,
+    TRAINED,
+    damaged,
+    read_manifest,
+    read_text,
+    require_free,
+)
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population
+from rnnensemble.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
-"""How far a run has come."""
 
 
 class Run(NamedTuple):
@@ -93,21 +95,54 @@ def save_run(
     return folder
 
 
-def require_free(folder: Path | str) -> None:
-    """Raises ValueError if something already has this name; says what to do about it."""
-    folder = Path(folder)
-    if not folder.exists():
-        return
-    with contextlib.suppress(ValueError):
-        manifest = read_manifest(folder)
-        if manifest["status"] == INTERRUPTED and "inputs" not in manifest:
-            raise FileExistsError(
-                f"`name` {folder.name!r} is an interrupted run in {folder}; go on with it by "
-                "--resume, or choose another --name."
-            )
-    raise FileExistsError(
-        f"`name` {folder.name!r} is taken by {folder}; look at it with `rnnensemble show "
-        f"{folder}`, or choose another --name."
+def save(
+    folder: Path | str,
+    population: Population,
+    *,
+    degeneracy: Degeneracy | None = None,
+    features: FeatureLearning | None = None,
+    replace: bool = False,
+) -> Path:
+    """Writes a population, and what was measured of it, into a run folder.
+
+    `rnnensemble show FOLDER` and `load` read it. It is written whole or not at all.
+
+    Args:
+        folder: Where; must not exist unless `replace`.
+        population: Trained or interrupted networks.
+        degeneracy: What `measure_degeneracy` found.
+        features: What `measure_feature_learning` found.
+        replace: Replaces an existing run folder.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ValueError: If the folder exists, or what was measured is of another population.
+        OSError: If the disk is full or read-only.
+
+    Example:
+        >>> import tempfile
+        >>> import rnnensemble as rnne
+        >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=6)
+        >>> population = rnne.train_population(task, network=network, training=short, size=3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = rnne.save(f"{folder}/mine", population)
+        ...     rnne.load(f"{folder}/mine").population == population
+        True
+    """
+    settings: dict[str, Any] = {}
+    for name, found in (("analysis", degeneracy), ("features", features)):
+        if found is not None:
+            if found.size != population.size:
+                raise ValueError(f"`{name}` must be of this population of {population.size}.")
+            settings[name] = found.analysis
+    parts = {f.name: getattr(population.recipe, f.name) for f in dataclasses.fields(Recipe)}
+    condition = Condition(**parts, **settings)
+    return save_run(
+        folder, condition, population, degeneracy=degeneracy, features=features, replace=replace
     )
 
 
@@ -126,7 +161,7 @@ def load_run(folder: Path | str) -> Run:
         )
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
-        raise _damaged(folder, "config.toml does not match the manifest's digest")
+        raise damaged(folder, "config.toml does not match the manifest's digest")
     arrays = folder / "conditions" / condition.digest
     stored = _restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
@@ -158,60 +193,12 @@ def load_analysis(
     return degeneracy, features
 
 
-def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
-    """The manifests of all whole run folders below `root`, by folder."""
-    found = {}
-    for path in sorted(Path(root).glob("*/manifest.json")):
-        if not path.parent.name.startswith("."):
-            with contextlib.suppress(ValueError):
-                found[path.parent] = read_manifest(path.parent)
-    return found
-
-
-def read_manifest(folder: Path | str) -> dict[str, Any]:
-    """The manifest of a run folder; ValueError if it is no whole run folder."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"`run` must be a run folder; {folder} does not exist.")
-    if not (folder / "manifest.json").is_file():
-        raise _damaged(folder, "manifest.json is missing")
-    try:
-        manifest = json.loads(read_text(folder / "manifest.json"))
-    except json.JSONDecodeError:
-        raise _damaged(folder, "manifest.json cannot be read") from None
-    if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
-        raise _damaged(folder, "manifest.json is incomplete")
-    if manifest["format"] < FORMAT:
-        raise ValueError(
-            f"`run` {folder} has format {manifest['format']} of an earlier version; this one "
-            f"reads {FORMAT}: train it again."
-        )
-    if manifest["format"] > FORMAT:
-        raise ValueError(
-            f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "
-            "update rnnensemble."
-        )
-    return manifest
-
-
 def read_preset(path: Path | str) -> Condition:
     """Reads a condition from a TOML file."""
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`preset` must be a TOML file; {path} does not exist.")
     return conditions.from_toml(read_text(path))
-
-
-def _damaged(folder: Path, why: str) -> ValueError:
-    return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
-
-
-def read_text(path: Path) -> str:
-    """The text of a file; ValueError if it cannot be read."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"`run` file {path} cannot be read ({error}).") from None
 
 
 def _write(
@@ -222,6 +209,8 @@ def _write(
     features: FeatureLearning | None,
 ) -> None:
     """Writes settings, arrays and summary of a run."""
+    from orbax.checkpoint import v1 as ocp  # takes a second to load
+
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
@@ -261,11 +250,13 @@ def _manifest(
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:
     """A tree of arrays in the structure of a target; ValueError if it is not there whole."""
+    from orbax.checkpoint import v1 as ocp
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
             stored = ocp.load(str(path), records.plain(target))
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise _damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
+        raise damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
     return records.like(target, stored)

@@ -15,9 +15,9 @@ networks, of which nothing can be measured.
 from pathlib import Path
 from typing import Any
 
-from rnnensemble.files import folders, records, storage
+from rnnensemble.files import folders, records, stages, storage
 from rnnensemble.files.folders import write_text
-from rnnensemble.files.storage import read_text
+from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.sweep_file import read_sweep
@@ -49,7 +49,7 @@ def read_file(path: Path | str) -> str:
 def sweep_manifest(folder: Path | str) -> dict[str, Any]:
     """The manifest of a sweep folder; ValueError if it is none."""
     try:
-        manifest = storage.read_manifest(folder)
+        manifest = stages.read_manifest(folder)
     except ValueError as error:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is none ({error})") from None
     if manifest["status"] != STATUS:
@@ -125,12 +125,12 @@ def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
     path = condition_folder(folder, digest)
     if not path.exists():
         return MISSING, {}
-    manifest = storage.read_manifest(path)
+    manifest = stages.read_manifest(path)
     if manifest["digest"] != digest:
         raise ValueError(f"`sweep` folder {path} holds condition {manifest['digest']}; remove it.")
     few = manifest["converged"] < LEAST_CONVERGED
-    if manifest["status"] == storage.TRAINED and few:
-        return storage.ANALYSED, manifest
+    if manifest["status"] == stages.TRAINED and few:
+        return stages.ANALYSED, manifest
     return manifest["status"], manifest
 
 
@@ -141,15 +141,15 @@ def trained_by(folder: Path) -> dict[str, Path]:
     """
     found = {}
     for path in sorted((folder / "conditions").glob("*/manifest.json")):
-        manifest = storage.read_manifest(path.parent)
-        if manifest["status"] != storage.INTERRUPTED and "recipe" in manifest:
+        manifest = stages.read_manifest(path.parent)
+        if manifest["status"] != stages.INTERRUPTED and "recipe" in manifest:
             found[manifest["recipe"]] = path.parent
     return found
 
 
 def is_finished(folder: Path, digest: str) -> bool:
     """Whether there is nothing left to do for a condition."""
-    return stage(folder, digest)[0] == storage.ANALYSED
+    return stage(folder, digest)[0] == stages.ANALYSED
 
 
 def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
@@ -168,7 +168,7 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
     sweep, outcomes = stored_sweep(folder), {}
     for digest, condition in sweep.conditions.items():
         reached, manifest = stage(folder, digest)
-        if reached == storage.ANALYSED:
+        if reached == stages.ANALYSED:
             path = condition_folder(folder, digest)
             measured = storage.load_analysis(path, condition, manifest)
             outcomes[digest] = Outcome(condition, *measured, manifest)
@@ -218,7 +218,7 @@ def summary_rows(folder: Path, sweep: Sweep) -> list[dict[str, Any]]:
 def _row(folder: Path, condition: Condition) -> dict[str, Any]:
     """What a finished condition contributes to its rows; nothing if it is not finished."""
     reached, manifest = stage(folder, condition.digest)
-    if reached != storage.ANALYSED:
+    if reached != stages.ANALYSED:
         return {}
     path = condition_folder(folder, condition.digest) / "summary.csv"
     row = records.settings_row(condition)

@@ -3,7 +3,10 @@
 import contextlib
 import dataclasses
 import difflib
+import functools
 import hashlib
+import importlib
+import importlib.metadata
 import json
 import tomllib
 import types
@@ -25,10 +28,12 @@ class Condition(Recipe):
     Attributes:
         analysis: How degeneracy is measured.
         features: How feature learning is measured.
+        imports: Modules that register tasks and networks of one's own; `import` in TOML.
     """
 
     analysis: Analysis = Analysis()
     features: FeatureAnalysis = FeatureAnalysis()
+    imports: tuple[str, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -49,6 +54,7 @@ class Condition(Recipe):
 
 def _digest(recipe: Recipe) -> str:
     table = as_table(recipe)
+    table.pop("imports", None)  # where a task is found decides nothing
     if table["network"].get("fused") == "auto":  # which program runs decides but rounding
         table["network"]["fused"] = False
     text = json.dumps(table, sort_keys=True)
@@ -69,7 +75,9 @@ def to_toml(condition: Condition) -> str:
     """The condition as TOML text that `from_toml` reads back."""
     import tomli_w  # only where TOML is written: the GPU machine has none
 
-    return tomli_w.dumps(as_table(condition))
+    table = as_table(condition)
+    imports = table.pop("imports")
+    return tomli_w.dumps(({"import": imports} if imports else {}) | table)
 
 
 def from_toml(text: str) -> Condition:
@@ -88,13 +96,51 @@ def from_toml(text: str) -> Condition:
 
 def from_table(table: dict[str, Any]) -> Condition:
     """The condition of a TOML table; raises ValueError as `from_toml` does."""
+    imports = import_modules(table.get("import", []))
     if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
         known = ", ".join(tasks.registered())
         raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
     task_table = dict(table["task"])
-    task = _build(tasks.find(task_table.pop("kind")), task_table, "task.")
-    rest = {name: value for name, value in table.items() if name not in ("task", "network")}
-    return _build(Condition, rest, "", task=task, network=_network(table.get("network", {})))
+    task = _build(_found(tasks, task_table.pop("kind")), task_table, "task.")
+    rest = {name: x for name, x in table.items() if name not in ("task", "network", "import")}
+    network = _network(table.get("network", {}))
+    return _build(Condition, rest, "", task=task, network=network, imports=imports)
+
+
+def import_modules(names: Any) -> tuple[str, ...]:
+    """Imports the modules that a TOML table names, which register what is one's own.
+
+    Raises:
+        ValueError: If they are no list of names, or cannot be imported.
+    """
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"`import` must be a list of modules; got {names!r}.")
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except Exception as error:  # whatever the module itself may raise
+            raise ValueError(
+                f"`import` {name!r} failed ({type(error).__name__}: {error}); is it installed, or "
+                "in the current folder?"
+            ) from None
+    return tuple(names)
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Imports what installed packages register, by entry points of the group `rnnensemble`."""
+    for entry in importlib.metadata.entry_points(group="rnnensemble"):
+        entry.load()
+
+
+def _found(registry: Any, name: Any) -> Any:
+    """The task or network of a name, one's own included."""
+    if name not in registry.registered():
+        load_plugins()
+    try:
+        return registry.find(name)
+    except ValueError as error:
+        raise ValueError(f"{error} If it is your own, name its module: import = [...].") from None
 
 
 DEFAULT_KIND = {"network": VanillaRNN.kind}
@@ -119,13 +165,15 @@ def _network(table: Any) -> Network:
     if not isinstance(table, dict):
         raise ValueError(f"`network` must be a table; got {table!r}.")
     rest = {name: value for name, value in table.items() if name != "kind"}
-    return _build(networks.find(table.get("kind", DEFAULT_KIND["network"])), rest, "network.")
+    kind = table.get("kind", DEFAULT_KIND["network"])
+    return _build(_found(networks, kind), rest, "network.")
 
 
 def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:
     """An instance of a config class from a TOML table."""
     hints = typing.get_type_hints(config)
     names = {field.name: hints[field.name] for field in dataclasses.fields(config)}
+    names.pop("imports", None)  # which TOML calls `import`
     values = dict(given)
     for name, value in table.items():
         if name not in names:

@@ -28,7 +28,7 @@ from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition, merged
 from rnnensemble.training.similarity import Deflation
 
-KEYS = ("name", "rounds", "references", "kept", "gains", "standard", "alternative")
+KEYS = ("name", "import", "rounds", "references", "kept", "gains", "standard", "alternative")
 """Keys of the file."""
 
 
@@ -100,10 +100,9 @@ def read_plan(text: str) -> DeflationPlan:
             raise ValueError(f"`{key}` must be {what}; got {table.get(key)!r}.")
     if "deflation" in table["standard"]:
         raise ValueError("`standard.deflation` must be left out; set `alternative.deflation`.")
-    standard = conditions.from_table(table["standard"])
-    alternative = conditions.from_table(
-        merged(table["standard"], {"deflation": {}} | table["alternative"])
-    )
+    base = {"import": table.get("import", [])} | table["standard"]
+    standard = conditions.from_table(base)
+    alternative = conditions.from_table(merged(base, {"deflation": {}} | table["alternative"]))
     rest = {key: table[key] for key in ("rounds", "kept") if key in table}
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return DeflationPlan(

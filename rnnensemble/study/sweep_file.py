@@ -1,6 +1,7 @@
 """The sweep file: factors and levels as TOML.
 
     name = "study"                       # of the sweep
+    import = ["my_lab.tasks"]            # modules that register tasks and networks of your own
     [presets.paper]                      # tables of a condition: what a preset sets for all
     [tasks.flipflop]                     # base condition of a task, in any preset
     [tasks.flipflop.small]               # what a preset changes in it
@@ -30,7 +31,8 @@ from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition, as_table, merged, unknown_key
 from rnnensemble.study.factors import Factor, Level, Sweep
 
-TABLES = (*(field.name for field in dataclasses.fields(Condition)), "expected_epochs")
+FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
+TABLES = (*FIELDS, "expected_epochs")
 """Keys of a table that stands for a condition, or for a part of one."""
 
 KEYS = ("name", "task", "title", "unit", "base", "levels", "field", "values")
@@ -55,11 +57,12 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"`sweep` must be TOML: {error}.") from None
-    _require_known(table, ("name", "presets", "tasks", "factors"), "")
+    _require_known(table, ("name", "import", "presets", "tasks", "factors"), "")
     name = _name(table.get("name"), "name")
     presets = _mapping(table.get("presets", {}), "presets")
     chosen = _Preset(tuple(presets), _chosen(tuple(presets), preset))
     common = _Preset((), "").apply(presets.get(chosen.name, {}), f"presets.{chosen.name}")
+    common |= {"import": table.get("import", [])}
     bases = {
         task: merged(common, chosen.apply(base, f"tasks.{task}"))
         for task, base in _mapping(table.get("tasks", {}), "tasks").items()
@@ -229,11 +232,15 @@ def to_toml(sweep: Sweep) -> str:
     ]
     names = {factor.task: {} for factor in sweep.factors}
     presets = {"presets": {sweep.preset: {}}} if sweep.preset else {}
-    return tomli_w.dumps({"name": sweep.name, **presets, "tasks": names, "factors": factors})
+    imports = {name for condition in sweep.conditions.values() for name in condition.imports}
+    head = {"name": sweep.name} | ({"import": sorted(imports)} if imports else {})
+    return tomli_w.dumps({**head, **presets, "tasks": names, "factors": factors})
 
 
 def _level_table(level: Level) -> dict[str, Any]:
     epochs = level.expected_epochs
     own = {"value": level.value, "label": level.label}
     expected = {} if epochs is None else {"expected_epochs": epochs}
-    return own | expected | as_table(level.condition)
+    table = as_table(level.condition)
+    table.pop("imports")
+    return own | expected | table

@@ -14,6 +14,7 @@ from rnnensemble.tasks import Task
 from rnnensemble.training.objective import task_loss
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import shared
+from rnnensemble.training.respond import respond, tile_of
 
 TRIALS = 2**32 - 1
 """Evaluation keys come from fold_in(key(seed), TRIALS - i), far from the networks' own."""
@@ -54,12 +55,6 @@ def evaluation_key(seed: int, draw: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
 
 
-def _tile(mesh: Any, network: Any, trials: int, steps: int) -> int:
-    """Networks that a device drives with trials at once; about three arrays `[T, B, N]` each."""
-    numbers = trials * network.width
-    return runtime.default_tile(mesh, numbers, item_bytes=3 * 4 * numbers * steps)
-
-
 def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
     """The MSE of every network on the same fresh trials, `[M]`."""
     return LossDraw(subject, task, batch=trials, key=key).losses(trials)
@@ -75,7 +70,7 @@ class LossDraw:
     def losses(self, trials: int) -> np.ndarray:
         """The MSE of every network, `[M]`, on this number of trials, a multiple of the batch."""
         subject, steps = self.subject, self.task.n_steps
-        tile = subject.tile or _tile(subject.mesh, subject.network, self.batch, steps)
+        tile = subject.tile or tile_of(subject.mesh, subject.network, self.batch, steps)
         where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
         while self.batches * self.batch < trials:
             key = batch_key(self.key, self.batches)
@@ -170,7 +165,7 @@ def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(params: Any, inputs: Any) -> Any:
         return how.begin(network.respond(params, inputs)[0])
 
-    tile = _tile(mesh, network, *inputs.shape[:2])
+    tile = tile_of(mesh, network, *inputs.shape[:2])
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
 
 
@@ -180,7 +175,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
         params, running = item
         return how.add(running, network.respond(params, inputs)[0])
 
-    tile = _tile(mesh, network, *inputs.shape[:2])
+    tile = tile_of(mesh, network, *inputs.shape[:2])
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
@@ -194,7 +189,7 @@ def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
 def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[str, np.ndarray]:
     """Rates `[M, B, T, N]`, outputs, and the trials' inputs and mask with the same axis M."""
     sampled = _sampled(key, task=task, batch=trials)
-    rates, outputs = _responses(
+    rates, outputs = respond(
         sampled.inputs, subject.params, network=subject.network, mesh=subject.mesh
     )
     shared = {"inputs": sampled.inputs, "mask": sampled.mask}
@@ -206,9 +201,3 @@ def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[st
             for name, x in shared.items()
         },
     }
-
-
-@partial(jax.jit, static_argnames=("network", "mesh"))
-def _responses(inputs, params, *, network, mesh):  # noqa: ANN001, ANN202
-    tile = _tile(mesh, network, *inputs.shape[:2])
-    return mapping.map_items(network.respond, params, inputs, mesh=mesh, tile=tile)

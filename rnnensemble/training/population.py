@@ -3,12 +3,16 @@
 import dataclasses
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
+from rnnensemble._core import runtime
+from rnnensemble._core.axes import ArrayLike
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Training, TrainState
-from rnnensemble.training.recipe import Recipe, hyperparameters
+from rnnensemble.training.recipe import Recipe, hyperparameters, shared
+from rnnensemble.training.respond import respond
 from rnnensemble.training.similarity import Deflation
 
 
@@ -28,9 +32,23 @@ class History(NamedTuple):
     penalty: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True)
+class Responses(NamedTuple):
+    """What K networks make of the same inputs.
+
+    Attributes:
+        rates: `[K, B, T, N]`.
+        outputs: `[K, B, T, O]`.
+    """
+
+    rates: np.ndarray
+    outputs: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Population:
     """K trained networks and how they came about. Arrays are NumPy's, with leading axis K.
+
+    Populations are equal if recipe and all arrays are.
 
     Attributes:
         recipe: What decided how they trained: task, network, training, size, seed, deflation.
@@ -86,6 +104,52 @@ class Population:
     def thresholds(self) -> np.ndarray:
         """The training MSE that each network had to reach, `[K]`."""
         return np.asarray(hyperparameters(self.recipe)["threshold"])
+
+    def respond(self, inputs: ArrayLike, *, devices: int | None = None) -> Responses:
+        """Drives every network with the same inputs.
+
+        Args:
+            inputs: `[B, T, I]`.
+            devices: How many local devices to use, None for all.
+
+        Raises:
+            ValueError: If the inputs do not fit the task.
+
+        Example:
+            >>> import rnnensemble as rnne
+            >>> task = rnne.tasks.FlipFlop(n_bits=2, n_steps=10)
+            >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+            >>> network = rnne.VanillaRNN(width=6)
+            >>> population = rnne.train_population(task, network=network, training=short, size=3)
+            >>> found = population.respond(np.zeros((4, 25, 2)))
+            >>> found.rates.shape, found.outputs.shape
+            ((3, 4, 25, 6), (3, 4, 25, 2))
+        """
+        given = np.asarray(inputs, np.float32)
+        if given.ndim != 3 or given.shape[2] != self.task.n_inputs:
+            raise ValueError(
+                f"`inputs` must be [B, T, I] with I = {self.task.n_inputs}; got {given.shape}."
+            )
+        mesh = runtime.network_mesh(devices)
+        found = respond(given, self.params, network=shared(self.network), mesh=mesh)
+        return Responses(*map(np.asarray, found))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Population):
+            return NotImplemented
+        names = [field.name for field in dataclasses.fields(self) if field.name != "recipe"]
+        mine, theirs = (
+            jax.tree.flatten([getattr(each, name) for name in names]) for each in (self, other)
+        )
+        return (self.recipe, mine[1]) == (other.recipe, theirs[1]) and all(
+            np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
+            for x, y in zip(mine[0], theirs[0], strict=True)
+        )
+
+    def __repr__(self) -> str:
+        epochs = f"{int(self.stop_epoch.max())} epochs"
+        what = f"{self.network.kind}, {self.network.width} units, on {self.task.name}"
+        return f"<Population: {self.summary()}; {what}; {epochs}>"
 
     def summary(self) -> str:
         """One line: how many networks converged and which diverged."""

@@ -1,0 +1,77 @@
+"""How far a run folder has come, and what its manifest says."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from rnnensemble.files.folders import FORMAT
+
+INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
+"""How far a run has come."""
+
+
+def require_free(folder: Path | str) -> None:
+    """Raises ValueError if something already has this name; says what to do about it."""
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    with contextlib.suppress(ValueError):
+        manifest = read_manifest(folder)
+        if manifest["status"] == INTERRUPTED and "inputs" not in manifest:
+            raise FileExistsError(
+                f"`name` {folder.name!r} is an interrupted run in {folder}; go on with it by "
+                "--resume, or choose another --name."
+            )
+    raise FileExistsError(
+        f"`name` {folder.name!r} is taken by {folder}; look at it with `rnnensemble show "
+        f"{folder}`, or choose another --name."
+    )
+
+
+def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
+    """The manifests of all whole run folders below `root`, by folder."""
+    found = {}
+    for path in sorted(Path(root).glob("*/manifest.json")):
+        if not path.parent.name.startswith("."):
+            with contextlib.suppress(ValueError):
+                found[path.parent] = read_manifest(path.parent)
+    return found
+
+
+def read_manifest(folder: Path | str) -> dict[str, Any]:
+    """The manifest of a run folder; ValueError if it is no whole run folder."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"`run` must be a run folder; {folder} does not exist.")
+    if not (folder / "manifest.json").is_file():
+        raise damaged(folder, "manifest.json is missing")
+    try:
+        manifest = json.loads(read_text(folder / "manifest.json"))
+    except json.JSONDecodeError:
+        raise damaged(folder, "manifest.json cannot be read") from None
+    if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
+        raise damaged(folder, "manifest.json is incomplete")
+    if manifest["format"] < FORMAT:
+        raise ValueError(
+            f"`run` {folder} has format {manifest['format']} of an earlier version; this one "
+            f"reads {FORMAT}: train it again."
+        )
+    if manifest["format"] > FORMAT:
+        raise ValueError(
+            f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "
+            "update rnnensemble."
+        )
+    return manifest
+
+
+def damaged(folder: Path, why: str) -> ValueError:
+    return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
+
+
+def read_text(path: Path) -> str:
+    """The text of a file; ValueError if it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"`run` file {path} cannot be read ({error}).") from None
