@@ -23,8 +23,7 @@ from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject, evaluation_key
-from rnnensemble.training.population import Population
-
+from rnnensemble.training.population import Population, require_two
 
 Report = Callable[[str, int, int], None]
 """Called with a level's name, the items done and the items in all."""
@@ -135,20 +134,6 @@ def measure_degeneracy(
         networks=networks,
         size=population.size,
         analysis=analysis,
-    )
-
-
-def require_two(population: Population) -> None:
-    """Raises ValueError, with the losses reached, unless two networks converged."""
-    count = int(population.converged.sum())
-    if count >= 2:
-        return
-    best = np.nanmin(population.history.loss, axis=1)
-    shown = ", ".join(f"{loss:.3g}" for loss in best[:8]) + (", ..." if len(best) > 8 else "")
-    raise ValueError(
-        f"`population` must have at least 2 converged networks; got {count} of "
-        f"{population.size} (lowest epoch losses {shown}; threshold "
-        f"{population.thresholds[0]:g}); train longer or with another learning rate."
     )
 
 

@@ -169,3 +169,17 @@ def require_same_recipe(population: Population, expected: Recipe) -> None:
             raise ValueError(
                 f"`resume` must have the same {field.name}: expected {value}, got {found}."
             )
+
+
+def require_two(population: Population) -> None:
+    """Raises ValueError, with the losses reached, unless two networks converged."""
+    count = int(population.converged.sum())
+    if count >= 2:
+        return
+    best = np.nanmin(population.history.loss, axis=1)
+    shown = ", ".join(f"{loss:.3g}" for loss in best[:8]) + (", ..." if len(best) > 8 else "")
+    raise ValueError(
+        f"`population` must have at least 2 converged networks; got {count} of "
+        f"{population.size} (lowest epoch losses {shown}; threshold "
+        f"{population.thresholds[0]:g}); train longer or with another learning rate."
+    )
