@@ -16,7 +16,7 @@ Objective = Callable[[Key, Array], tuple[Array, Array]]
 
 
 class SubspaceState(NamedTuple):
-    """All that an epoch continues from; `trainer.TrainState` with a position for parameters.
+    """All that an epoch continues from; `epoch.TrainState` with a position for parameters.
 
     Attributes:
         position: z, `[D]`, zero beyond the network's own dimension.

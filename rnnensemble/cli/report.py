@@ -39,7 +39,7 @@ DPI = 110
 
 def report(arguments: list[str]) -> None:
     """Writes the report on a sweep folder."""
-    from rnnensemble.files import sweep_folder  # orbax loads here
+    from rnnensemble.files import sweep_folder
 
     @dataclasses.dataclass
     class Options:

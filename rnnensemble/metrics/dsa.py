@@ -6,12 +6,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from optax.assignment import hungarian_algorithm
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
 from rnnensemble._core.platforms import by_platform
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
+from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import (
     Axes,
@@ -250,5 +250,5 @@ def _host_eigenvalues(matrix: np.ndarray) -> np.ndarray:
 def wasserstein(first: Array, second: Array) -> Array:
     """Mean squared distance of eigenvalues `[n, 2]` under their best matching."""
     cost = jnp.sum((first[:, None] - second[None]) ** 2, axis=-1)
-    rows, columns = hungarian_algorithm(cost)
-    return jnp.mean(cost[rows, columns])
+    columns = assignment(-cost)
+    return jnp.mean(jnp.take_along_axis(cost, columns[:, None], axis=1))

@@ -83,7 +83,7 @@ def _options(
     options, against, unclear = [], [], []
     for factor in dict.fromkeys(cell.factor for cell in cells):
         mine = [c for c in cells if (c.factor, c.level) == (factor, level) and c.values]
-        mine = [c for c in mine if c.p_value == c.p_value]
+        mine = [c for c in mine if not math.isnan(c.p_value)]
         if not mine:
             unclear.append(f"{words(factor)} (not measured)")
             continue
@@ -138,7 +138,7 @@ def _measured(cell: Finding, turn: str) -> str:
 def _cost(level: str, option: Option, cells: Sequence[Finding]) -> str:
     """What the option does to another level."""
     mine = [c for c in cells if (c.factor, c.level) == (option.factor, level)]
-    mine = [c for c in mine if c.p_value == c.p_value]
+    mine = [c for c in mine if not math.isnan(c.p_value)]
     if not mine:
         return f"{level} not measured"
     found = over_tasks(mine)

@@ -47,6 +47,9 @@ CAVEATS = (
     "sigma_OOD follows the mean loss: where networks generalize better on the whole, their losses "
     "also spread less. Mean OOD loss stands beside it.",
     "Only converged networks count. Where few converge, they are a selection.",
+    "A number whose null is more than 0.3 of it, or whose pairs cannot be told apart on other "
+    "trials (intraclass correlation below 0.75), is 'not measurable': where a factor has such a "
+    "value, there is no direction and nothing is decided. Crosses in the heat map mark these.",
     "p-values are adjusted (Holm) within one measure over all its factors and tasks. 'Undecided' "
     "means that these networks do not show a direction, not that there is none.",
 )

@@ -1,6 +1,7 @@
 """The report's tables as text: a head and rows, for HTML and Markdown alike."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -31,19 +32,19 @@ def words(name: str) -> str:
 
 def number(value: float) -> str:
     """Three digits; nothing for NaN."""
-    return "" if value != value else f"{value:.3g}"
+    return "" if math.isnan(value) else f"{value:.3g}"
 
 
 def interval(estimate: Estimate) -> str:
     """As "0.42 [0.31, 0.57]"; nothing for NaN."""
-    if estimate.value != estimate.value:
+    if math.isnan(estimate.value):
         return ""
     return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
 
 
 def share(value: float) -> str:
     """As "75%"; nothing for NaN."""
-    return "" if value != value else f"{value:.0%}"
+    return "" if math.isnan(value) else f"{value:.0%}"
 
 
 def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None) -> Table:
