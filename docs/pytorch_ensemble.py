@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 import rnnensemble as rnne
-from rnnensemble.stats.intervals import mean_distance
+from rnnensemble.stats import mean_distance
 
 BITS, WIDTH, STEPS, PULSES = 2, 20, 30, 0.2
 

@@ -134,7 +134,8 @@ def test_solutions_are_those_of_their_groups(folder):
     np.testing.assert_allclose(found.predictivity[:4, :4], 1 - alone.matrix(), atol=1e-5)
     np.testing.assert_allclose(found.dynamics, found.dynamics.T)
     assert all(values.shape == (8,) for values in found.losses.values())
-    other = dataclasses.replace(groups["standard"], task=rnne.tasks.FlipFlop())
+    recipe = dataclasses.replace(groups["standard"].recipe, task=rnne.tasks.FlipFlop())
+    other = dataclasses.replace(groups["standard"], recipe=recipe)
     with pytest.raises(ValueError, match="must share one task"):
         compare_solutions({"a": groups["standard"], "b": other})
     with pytest.raises(ValueError, match="at least one population"):

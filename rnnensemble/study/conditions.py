@@ -173,11 +173,12 @@ def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> An
     """An instance of a config class from a TOML table."""
     hints = typing.get_type_hints(config)
     names = {field.name: hints[field.name] for field in dataclasses.fields(config)}
-    names.pop("imports", None)  # which TOML calls `import`
+    known = ["import" if name == "imports" else name for name in names]
+    names.pop("imports", None)  # what TOML calls `import` is read by `from_table`
     values = dict(given)
     for name, value in table.items():
         if name not in names:
-            raise ValueError(unknown_key(prefix + name, [prefix + known for known in names]))
+            raise ValueError(unknown_key(prefix + name, [prefix + each for each in known]))
         values[name] = _fit(value, names[name], prefix + name)
     return config(**values)
 
