@@ -19,7 +19,7 @@ from documents import replace_part, table  # noqa: E402
 from rnnensemble.cli.report import read_findings  # noqa: E402
 from rnnensemble.files import sweep_folder  # noqa: E402
 from rnnensemble.study import tables  # noqa: E402
-from rnnensemble.study.readings import BESIDE  # noqa: E402
+from rnnensemble.study.readings import beside  # noqa: E402
 from rnnensemble.study.tables import Table  # noqa: E402
 
 STUDY = ROOT / "docs" / "study"
@@ -38,7 +38,7 @@ def main(folder: Path, study: Path) -> None:
         shutil.copyfile(path, study / "figures" / path.name)
     parts = {
         "overall": tables.overall_table(cells),
-        "beside": tables.overall_table(cells, BESIDE),
+        "beside": tables.overall_table(cells, beside(cell.level for cell in cells)),
         "convergence": tables.convergence_table(sweep, outcomes),
         "run": tables.run_table(sweep, outcomes),
     } | {name: tables.findings_table(cells, name) for name in {c.level for c in cells}}

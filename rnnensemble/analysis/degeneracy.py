@@ -67,6 +67,7 @@ class Degeneracy:
         size: Networks in the population, converged or not.
         analysis: The settings.
         topology: How their fixed points differ, if that was asked for.
+        further: What else was asked for (`Analysis.measures`), by name.
     """
 
     behavior: Behavior
@@ -78,6 +79,7 @@ class Degeneracy:
     size: int
     analysis: Analysis
     topology: Topology | None = None
+    further: dict[str, Distances] = dataclasses.field(default_factory=dict)
 
 
 def measure_degeneracy(
@@ -124,8 +126,15 @@ def measure_degeneracy(
     dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
+    further = {
+        name: each.measure(
+            population.task, subject, seed=analysis.seed, progress=_at_level(progress, name)
+        )
+        for name, each in analysis.further.items()
+    }
     return Degeneracy(
         topology=topology,
+        further=further,
         behavior=_behavior(population.task, subject, analysis),
         dynamics=dynamics,
         grid=grid,

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+from rnnensemble.analysis import measures
+from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.tasks import Task
@@ -100,6 +102,7 @@ class Analysis:
         seed: Seed of the evaluation trials and of the searches' starts.
         fixed_points: Starts from which fixed points are searched in each network, for the level of
             topology; None leaves it out.
+        measures: What is measured besides, by name (`analysis.measures`); None for nothing.
     """
 
     dsa: DSA = DSA()
@@ -114,6 +117,7 @@ class Analysis:
     output_trials: int = 64
     seed: int = 0
     fixed_points: int | None = None
+    measures: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("dynamics_trials", "behavior_trials", "output_trials", "most_trials"):
@@ -130,6 +134,14 @@ class Analysis:
             )
         if self.fixed_points is not None:
             FixedPointSearch(starts=self.fixed_points)
+        if len(set(self.measures or ())) < len(self.measures or ()):
+            raise ValueError(f"`measures` must be different; got {self.measures}.")
+        _ = self.further
+
+    @property
+    def further(self) -> dict[str, Measure]:
+        """What is measured besides, by name."""
+        return {name: measures.find(name)() for name in self.measures or ()}
 
     @property
     def search(self) -> FixedPointSearch | None:
@@ -171,6 +183,8 @@ class Analysis:
         self.dsa.check(self._shape(task, width))
         self.autocovariance.check(self._shape(task, width))
         self.grid_for(task, width)
+        for measure in self.further.values():
+            measure.check(task, width)
 
     def grid_for(self, task: Task, width: int) -> DSAGrid:
         """The part of the grid that a task and a number of units allow."""

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from rnnensemble.analysis import measures
 from rnnensemble import stats
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.distances import Distances
@@ -145,6 +146,8 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     second = degeneracy.autocovariance
     rows += _distance_rows("", "mean distance of autocovariances (no rank)", second)
     rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
+    for name, found in degeneracy.further.items():
+        rows += _distance_rows(name, f"mean {measures.find(name).symbol}", found)
     return rows + _topology_rows(degeneracy.topology)
 
 

@@ -17,7 +17,7 @@ from rnnensemble.study import advice, findings, rows, tables
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import Finding, Findings
 from rnnensemble.study.page import Picture, page
-from rnnensemble.study.readings import BESIDE, asked_for
+from rnnensemble.study.readings import asked_for, beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,7 +118,7 @@ def study_figures(
             study.factor_figure(factors, outcomes, levels),
             study.networks_figure(factors, outcomes, "dynamics"),
             study.networks_figure(factors, outcomes, "weights"),
-            study.factor_figure(factors, outcomes, BESIDE),
+            study.factor_figure(factors, outcomes, beside(cell.level for cell in found.cells)),
         )
         figures |= {f"{name}_{kind}": each for kind, each in zip(KINDS, drawn, strict=True)}
     if found.settings:

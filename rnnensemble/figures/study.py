@@ -13,6 +13,7 @@ from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (
     MEASURES,
+    measure_of,
     Gap,
     Measure,
     Reading,
@@ -30,6 +31,9 @@ PANELS_MOST = 6
 
 SHOWN_DECADE = 8.0
 """Highest over lowest value from which on an axis is logarithmic."""
+
+OTHERS = "#4C4C4C"
+"""Color of measures that others add."""
 
 MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"), strict=True))
 
@@ -56,9 +60,9 @@ def factor_figure(
     panels = panels.T if alone else panels
     for row, name in zip(panels, names, strict=True):
         for axes, factor in zip(row, factors, strict=True):
-            readings = usable(read(factor, MEASURES[name], outcomes))
-            _draw_measure(axes, factor, MEASURES[name], readings)
-        row[0].set_ylabel(_label(MEASURES[name], factors[0]), fontsize=8)
+            readings = usable(read(factor, measure_of(name), outcomes))
+            _draw_measure(axes, factor, measure_of(name), readings)
+        row[0].set_ylabel(_label(measure_of(name), factors[0]), fontsize=8)
     for axes, factor in zip(panels[0], factors, strict=True):
         axes.set_title(_words(factor.task), fontsize=9)
     for row in panels if alone else panels[-1:]:
@@ -102,7 +106,7 @@ def _draw_measure(
     x = positions(factor, [each.level.value for each in readings])
     values = np.array([each.estimate for each in readings])
     reach = np.abs(values[:, 1:] - values[:, :1]).T
-    color = MEASURE_COLORS[measure.name]
+    color = MEASURE_COLORS.get(measure.name, OTHERS)
     axes.errorbar(
         x, values[:, 0], reach, color=color, marker="o", ms=4, lw=1.3, elinewidth=1, capsize=2
     )
@@ -154,7 +158,7 @@ def networks_figure(
         outcomes: What is measured so far, by the condition's digest.
         name: Of the measure: "dynamics" or "weights".
     """
-    measure = MEASURES[name]
+    measure = measure_of(name)
     chosen = [_few(read(factor, measure, outcomes)) for factor in factors]
     columns = max(len(row) for row in chosen)
     size = (max(1.25 * columns + 0.5, 4.0), 1.5 * len(factors) + 0.35)

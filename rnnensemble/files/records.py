@@ -96,6 +96,7 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
         "grid": {name: getattr(grid, name) for name in GRID},
         "autocovariance": plain(degeneracy.autocovariance),
         "weights": plain(degeneracy.weights),
+        **{name: plain(found) for name, found in degeneracy.further.items()},
     }
 
 
@@ -137,6 +138,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         },
         "autocovariance": distances,
         "weights": distances,
+        **dict.fromkeys(analysis.measures or (), distances),
     }
 
 
@@ -157,6 +159,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
         grid=GridDistances(grid, **stored["grid"]),
         autocovariance=_distances(stored["autocovariance"]),
         weights=_distances(stored["weights"]),
+        further={name: _distances(stored[name]) for name in condition.analysis.measures or ()},
         networks=stored["networks"],
         size=condition.size,
         analysis=condition.analysis,
@@ -243,6 +246,9 @@ def summary_row(
     levels = {"dsa": dynamics, "autocovariance": second, "pif": degeneracy.weights}
     for name, found in levels.items():
         row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    for name, found in degeneracy.further.items():
+        row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+        row |= {f"{name}_reliability": found.reliability, f"{name}_trials": found.trials}
     row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
     row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
     row |= {"autocovariance_reliability": second.reliability}

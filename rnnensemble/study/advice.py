@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.findings import DOWN, UP, Finding
-from rnnensemble.study.readings import MEASURES, is_scaled
+from rnnensemble.study.readings import is_scaled, measure_of
 from rnnensemble.study.rows import levels_of, over_tasks
 from rnnensemble.study.tables import interval, number, share, words
 
@@ -42,21 +42,21 @@ def advise(
 
     Args:
         cells: Findings.
-        level: "dynamics", "weights", "behavior" or "topology", if the findings have it.
+        level: A measure that the findings have, as "dynamics", "weights" or "behavior".
         want: "consistent" or "diverse".
         task: One task's findings alone; all unless given.
 
     Raises:
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).
     """
-    require_known("level", level, levels_of(cells))
+    require_known("level", level, list(dict.fromkeys(cell.level for cell in cells)))
     require_known("want", want, list(WISHES))
     if task is not None:
         require_known("task", task, list(dict.fromkeys(cell.task for cell in cells)))
         cells = [cell for cell in cells if cell.task == task]
     options, against, unclear = _options(cells, level, WISHES[want])
     scope = f" on {words(task)}" if task else ""
-    wish = f"more {want} {words(MEASURES[level].title)}{scope}"
+    wish = f"more {want} {words(measure_of(level).title)}{scope}"
     lines = [f"For {wish}:"] if options else [f"Nothing measured supports an advice for {wish}."]
     for place, option in enumerate(options, 1):
         lines += _explained(place, option, cells)

@@ -18,8 +18,10 @@ from rnnensemble.study.readings import (
     above_its_share,
     asked_for,
     change_per,
+    distances_of,
     is_measurable,
     is_scaled,
+    measure_of,
     positions,
     read,
     usable,
@@ -162,7 +164,7 @@ def find(
     cells, settings = [], {}
     for done, factor in enumerate(sweep.factors, 1):
         found = {
-            name: _cell(factor, MEASURES[name], outcomes, permutations) for name in asked_for(sweep)
+            name: _cell(factor, measure_of(name), outcomes, permutations) for name in asked_for(sweep)
         }
         used = usable(read(factor, MEASURES["dynamics"], outcomes))
         if len(used) > 1:
@@ -188,7 +190,7 @@ def _cell(
         values=tuple(each.level.label for each in used),
         converged=tuple(f"{len(each.data)}/{each.degeneracy.size}" for each in used),
         per=change_per(factor),
-        paper=PAPER.get(factor.name, {}).get(measure.name, ""),
+        paper=PAPER.get(factor.name, {}).get(measure.name, measure.claims.get(factor.name, "")),
         unmeasurable=tuple(x.level.label for x in used if not is_measurable(x, measure)),
         note=_note(factor, measure, readings),
     )
@@ -240,7 +242,7 @@ def _against_nulls(
 
 def _on_one_number_of_trials(measure: Measure, used: Sequence[Reading]) -> list[np.ndarray]:
     """Nulls as the fewest trials of all levels would give, or the stopping rule made the trend."""
-    counts = [getattr(each.degeneracy, measure.name).trials for each in used]
+    counts = [distances_of(each.degeneracy, measure.name).trials for each in used]
     fewest = min(counts)
     return [np.asarray(x.null) * (n / fewest) ** 0.5 for x, n in zip(used, counts, strict=True)]
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rnnensemble.study import conditions, tables
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import AGREES, DISAGREES, NO_CLAIM, UNDECIDED, Finding
-from rnnensemble.study.readings import BESIDE, MEASURES
+from rnnensemble.study.readings import beside, measure_of
 from rnnensemble.study.tables import Table, words
 
 STYLE = """
@@ -98,7 +98,7 @@ def page(
         "tasks it is significant, and whether more than half of the tasks agree with the paper "
         "(Huang et al., arXiv 2410.03972).</p>",
         html_table(tables.overall_table(cells)),
-        html_table(tables.overall_table(cells, BESIDE)),
+        html_table(tables.overall_table(cells, beside(cell.level for cell in cells))),
         "<h2>All findings</h2>",
         "<p>Ratio: statistic at the highest value over that at the lowest. Change: factor for each "
         "doubling of the value, or each next level, or each unit of it, from all values. Brackets "
@@ -155,7 +155,7 @@ def _missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> str:
 
 def _findings(cells: Sequence[Finding], name: str) -> str:
     table = html_table(tables.findings_table(cells, name))
-    return f"<h3>{escape(MEASURES[name].title)}</h3>{table}"
+    return f"<h3>{escape(measure_of(name).title)}</h3>{table}"
 
 
 def _topology(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> str:

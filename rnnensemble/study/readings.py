@@ -1,11 +1,12 @@
 """What a sweep measured at each level of a factor, for every measure that findings are about."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.stats import intervals, reliability
@@ -37,6 +38,7 @@ class Measure:
         statistic: What summarizes the networks of a condition.
         of: Its data: distances `[M, M]` or values `[M]`; None where they were not measured.
         null: What it would be without differences between networks: `[M]` or one number.
+        claims: The way it goes along a factor, where somebody says so besides `findings.PAPER`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Measure:
     statistic: Statistic
     of: Callable[[Degeneracy, FeatureLearning | None], np.ndarray | None]
     null: Callable[[Degeneracy], np.ndarray | float | None]
+    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Reading(NamedTuple):
@@ -174,14 +177,38 @@ MEASURES = {
 LEVELS = ("dynamics", "weights", "behavior", "topology")
 """The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
 
-BESIDE = tuple(name for name in MEASURES if name not in LEVELS)
-"""Measures beside the levels of degeneracy."""
+def measure_of(name: str) -> Measure:
+    """The measure of a name: a level, what stands beside it, or one of `analysis.measures`."""
+    if name in MEASURES:
+        return MEASURES[name]
+    kind = measures.find(name)
+    return Measure(
+        name,
+        kind.title,
+        kind.symbol,
+        "mean_distance",
+        lambda found, _: found.further[name].matrix if name in found.further else None,
+        lambda found: found.further[name].null,
+        kind.claims,
+    )
+
+
+def beside(names: Iterable[str]) -> list[str]:
+    """Of these measures those that are no level of degeneracy, each once."""
+    return [name for name in dict.fromkeys(names) if name not in LEVELS]
+
+
+def distances_of(degeneracy: Degeneracy, measure: str) -> Any:
+    """What was found for a measure of distances; None for others."""
+    return degeneracy.further.get(measure, getattr(degeneracy, measure, None))
 
 
 def asked_for(sweep: Sweep) -> list[str]:
     """Measures that findings of a sweep are about: topology only where some condition has it."""
-    topology = any(c.analysis.fixed_points is not None for c in sweep.conditions.values())
-    return [name for name in MEASURES if name != "topology" or topology]
+    analyses = [condition.analysis for condition in sweep.conditions.values()]
+    topology = any(analysis.fixed_points is not None for analysis in analyses)
+    further = dict.fromkeys(name for each in analyses for name in each.measures or ())
+    return [*(name for name in MEASURES if name != "topology" or topology), *further]
 
 
 def scale_of(factor: Factor) -> str:
@@ -240,8 +267,7 @@ def is_measurable(reading: Reading, measure: Measure) -> bool:
     share = 0.0
     if reading.null is not None:
         share = reliability.share(float(np.mean(reading.null)), reading.estimate.value)
-    distances = getattr(reading.degeneracy, measure.name, None)
-    agreement = getattr(distances, "reliability", np.nan)
+    agreement = getattr(distances_of(reading.degeneracy, measure.name), "reliability", np.nan)
     return bool(reliability.measurable(np.asarray(share), np.asarray(agreement)))
 
 

@@ -1,6 +1,7 @@
 """Findings as rows of a file and back, and their summary over tasks."""
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -118,7 +119,7 @@ def overall(cells: Sequence[Finding], levels: Sequence[str]) -> list[list[Overal
 
 def over_tasks(cells: Sequence[Finding]) -> Overall:
     """One measure along one factor over all its tasks, at least one."""
-    measured = [cell for cell in cells if cell.p_value == cell.p_value]
+    measured = [cell for cell in cells if not math.isnan(cell.p_value)]
     directions = [cell.direction for cell in measured]
     verdicts = [cell.verdict for cell in measured]
     majority = [v for v in (AGREES, DISAGREES) if 2 * verdicts.count(v) > len(measured) > 0]

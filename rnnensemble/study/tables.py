@@ -9,7 +9,7 @@ from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
 from rnnensemble.study.factors import Factor, Outcome, Sweep
 from rnnensemble.study.findings import NONE, Finding
-from rnnensemble.study.readings import MEASURES, converged
+from rnnensemble.study.readings import converged, measure_of
 from rnnensemble.study.rows import convergence, levels_of, overall
 
 
@@ -58,12 +58,13 @@ def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None)
         )
         for row in overall(cells, levels)
     ]
-    return Table(("factor raised", *(MEASURES[level].title for level in levels)), rows)
+    return Table(("factor raised", *(measure_of(level).title for level in levels)), rows)
 
 
 def findings_table(cells: Sequence[Finding], level: str) -> Table:
     """All factors and tasks of one measure."""
-    dynamics, null = level == "dynamics", level in ("dynamics", "autocovariance", "behavior")
+    dynamics = level == "dynamics"
+    null = any(not math.isnan(cell.null_first) for cell in cells if cell.level == level)
     head = ["factor", "task", "direction", "paper", "verdict", "from, to", "statistic there"]
     head += ["ratio", "change", "tau", "p", "p adjusted"]
     head += ["same in DSA settings", "ratio to null: change"] if dynamics else []
@@ -92,7 +93,7 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
     if dynamics:
         kind = "no trend" if cell.direction == NONE else cell.direction
         share_text = f"{share(cell.settings_share)} of {cell.settings} ({kind})"
-        p = f", p {number(cell.null_p_value)}" if cell.null_p_value == cell.null_p_value else ""
+        p = f", p {number(cell.null_p_value)}" if not math.isnan(cell.null_p_value) else ""
         found += [share_text if cell.settings else "", interval(cell.null_change) + p]
     if null:
         both = (number(cell.null_first), number(cell.null_last))

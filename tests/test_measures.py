@@ -1,0 +1,158 @@
+"""Further measures: found by name, measured, stored, in sweeps, reports and advice."""
+
+import csv
+import dataclasses
+from typing import ClassVar
+
+import jax
+import numpy as np
+import pytest
+
+import rnnensemble as rnne
+from rnnensemble import cli
+from rnnensemble.analysis import measures
+from rnnensemble.analysis.measures import Measure, Representation
+from rnnensemble.analysis.measures.base import distances_on_trials
+from rnnensemble.metrics import CKA
+from rnnensemble.training.evaluation import evaluation_key
+
+TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
+ANALYSIS = rnne.Analysis(
+    dsa=rnne.DSA(rank=3, starts=4),
+    grid=rnne.DSAGrid(ranks=(2,), delays=(1,)),
+    pif=rnne.PIF(starts=1),
+    dynamics_trials=8,
+    behavior_trials=16,
+    fixed_trials=True,
+    measures=("representation",),
+)
+
+
+@measures.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kernels(Measure):
+    """A measure of one's own."""
+
+    name: ClassVar[str] = "kernels"
+    title: ClassVar[str] = "kernels (CKA)"
+    symbol: ClassVar[str] = "CKA distance"
+    claims: ClassVar[dict[str, str]] = {"gain": "up"}
+
+    def check(self, task, width):
+        CKA().check((16, task.n_steps, width))
+
+    def measure(self, task, subject, *, seed, progress=None):
+        return distances_on_trials(CKA(), task, subject, trials=16, seed=seed, progress=progress)
+
+
+@pytest.fixture(scope="module")
+def population():
+    training = rnne.Training(batch=16, epoch_steps=16, max_epochs=3, patience=1, threshold=1e9)
+    return rnne.train_population(
+        TASK, network=rnne.VanillaRNN(width=8), training=training, size=4
+    )
+
+
+def test_representation_is_svcca_on_shared_trials(population, tmp_path):
+    seen = []
+    found = rnne.measure_degeneracy(
+        population, analysis=ANALYSIS, progress=lambda *x: seen.append(x)
+    )
+    assert ("representation", 26, 26) in seen  # 6 pairs, 4 nulls, 2 x 6 again, and across
+    further = found.further["representation"]
+    rates = []
+    for draw in (0, 1):
+        inputs = TASK.sample(evaluation_key(0, draw), 256).inputs
+        respond = jax.vmap(lambda p, x=inputs: population.network.respond(p, x)[0])
+        rates.append(np.asarray(respond(population.params)))
+    expected = rnne.distance_matrix("svcca", *rates)
+    np.testing.assert_allclose(further.null, expected.diagonal(), atol=1e-4)
+    np.testing.assert_allclose(
+        further.matrix, rnne.distance_matrix("svcca", rates[0]), atol=1e-4
+    )
+    rnne.save(tmp_path / "run", population, degeneracy=found)
+    again = rnne.load(tmp_path / "run").degeneracy.further["representation"]
+    np.testing.assert_array_equal(again.matrix, further.matrix)
+    assert again.trials == further.trials == 256
+    cli.main(["show", str(tmp_path / "run")])
+
+
+def test_show_prints_it(population, tmp_path, capsys):
+    found = rnne.measure_degeneracy(population, analysis=ANALYSIS)
+    rnne.save(tmp_path / "run", population, degeneracy=found)
+    cli.main(["show", str(tmp_path / "run")])
+    assert "mean SVCCA distance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        (("representatoin",), "`measures` must be one of .* Did you mean 'representation'?"),
+        (("representation", "representation"), "`measures` must be different"),
+    ],
+)
+def test_unknown_measures_are_refused(named, message):
+    with pytest.raises(ValueError, match=message):
+        rnne.Analysis(measures=named)
+
+
+def test_what_does_not_fit_is_refused(population):
+    with pytest.raises(ValueError, match="more samples than units"):
+        Representation(trials=1).check(rnne.tasks.FlipFlop(n_steps=4), 64)
+
+
+SWEEP = """
+name = "further"
+
+[tasks.flipflop]
+size = 6
+task = {kind = "flipflop", n_bits = 1, n_steps = 12}
+network = {width = 8}
+
+[tasks.flipflop.training]
+batch = 16
+epoch_steps = 16
+max_epochs = 3
+patience = 1
+threshold = 1e9
+
+[tasks.flipflop.analysis]
+measures = ["representation", "kernels"]
+dynamics_trials = 8
+behavior_trials = 16
+fixed_trials = true
+dsa = {rank = 3, starts = 4}
+grid = {ranks = [2], delays = [1]}
+autocovariance = {starts = 4}
+pif = {starts = 1}
+
+[tasks.flipflop.features]
+trials = 4
+step_stride = 6
+
+[[factors]]
+name = "gain"
+task = "flipflop"
+field = "network.gain"
+values = [0.2, 1.0, 2.0]
+"""
+
+
+def test_sweeps_reports_and_advice_know_it(tmp_path, capsys):
+    (tmp_path / "sweep.toml").write_text(SWEEP)
+    cli.main(["sweep", str(tmp_path / "sweep.toml"), "--runs", str(tmp_path), "--quiet"])
+    folder = tmp_path / "further"
+    rows = list(csv.DictReader((folder / "summary.csv").open()))
+    for name in ("representation", "kernels"):
+        assert all(float(row[name]) > 0 for row in rows)
+        assert all(float(row[f"{name}_null"]) >= 0 for row in rows)
+    cli.main(["report", str(folder), "--permutations", "99", "--quiet"])
+    page = (folder / "report.html").read_text()
+    assert "representation (SVCCA)" in page
+    assert "kernels (CKA)" in page
+    cells = {row["level"]: row for row in csv.DictReader((folder / "findings.csv").open())}
+    assert cells["representation"]["verdict"] == "no claim"
+    assert cells["kernels"]["paper"] == "up"
+    arguments = ["--summary", str(folder / "findings.csv"), "--level", "representation"]
+    cli.main(["advise", *arguments])
+    assert "representation (SVCCA)" in capsys.readouterr().out
