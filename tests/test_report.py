@@ -138,7 +138,7 @@ def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
     assert lines[0] == "For more diverse fixed points (OSPA):"
     assert any("raise channels: x" in line for line in lines)
     assert "OSPA" not in (folder / "report.html").read_text()
-    with pytest.raises(ValueError, match="`level` must be one of dynamics, weights, behavior; got"):
+    with pytest.raises(ValueError, match="`level` must be one of dynamics, weights, behavior, "):
         advised(folder, level="topology", want="diverse")
 
 

@@ -5,8 +5,8 @@ import math
 from collections.abc import Callable
 
 from rnnensemble.analysis import measures
-from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
+from rnnensemble.analysis.measures import Measure
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.tasks import Task
 

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rnnensemble.analysis import measures
 from rnnensemble import stats
+from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.fixed_points.topology import Topology

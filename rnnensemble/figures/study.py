@@ -13,11 +13,11 @@ from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (
     MEASURES,
-    measure_of,
     Gap,
     Measure,
     Reading,
     is_scaled,
+    measure_of,
     positions,
     read,
     usable,

@@ -49,7 +49,9 @@ def advise(
     Raises:
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).
     """
-    require_known("level", level, list(dict.fromkeys(cell.level for cell in cells)))
+    names = dict.fromkeys(cell.level for cell in cells)
+    known = [name for name in names if measure_of(name).statistic != "mean"]  # how far apart
+    require_known("level", level, known)
     require_known("want", want, list(WISHES))
     if task is not None:
         require_known("task", task, list(dict.fromkeys(cell.task for cell in cells)))

@@ -164,7 +164,8 @@ def find(
     cells, settings = [], {}
     for done, factor in enumerate(sweep.factors, 1):
         found = {
-            name: _cell(factor, measure_of(name), outcomes, permutations) for name in asked_for(sweep)
+            name: _cell(factor, measure_of(name), outcomes, permutations)
+            for name in asked_for(sweep)
         }
         used = usable(read(factor, MEASURES["dynamics"], outcomes))
         if len(used) > 1:

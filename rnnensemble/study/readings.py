@@ -177,6 +177,7 @@ MEASURES = {
 LEVELS = ("dynamics", "weights", "behavior", "topology")
 """The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
 
+
 def measure_of(name: str) -> Measure:
     """The measure of a name: a level, what stands beside it, or one of `analysis.measures`."""
     if name in MEASURES:

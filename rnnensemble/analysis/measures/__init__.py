@@ -1,7 +1,7 @@
 """What can be measured of a population besides its levels: one file a measure, known by name.
 
-`Analysis.measures` names those that a run or a sweep takes; files, tables, findings and figures find
-all that they show of one here.
+`Analysis.measures` names those that a run or a sweep takes; files, tables, findings and figures
+find all that they show of one here.
 """
 
 from rnnensemble._core.registry import Registry
