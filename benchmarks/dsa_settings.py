@@ -23,6 +23,7 @@ import rnnensemble as rnne
 from rnnensemble._core import runtime
 from rnnensemble.analysis import dsa_prediction
 from rnnensemble.figures import dsa
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.stats import reliability
 from rnnensemble.training.evaluation import evaluation_key
 
@@ -101,7 +102,7 @@ def measured_figure(report: dict) -> Figure:
     panels = figure.subplots(1, len(report["tasks"]), sharex=True, sharey=True)
     for axes, (name, found) in zip(panels, report["tasks"].items(), strict=True):
         for i, rank in enumerate(ANALYSIS.grid.ranks):
-            style = {"color": panels.COLORS[i], "lw": 0.8, "ms": 5}
+            style = {"color": COLORS[i], "lw": 0.8, "ms": 5}
             axes.plot(found["shares"][i], found["reliabilities"][i], "-", **style)
             for j, marker in enumerate("os^"):
                 at = found["shares"][i][j], found["reliabilities"][i][j]

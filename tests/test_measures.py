@@ -14,6 +14,8 @@ from rnnensemble.analysis.measures import Measure, Representation
 from rnnensemble.analysis.measures.base import distances_on_trials
 from rnnensemble.files import folders
 from rnnensemble.metrics import CKA
+from rnnensemble.study import advice
+from rnnensemble.study.findings import Finding
 from rnnensemble.training.evaluation import evaluation_key
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
@@ -90,6 +92,19 @@ def test_show_prints_it(population, tmp_path, capsys):
 def test_unknown_measures_are_refused(named, message):
     with pytest.raises(ValueError, match=message):
         rnne.Analysis(measures=named)
+
+
+@pytest.mark.parametrize("name", ["topology", "grid", "dsa", "kernel_alignment"])
+def test_names_of_what_is_always_measured_are_taken(name):
+    with pytest.raises(ValueError, match=f"`name` '{name}' is taken by what is always measured"):
+        measures.register(type("Own", (Kernels,), {"name": name}))
+
+
+def test_findings_of_unknown_measures_are_still_advice():
+    cell = Finding("gain", "flipflop", "unknown", values=("1",), p_value=1.0)
+    assert advice.advise([cell], level="unknown", want="diverse")[0].endswith(
+        "more diverse unknown."
+    )
 
 
 def test_what_does_not_fit_is_refused(population):

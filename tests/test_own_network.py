@@ -13,7 +13,7 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import cli, networks, tasks
 from rnnensemble.analysis.fixed_points.points import find_fixed_points
-from rnnensemble.files import storage
+from rnnensemble.files import records, storage
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
@@ -109,6 +109,18 @@ def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     assert deflated.size == 2
 
 
+def test_layers_may_be_lists_and_tuples():
+    """Arrays of one shape or of several, as run folders keep them."""
+    layers = [np.zeros((3, 4)), np.ones((3, 4))], (np.zeros((3, 2)), {"b": np.ones(3)})
+    tree = {"layers": layers, "out": np.ones(3)}
+    stored = records.plain(tree)
+    assert set(stored["layers"]["0"]) == {"0", "1"}
+    again = records.like(tree, stored)
+    assert jax.tree.structure(again) == jax.tree.structure(tree)
+    for mine, other in zip(jax.tree.leaves(again), jax.tree.leaves(tree), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
 def test_settings_are_text(population):
     text = to_toml(condition(Leaky))
     assert from_toml(text) == condition(Leaky)
@@ -120,6 +132,8 @@ def test_what_a_network_lacks_is_said_in_one_line():
     (population,) = rnne.train_populations([plain.recipe])
     with pytest.raises(ValueError, match="'unnamed' has no recurrent_weights, which PIF needs"):
         rnne.measure_degeneracy(population, analysis=ANALYSIS)
+    with pytest.raises(ValueError, match="'unnamed' has no weights, which pif needs"):
+        rnne.compare_populations("pif", population)
     training = dataclasses.replace(TRAINING, nuclear_norm=1e-3)
     with pytest.raises(ValueError, match="has no recurrent_weights, which a penalty needs"):
         rnne.train_population(TASK, network=Unnamed(), training=training, size=2)
@@ -232,3 +246,8 @@ values = [0.5, 1.0]
     )
     cli.main(["sweep", str(file), "--runs", str(tmp_path)])
     assert "2 of 2 conditions finished" in capsys.readouterr().out
+    file.write_text(file.read_text().replace("leaky", "unnamed"))
+    with pytest.raises(SystemExit):
+        cli.main(["sweep", str(file), "--runs", str(tmp_path / "other")])
+    assert "'unnamed' has no recurrent_weights, which a sweep needs" in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

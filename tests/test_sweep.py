@@ -16,9 +16,19 @@ from rnnensemble.cli import sweep
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.sweep import load_sweep
 from rnnensemble.files import folders, stages, storage, sweep_folder
+from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.train import TrainingInterrupted
 
 FILE = Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml"
+
+
+RANKS = """
+[[factors]]
+name = "rank"
+task = "flipflop"
+field = "analysis.dsa.rank"
+values = [1, 2]
+"""
 
 
 def start(folder, *arguments, file=FILE):
@@ -264,17 +274,7 @@ def test_what_is_measured_otherwise_is_not_trained_again(copy, whole, tmp_path, 
 
 def test_levels_that_differ_in_their_measurement_train_once(tmp_path, monkeypatch):
     file = tmp_path / "sweep.toml"
-    text = FILE.read_text().partition("[[factors]]")[0]
-    file.write_text(
-        text
-        + """
-[[factors]]
-name = "rank"
-task = "flipflop"
-field = "analysis.dsa.rank"
-values = [1, 2]
-"""
-    )
+    file.write_text(FILE.read_text().partition("[[factors]]")[0] + RANKS)
     train, trained = sweep.train_populations, []
     monkeypatch.setattr(
         sweep, "train_populations", lambda r, **o: trained.extend(r) or train(r, **o)
@@ -284,6 +284,43 @@ values = [1, 2]
     first, second = rows_of(tmp_path / "tiny")
     assert first["pif"] == second["pif"]
     assert first["dsa"] != second["dsa"]
+
+
+def test_an_interrupted_training_goes_on_for_all_of_its_recipe(tmp_path, monkeypatch):
+    """The first of two conditions of one recipe was interrupted; the second has no folder yet."""
+    file = tmp_path / "sweep.toml"
+    text = (
+        FILE.read_text().partition("[[factors]]")[0].replace("threshold = 0.9", "threshold = 1e-9")
+    )
+    text = text.replace("max_epochs = 30", "max_epochs = 6") + RANKS
+    file.write_text(text)
+    (first, second), train = read_sweep(text).conditions.values(), sweep.train_populations
+    kept, resumed = [], []
+    train([first.recipe], checkpoint=kept.append, checkpoint_seconds=0.0)
+    start(tmp_path, "--only", "rank=1", "--quiet", file=file)
+    folder = tmp_path / "tiny" / "conditions"
+    shutil.rmtree(folder / first.digest)
+    storage.save_run(folder / first.digest, first, kept[2][0])
+
+    def spy(recipes, *, resume, **options):
+        resumed.extend(resume)
+        return train(recipes, resume=resume, **options)
+
+    monkeypatch.setattr(sweep, "train_populations", spy)
+    start(tmp_path, "--quiet", file=file)
+    assert [int(each.stop_epoch.max()) for each in resumed] == [3]
+    ended = [storage.load_run(folder / each.digest).population for each in (first, second)]
+    assert ended[0] == ended[1]
+
+
+def test_what_a_killed_process_left_is_no_source(copy):
+    folder = copy / "tiny"
+    good = sweep_folder.trained_by(folder)
+    assert len(good) == 3
+    for name in (".0123.partial", ".0123.old", "damaged"):
+        (folder / "conditions" / name).mkdir()
+        (folder / "conditions" / name / "manifest.json").write_text("{}")
+    assert sweep_folder.trained_by(folder) == good
 
 
 def test_a_folder_of_another_sweep_is_refused(copy, tmp_path, capsys):

@@ -29,7 +29,7 @@ class Registry(Generic[Kind]):
         """
         name = getattr(kind, self.field)
         taken = self._classes.get(name)
-        if taken is not None and taken.__qualname__ != kind.__qualname__:
+        if taken is not None and not _same(taken, kind):
             raise ValueError(
                 f"`{self.field}` {name!r} is taken by {taken.__qualname__}; choose another."
             )
@@ -48,3 +48,8 @@ class Registry(Generic[Kind]):
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = sorted(self._classes)
         raise ValueError(f"`{self.argument}` must be one of {known}; got {name!r}.{hint}")
+
+
+def _same(first: type, second: type) -> bool:
+    """Whether both are one definition, which may have been run again."""
+    return (first.__module__, first.__qualname__) == (second.__module__, second.__qualname__)

@@ -16,8 +16,7 @@ from rnnensemble.metrics import Autocovariance, Disagreement
 from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
-from rnnensemble.metrics.weights import AXES
-from rnnensemble.networks import weights_of
+from rnnensemble.networks import require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
@@ -122,6 +121,7 @@ def measure_degeneracy(
     networks = np.flatnonzero(population.converged)
     require_two(population)
     analysis.check(population.task, population.network.width)
+    require_weights(population.network, population.task, analysis.pif_weights, "PIF")
     subject = evaluation.subject_of(population, networks, devices, tile)
     dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
     search = analysis.search
@@ -285,7 +285,7 @@ def _weights(
     subject: Subject, analysis: Analysis, progress: Callable[[int, int], None] | None
 ) -> Distances:
     pif, alone = analysis.pif, analysis.pif.parameters == "recurrent"
-    names = ["recurrent_weights"] if alone else list(AXES)
+    names = analysis.pif_weights
     found = weights_of(subject.network, subject.params, names, "PIF")
     parameters = {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
     again = renumbered(parameters, seed=analysis.seed, signed=pif.signed)

@@ -57,6 +57,11 @@ def compare_populations(
             available["weights"] = available["recurrent_weights"]
         if set(metric.needs) - set(available):
             available |= evaluation.responses(subject, population.task, trials=trials, key=key)
+        if missing := [name for name in metric.needs if name not in available]:
+            raise ValueError(
+                f"`network` {each.network.kind!r} has no {' and no '.join(missing)}, which "
+                f"{metric.name} needs; give it the method `weights`."
+            )
         needed = {name: available[name] for name in metric.needs}
         sets.append(needed[metric.data] if metric.needs == (metric.data,) else needed)
     options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}

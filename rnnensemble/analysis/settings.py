@@ -8,6 +8,7 @@ from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.metrics import DSA, PIF, Autocovariance
+from rnnensemble.metrics.weights import AXES
 from rnnensemble.tasks import Task
 
 
@@ -137,6 +138,11 @@ class Analysis:
         if len(set(self.measures or ())) < len(self.measures or ()):
             raise ValueError(f"`measures` must be different; got {self.measures}.")
         _ = self.further
+
+    @property
+    def pif_weights(self) -> list[str]:
+        """The weights that PIF compares, by name."""
+        return ["recurrent_weights"] if self.pif.parameters == "recurrent" else list(AXES)
 
     @property
     def further(self) -> dict[str, Measure]:

@@ -1,5 +1,6 @@
 """Sweeps: conditions in groups of one compiled program, trained, measured, and gone on with."""
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -165,8 +166,12 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
 
 def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
     """The populations of conditions, trained from where they are; each recipe once."""
-    recipes, trained = {c.recipe_digest: c for c in wanted}, sweep_folder.trained_by(work.folder)
-    stored = [_stored(work, condition, trained) for condition in recipes.values()]
+    recipes = {condition.recipe_digest: condition.recipe for condition in wanted}
+    trained = sweep_folder.trained_by(work.folder)
+    stored = [
+        _stored(work, [c for c in wanted if c.recipe_digest == digest], trained.get(digest))
+        for digest in recipes
+    ]
     started, options = time.monotonic(), work.options
 
     def save(populations: Sequence[Population]) -> None:
@@ -180,7 +185,7 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
 
     try:
         populations = train_populations(
-            [condition.recipe for condition in recipes.values()],
+            list(recipes.values()),
             devices=options.devices,
             tile=options.tile,
             resume=[run.population if run else None for run in stored],
@@ -199,12 +204,15 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
     return [found[condition.recipe_digest] for condition in wanted]
 
 
-def _stored(work: _Work, condition: Condition, trained: dict[str, Path]) -> storage.Run | None:
-    """What a condition goes on from: its own folder, or networks of the same recipe."""
-    path = work.path(condition)
-    if work.stage(condition) == sweep_folder.MISSING:
-        path = trained.get(condition.recipe_digest)
-    return path and storage.load_run(path)
+def _stored(work: _Work, same: list[Condition], trained: Path | None) -> storage.Run | None:
+    """What conditions of one recipe go on from: whoever has trained it, or the furthest of them."""
+    paths = [work.path(c) for c in same if work.stage(c) != sweep_folder.MISSING]
+    runs = [storage.load_run(path) for path in ([trained] if trained else paths)]
+    if not runs:
+        return None
+    run = max(runs, key=lambda each: (each.population.state is None, each.manifest["epochs"]))
+    # what decides nothing but rounding (`fused`) may differ between equal digests
+    return run._replace(population=dataclasses.replace(run.population, recipe=same[0].recipe))
 
 
 def _seconds(

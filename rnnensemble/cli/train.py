@@ -10,6 +10,7 @@ from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.flags import RunOptions
 from rnnensemble.figures.run import run_figures
 from rnnensemble.files import stages, storage
+from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -26,6 +27,7 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
     analysis.check(task, network.width)
+    require_weights(network, task, analysis.pif_weights, "PIF")
     resumed = _resumed(folder, condition) if options.resume else None
     if resumed is None:
         stages.require_free(folder)

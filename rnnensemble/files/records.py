@@ -26,21 +26,31 @@ FEATURES = (
 
 
 def plain(tree: Any) -> Any:
-    """Named tuples as dictionaries, which orbax stores by name."""
-    parts = tree._asdict() if hasattr(tree, "_asdict") else tree
-    if isinstance(parts, dict):
-        return {name: plain(value) for name, value in parts.items()}
-    return np.asarray(tree)
+    """Named tuples, tuples and lists as dictionaries, which orbax stores by name."""
+    parts = _parts(tree)
+    return np.asarray(tree) if parts is None else {name: plain(x) for name, x in parts.items()}
+
+
+def _parts(tree: Any) -> dict[str, Any] | None:
+    """What a tree holds, by name or place; None for an array."""
+    if hasattr(tree, "_asdict"):
+        return tree._asdict()
+    if isinstance(tree, (list, tuple)):
+        return {str(place): each for place, each in enumerate(tree)}
+    return tree if isinstance(tree, dict) else None
 
 
 def like(template: Any, stored: Any) -> Any:
-    """Stored dictionaries back in the named tuples of a template."""
-    if hasattr(template, "_asdict"):
-        parts = template._asdict()
-        return type(template)(**{name: like(parts[name], stored[name]) for name in parts})
+    """Stored dictionaries back in the named tuples, tuples and lists of a template."""
+    parts = _parts(template)
+    if parts is None:
+        return stored
+    found = {name: like(value, stored[name]) for name, value in parts.items()}
     if isinstance(template, dict):
-        return {name: like(value, stored[name]) for name, value in template.items()}
-    return stored
+        return found
+    if hasattr(template, "_asdict"):
+        return type(template)(**found)
+    return type(template)(found.values())
 
 
 def population_tree(population: Population) -> dict[str, Any]:

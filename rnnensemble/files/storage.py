@@ -15,6 +15,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.files import folders, records
@@ -136,8 +138,8 @@ def save(
     settings: dict[str, Any] = {}
     for name, found in (("analysis", degeneracy), ("features", features)):
         if found is not None:
-            if found.size != population.size:
-                raise ValueError(f"`{name}` must be of this population of {population.size}.")
+            if not np.array_equal(found.networks, np.flatnonzero(population.converged)):
+                raise ValueError(f"`{name}` must be of this population's converged networks.")
             settings[name] = found.analysis
     parts = {f.name: getattr(population.recipe, f.name) for f in dataclasses.fields(Recipe)}
     condition = Condition(**parts, **settings)

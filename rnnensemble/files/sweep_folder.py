@@ -139,12 +139,11 @@ def trained_by(folder: Path) -> dict[str, Path]:
 
     A condition that differs from an earlier one only in how it is measured finds its networks here.
     """
-    found = {}
-    for path in sorted((folder / "conditions").glob("*/manifest.json")):
-        manifest = stages.read_manifest(path.parent)
-        if manifest["status"] != stages.INTERRUPTED and "recipe" in manifest:
-            found[manifest["recipe"]] = path.parent
-    return found
+    return {
+        manifest["recipe"]: path
+        for path, manifest in stages.list_runs(folder / "conditions").items()
+        if manifest["status"] != stages.INTERRUPTED and "recipe" in manifest
+    }
 
 
 def is_finished(folder: Path, digest: str) -> bool:

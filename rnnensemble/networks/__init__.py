@@ -1,7 +1,7 @@
 """What a network is: its parameters, its rollout and its readout; a registry by `kind`."""
 
 from rnnensemble._core.registry import Registry
-from rnnensemble.networks.base import Network, Params, weights_of
+from rnnensemble.networks.base import Network, Params, require_weights, weights_of
 from rnnensemble.networks.cell import MuPParams, VanillaParams
 from rnnensemble.networks.mup import MuPRNN
 from rnnensemble.networks.vanilla import VanillaRNN
@@ -16,6 +16,7 @@ __all__ = [
     "find",
     "register",
     "registered",
+    "require_weights",
     "weights_of",
 ]
 

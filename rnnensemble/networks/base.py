@@ -29,12 +29,16 @@ class Network(abc.ABC):
     update_rule: ClassVar[str] = ""
     """Networks of unlike rules never stand in one distance matrix; the kind unless given."""
     per_network: ClassVar[tuple[str, ...]] = ()
-    """Fields that may differ between the networks of a population."""
+    """Fields that may differ between the networks of a population.
+
+    `init`, `rate_factor` and `scaled_gradient` get each as a scalar; elsewhere they are 1, or 0 if
+    they are that for all networks."""
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.update_rule = cls.update_rule or getattr(cls, "kind", "")
+        if "kind" in cls.__dict__ and "update_rule" not in cls.__dict__:
+            cls.update_rule = getattr(cls, "kind", "")
 
     width: int
     """Number of units N."""
@@ -136,6 +140,25 @@ def weights_of(network: Network, params: Params, names: Collection[str], what: s
             "give it the method `weights`."
         )
     return [found[name] for name in names]
+
+
+def require_weights(network: Network, task: Any, names: Collection[str], what: str) -> None:
+    """Raises ValueError, before anything is trained, unless a network has weights of these names.
+
+    Args:
+        network: Architecture.
+        task: Gives the numbers of inputs and outputs.
+        names: As in `Network.weights`.
+        what: Who asks, for the error.
+    """
+
+    def init() -> None:
+        own = dict.fromkeys(network.per_network, jnp.ones(()))
+        key = jax.random.key(0)
+        params = network.init(key, n_inputs=task.n_inputs, n_outputs=task.n_outputs, **own)
+        weights_of(network, params, names, what)
+
+    jax.eval_shape(init)
 
 
 def require_width(width: int) -> None:

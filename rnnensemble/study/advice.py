@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.findings import DOWN, UP, Finding
-from rnnensemble.study.readings import is_scaled, measure_of
+from rnnensemble.study.readings import MEASURES, is_scaled, title_of
 from rnnensemble.study.rows import levels_of, over_tasks
 from rnnensemble.study.tables import interval, number, share, words
 
@@ -50,15 +50,15 @@ def advise(
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).
     """
     names = dict.fromkeys(cell.level for cell in cells)
-    known = [name for name in names if measure_of(name).statistic != "mean"]  # how far apart
-    require_known("level", level, known)
+    means = [name for name, each in MEASURES.items() if each.statistic == "mean"]
+    require_known("level", level, [name for name in names if name not in means])
     require_known("want", want, list(WISHES))
     if task is not None:
         require_known("task", task, list(dict.fromkeys(cell.task for cell in cells)))
         cells = [cell for cell in cells if cell.task == task]
     options, against, unclear = _options(cells, level, WISHES[want])
     scope = f" on {words(task)}" if task else ""
-    wish = f"more {want} {words(measure_of(level).title)}{scope}"
+    wish = f"more {want} {words(title_of(level))}{scope}"
     lines = [f"For {wish}:"] if options else [f"Nothing measured supports an advice for {wish}."]
     for place, option in enumerate(options, 1):
         lines += _explained(place, option, cells)

@@ -18,7 +18,7 @@ from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
-from rnnensemble.training.recipe import Recipe
+from rnnensemble.training.recipe import Recipe, plain
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Condition(Recipe):
     @property
     def recipe(self) -> Recipe:
         """What decides how its networks train."""
-        return Recipe(*(getattr(self, field.name) for field in dataclasses.fields(Recipe)))
+        return plain(self)
 
     @property
     def digest(self) -> str:

@@ -243,7 +243,7 @@ def _against_nulls(
 
 def _on_one_number_of_trials(measure: Measure, used: Sequence[Reading]) -> list[np.ndarray]:
     """Nulls as the fewest trials of all levels would give, or the stopping rule made the trend."""
-    counts = [distances_of(each.degeneracy, measure.name).trials for each in used]
+    counts = [max(1, distances_of(each.degeneracy, measure.name).trials) for each in used]
     fewest = min(counts)
     return [np.asarray(x.null) * (n / fewest) ** 0.5 for x, n in zip(used, counts, strict=True)]
 

@@ -87,12 +87,14 @@ def converged(outcome: Outcome) -> int:
     return len(outcome.degeneracy.networks)
 
 
-def _feature(name: str) -> Callable[[Degeneracy, FeatureLearning | None], Any]:
-    return lambda _, features: None if features is None else getattr(features, name)
-
-
 def _no_null(degeneracy: Degeneracy) -> None:
     del degeneracy
+
+
+def _of_features(name: str, title: str) -> Measure:
+    """A measure of feature learning."""
+    of: Any = lambda _, features: None if features is None else getattr(features, name)  # noqa: E731
+    return Measure(name, title, title, "mean", of, _no_null)
 
 
 MEASURES = {
@@ -146,22 +148,8 @@ MEASURES = {
             lambda found, _: found.behavior.losses["temporal"],
             _no_null,
         ),
-        Measure(
-            "weight_change",
-            "weight change",
-            "weight change",
-            "mean",
-            _feature("weight_change"),
-            _no_null,
-        ),
-        Measure(
-            "kernel_alignment",
-            "kernel alignment",
-            "kernel alignment",
-            "mean",
-            _feature("kernel_alignment"),
-            _no_null,
-        ),
+        _of_features("weight_change", "weight change"),
+        _of_features("kernel_alignment", "kernel alignment"),
         Measure(
             "topology",
             "fixed points (OSPA)",
@@ -192,6 +180,12 @@ def measure_of(name: str) -> Measure:
         lambda found: found.further[name].null,
         kind.claims,
     )
+
+
+def title_of(name: str) -> str:
+    """The title of a measure; its name, if its module is not imported."""
+    known = name in MEASURES or name in measures.registered()
+    return measure_of(name).title if known else name
 
 
 def beside(names: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
 from rnnensemble.study.factors import Factor, Outcome, Sweep
 from rnnensemble.study.findings import NONE, Finding
-from rnnensemble.study.readings import converged, measure_of
+from rnnensemble.study.readings import converged, title_of
 from rnnensemble.study.rows import convergence, levels_of, overall
 
 
@@ -58,7 +58,7 @@ def overall_table(cells: Sequence[Finding], levels: Sequence[str] | None = None)
         )
         for row in overall(cells, levels)
     ]
-    return Table(("factor raised", *(measure_of(level).title for level in levels)), rows)
+    return Table(("factor raised", *(title_of(level) for level in levels)), rows)
 
 
 def findings_table(cells: Sequence[Finding], level: str) -> Table:
@@ -144,14 +144,18 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     """What was run, with which versions, on which machine."""
     conditions = list(sweep.conditions.values())
     done = [each for each in outcomes.values() if each.condition.digest in sweep.conditions]
-    networks = sum(condition.size for condition in conditions)
-    trained = sum(each.condition.size for each in done)
+    networks = sum({c.recipe_digest: c.size for c in conditions}.values())
+    trained = {each.condition.recipe_digest: each for each in done}  # each recipe once
     manifests = [each.manifest for each in done]
-    seconds = [sum(each.get("seconds", {}).values()) for each in manifests]
+    times = [each.get("seconds", {}) for each in manifests]
+    seconds = [sum(each.values()) - each.get("training", 0.0) for each in times]
+    seconds += [x.manifest.get("seconds", {}).get("training", 0.0) for x in trained.values()]
+    several = list(trained.values())
+    some = sum(each.condition.size for each in several)
     rows = [
         ("sweep", f"{sweep.name}, preset {sweep.preset}" if sweep.preset else sweep.name),
         ("conditions measured", f"{len(done)} of {len(conditions)}"),
-        ("networks trained", f"{trained} of {networks}; {sum(map(converged, done))} converged"),
+        ("networks trained", f"{some} of {networks}; {sum(map(converged, several))} converged"),
         ("seeds of the populations", _distinct(condition.seed for condition in conditions)),
         ("seeds of the evaluation", _distinct(c.analysis.seed for c in conditions)),
         ("DSA", _distinct(as_table(c.analysis.dsa) for c in conditions)),

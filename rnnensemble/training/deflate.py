@@ -107,6 +107,8 @@ def deflate(
     deflation, training = deflation or Deflation(), training or Training()
     if isinstance(references, (Population, Chosen)):
         references = [references]
+    if not isinstance(references, ReferenceActivity):
+        references = list(references)
     if network is None and not isinstance(references, ReferenceActivity):
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first

@@ -130,6 +130,11 @@ def shared_deflation(deflation: Deflation | None) -> Deflation | None:
     return deflation and dataclasses.replace(shared(deflation), references=())
 
 
+def plain(recipe: Recipe) -> Recipe:
+    """The recipe alone of what may be more, as a condition is."""
+    return Recipe(*(getattr(recipe, field.name) for field in dataclasses.fields(Recipe)))
+
+
 def require_group(recipes: list[Recipe]) -> None:
     """Raises ValueError unless these recipes can train together."""
     if not recipes:

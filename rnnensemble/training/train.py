@@ -15,7 +15,7 @@ from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
 from rnnensemble.training.memory import fitted
 from rnnensemble.training.population import History, Population, require_same_recipe
 from rnnensemble.training.progress import Progress, measure_progress
-from rnnensemble.training.recipe import Recipe, require_group, without_own_values
+from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
 
@@ -254,7 +254,7 @@ def _populations(run: _Run) -> list[Population]:
         state, initial = jax.tree.map(lambda x, rows=rows: x[rows], (whole, run.initial_params))
         epochs = int(state.epoch.max())
         population = Population(
-            recipe=recipe,
+            recipe=plain(recipe),
             params=state.params,
             initial_params=initial,
             history=History(*(each[rows, :epochs].copy() for each in run.history)),

@@ -11,8 +11,44 @@ from rnnensemble.analysis.measures.representation import Representation
 __all__ = ["Measure", "Representation", "find", "register", "registered"]
 
 REGISTRY: Registry[type[Measure]] = Registry("measures", (Representation,))
-register = REGISTRY.register
-"""Makes a measure of your own known by its `name`; a decorator."""
+TAKEN = frozenset(
+    {
+        "networks",
+        "sigmas",
+        "nulls",
+        "losses",
+        "disagreements",
+        "trials",
+        "grid",
+        "topology",
+        "dynamics",
+        "weights",
+        "behavior",
+        "autocovariance",
+        "disagreement",
+        "ood_loss",
+        "dsa",
+        "pif",
+        "weight_change",
+        "relative_weight_change",
+        "kernel_alignment",
+        "representation_alignment",
+    }
+)
+"""Names that files and tables use for what is always measured."""
+
+
+def register(measure: type[Measure]) -> type[Measure]:
+    """Makes a measure of your own known by its `name`; a decorator.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    if measure.name in TAKEN:
+        raise ValueError(f"`name` {measure.name!r} is taken by what is always measured.")
+    return REGISTRY.register(measure)
+
+
 registered = REGISTRY.registered
 """All known measures by name."""
 find = REGISTRY.find
