@@ -20,6 +20,7 @@ from rnnensemble.cli.flags import SweepOptions
 from rnnensemble.cli.forecast import Budget, print_forecast
 from rnnensemble.files import folders, stages, storage, sweep_folder
 from rnnensemble.files.sweep_folder import load_sweep
+from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition, unknown_key
 from rnnensemble.study.costs import tile_for
 from rnnensemble.study.factors import Group, Sweep, groups_of, select
@@ -70,12 +71,14 @@ def run_sweep(file: Path, options: SweepOptions) -> None:
 
 
 def _require_measurable(folder: Path, groups: list[Group]) -> None:
-    """Raises ValueError unless feature learning can be measured in all that is unfinished.
+    """Raises ValueError unless all that is unfinished can be measured, weights and features too.
 
     Compiles programs that the measurement needs later.
     """
     for condition in (condition for group in groups for condition in group.conditions):
         if not sweep_folder.is_finished(folder, condition.digest):
+            names = {*condition.analysis.pif_weights, "recurrent_weights"}
+            require_weights(condition.network, condition.task, names, "a sweep")
             evaluation_trials(condition.features, condition.task)
 
 

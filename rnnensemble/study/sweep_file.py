@@ -27,7 +27,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnnensemble.analysis.feature_learning import block_trials
-from rnnensemble.networks import require_weights
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition, as_table, merged, unknown_key
 from rnnensemble.study.factors import Factor, Level, Sweep
@@ -182,8 +181,6 @@ def _require_runnable(condition: Condition) -> None:
         raise ValueError("`deflation` needs references, which a sweep has not; see `deflate`.")
     width = condition.network.width
     condition.analysis.check(condition.task, width)
-    names = {*condition.analysis.pif_weights, "recurrent_weights"}
-    require_weights(condition.network, condition.task, names, "a sweep")
     block_trials(condition.features, condition.task, condition.network)
 
 
