@@ -17,17 +17,10 @@ from rnnensemble.metrics import CKA
 from rnnensemble.study import advice
 from rnnensemble.study.findings import Finding
 from rnnensemble.training.evaluation import evaluation_key
+from tests.test_own_network import ANALYSIS as PLAIN
+from tests.test_own_network import TASK
 
-TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
-ANALYSIS = rnne.Analysis(
-    dsa=rnne.DSA(rank=3, starts=4),
-    grid=rnne.DSAGrid(ranks=(2,), delays=(1,)),
-    pif=rnne.PIF(starts=1),
-    dynamics_trials=8,
-    behavior_trials=16,
-    fixed_trials=True,
-    measures=("representation",),
-)
+ANALYSIS = dataclasses.replace(PLAIN, measures=("representation",))
 
 
 @measures.register
