@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: quickstart test lint bench bench-distances docs clean
+.PHONY: quickstart test test-long lint bench bench-distances docs clean
 
 quickstart: $(VENV)/installed
 	$(BIN)/rnnensemble quickstart
 
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not long"
+
+# What takes minutes: every documented command, kills, tiles and devices, other libraries.
+test-long: $(VENV)/installed-dev
+	$(PYTEST) -m long
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -1,16 +1,19 @@
-"""Two CPU devices for all tests, asked for before JAX touches one; compiled programs kept apart.
+"""Two CPU devices for all tests, asked for before JAX touches one; compiled programs are kept.
+
+They lie in `build/compiled`: the second run of the tests compiles next to nothing.
 
 Most of the tests' time is compilation, so LLVM optimizes less, here and in processes they start.
 XLA also emits fusions in the way that compiles fastest, as long as it has the choice (jax 0.10).
 """
 
 import os
-import tempfile
 from importlib.metadata import version
+from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started them has set
-    CACHE = tempfile.TemporaryDirectory(prefix="rnnensemble-compiled-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = CACHE.name
+    kept = Path(__file__).parent.parent / "build" / "compiled"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(kept)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
     flags = ["--xla_backend_optimization_level=0"]
     if version("jax").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")

@@ -98,10 +98,14 @@ def outcome(condition, truth, seed):
                 outputs,
                 {"temporal": 512},
             ),
-            distances(points(rng, truth.dynamics, count), null),
+            {
+                "dynamics": distances(points(rng, truth.dynamics, count), null),
+                "autocovariance": distances(
+                    points(np.random.default_rng(seed), truth.dynamics, count), null
+                ),
+                "weights": distances(points(rng, truth.weights, count), np.zeros(count)),
+            },
             GridDistances(GRID, np.array(GRID.ranks), matrices, nulls, matrices),
-            distances(points(np.random.default_rng(seed), truth.dynamics, count), null),
-            distances(points(rng, truth.weights, count), np.zeros(count)),
             networks,
             condition.size,
             condition.analysis,

@@ -277,6 +277,7 @@ def of_kind(result, kind):
     return [row for row in result["rows"] if row["kind"] == kind]
 
 
+@pytest.mark.long
 def test_gpu_plan_runs_without_the_packages_missing_there(tmp_path):
     import gpu_report
 

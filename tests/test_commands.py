@@ -5,7 +5,11 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.test_docs import ROOT, blocks
+
+pytestmark = pytest.mark.long
 
 OPTIMIZED = "--xla_backend_optimization_level=1"
 """These train for minutes, and would take longer if LLVM optimized as little as in other tests."""

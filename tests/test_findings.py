@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from rnnensemble import stats
+from rnnensemble.analysis import measures
 from rnnensemble.stats import intervals
-from rnnensemble.study import findings, readings, rows, tables
+from rnnensemble.study import findings, rows, tables
 from rnnensemble.study.dsa_trends import common_settings
 from rnnensemble.study.findings import PAPER
 from tests.outcomes import BEHAVIOR_NULL, GRID, TASKS, Truth, factor, study
@@ -79,7 +80,7 @@ def test_effects_are_those_that_were_planted(found):
 
 
 def test_p_values_are_adjusted_within_a_measure(found):
-    for level in readings.MEASURES:
+    for level in {cell.level for cell in found.cells}:
         mine = list(cells(found, level).values())
         adjusted = stats.adjust([cell.p_value for cell in mine])
         np.testing.assert_allclose([cell.p_adjusted for cell in mine], adjusted)
@@ -198,7 +199,9 @@ def test_outcomes_that_could_not_be_measured_are_left_out():
     degeneracy = outcomes[names[3]].degeneracy
     same = degeneracy.weights._replace(matrix=np.zeros((20, 20)))
     outcomes[names[3]] = outcomes[names[3]]._replace(
-        degeneracy=dataclasses.replace(degeneracy, weights=same)
+        degeneracy=dataclasses.replace(
+            degeneracy, distances={**degeneracy.distances, "weights": same}
+        )
     )
     found = findings.find(sweep, outcomes, permutations=99)
     key = ("channels", "flipflop")
@@ -242,7 +245,7 @@ def test_grids_are_compared_where_they_overlap():
 
 
 def test_overall_counts_tasks(found):
-    (channels, gamma, l1) = rows.overall(found.cells, readings.LEVELS[:3])
+    (channels, gamma, l1) = rows.overall(found.cells, measures.LEVELS[:3])
     assert [cell.text for cell in channels] == [
         "down in 2, up in 1 of 3 tasks, agrees",
         "up (2 of 3 tasks), agrees",
@@ -256,7 +259,7 @@ def test_overall_counts_tasks(found):
 def test_half_of_the_tasks_are_no_majority():
     known = [(factor("channels", [1, 2, 3, 4], task), truths(DOWN)) for task in list(TASKS)[:2]]
     known += [(factor("channels", [1, 2, 3, 4], task), truths()) for task in list(TASKS)[2:]]
-    (row,) = rows.overall(find(*known).cells, readings.LEVELS[:3])
+    (row,) = rows.overall(find(*known).cells, measures.LEVELS[:3])
     assert row[0].text == "down (2 of 4 tasks), undecided"
 
 

@@ -268,6 +268,7 @@ def test_an_interrupted_analysis_goes_on(files, capsys, monkeypatch):
     assert not (folder / arrays.CHECKPOINT).exists()
 
 
+@pytest.mark.long
 def test_pytorch_ensemble_end_to_end():
     pytest.importorskip("torch", reason="extra `reference` is not installed")
     done = subprocess.run(

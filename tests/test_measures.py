@@ -1,7 +1,6 @@
 """Further measures: found by name, measured, stored, in sweeps, reports and advice."""
 
 import dataclasses
-from typing import ClassVar
 
 import jax
 import numpy as np
@@ -10,34 +9,16 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble.analysis import measures
-from rnnensemble.analysis.measures import Measure, Representation
-from rnnensemble.analysis.measures.base import distances_on_trials
+from rnnensemble.analysis.measures import Representation
 from rnnensemble.files import folders
-from rnnensemble.metrics import CKA
 from rnnensemble.study import advice
 from rnnensemble.study.findings import Finding
 from rnnensemble.training.evaluation import evaluation_key
+from tests.own_measure import Kernels
 from tests.test_own_network import ANALYSIS as PLAIN
 from tests.test_own_network import TASK
 
 ANALYSIS = dataclasses.replace(PLAIN, measures=("representation",))
-
-
-@measures.register
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Kernels(Measure):
-    """A measure of one's own."""
-
-    name: ClassVar[str] = "kernels"
-    title: ClassVar[str] = "kernels (CKA)"
-    symbol: ClassVar[str] = "CKA distance"
-    claims: ClassVar[dict[str, str]] = {"gain": "up"}
-
-    def check(self, task, width):
-        CKA().check((16, task.n_steps, width))
-
-    def measure(self, task, subject, *, seed, progress=None):
-        return distances_on_trials(CKA(), task, subject, trials=16, seed=seed, progress=progress)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +33,7 @@ def test_representation_is_svcca_on_shared_trials(population, tmp_path):
         population, analysis=ANALYSIS, progress=lambda *x: seen.append(x)
     )
     assert ("representation", 22, 22) in seen  # 6 pairs, 4 nulls, 6 again, 6 across draws
-    further = found.further["representation"]
+    further = found.distances["representation"]
     rates = []
     for draw in (0, 1):
         inputs = TASK.sample(evaluation_key(0, draw), 256).inputs
@@ -62,7 +43,7 @@ def test_representation_is_svcca_on_shared_trials(population, tmp_path):
     np.testing.assert_allclose(further.null, expected.diagonal(), atol=1e-4)
     np.testing.assert_allclose(further.matrix, rnne.distance_matrix("svcca", rates[0]), atol=1e-4)
     rnne.save(tmp_path / "run", population, degeneracy=found)
-    again = rnne.load(tmp_path / "run").degeneracy.further["representation"]
+    again = rnne.load(tmp_path / "run").degeneracy.distances["representation"]
     np.testing.assert_array_equal(again.matrix, further.matrix)
     assert again.trials == further.trials == 256
     cli.main(["show", str(tmp_path / "run")])
@@ -80,6 +61,7 @@ def test_show_prints_it(population, tmp_path, capsys):
     [
         (("representatoin",), "`measures` must be one of .* Did you mean 'representation'?"),
         (("representation", "representation"), "`measures` must be different"),
+        (("dynamics",), "`measures` names 'dynamics', which is always measured"),
     ],
 )
 def test_unknown_measures_are_refused(named, message):
@@ -89,7 +71,7 @@ def test_unknown_measures_are_refused(named, message):
 
 @pytest.mark.parametrize("name", ["topology", "grid", "dsa", "kernel_alignment"])
 def test_names_of_what_is_always_measured_are_taken(name):
-    with pytest.raises(ValueError, match=f"`name` '{name}' is taken by what is always measured"):
+    with pytest.raises(ValueError, match=f"`name` '{name}' is taken by"):
         measures.register(type("Own", (Kernels,), {"name": name}))
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from rnnensemble import cli
+from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.cli import report as command
 from rnnensemble.files import folders
 from rnnensemble.study import advice, page, rows
 from rnnensemble.study.factors import Factor, Level, Sweep
-from rnnensemble.study.readings import MEASURES
 from rnnensemble.study.tables import Table
 from tests.outcomes import Truth, factor, study
 
@@ -320,8 +320,9 @@ def test_the_study_page_has_a_part_for_every_table():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     cells = command.read_findings(ROOT / "docs" / "study" / "findings.csv")
-    assert {cell.level for cell in cells} <= set(MEASURES)
-    parts = ["overall", "beside", "convergence", "run", *set(MEASURES) - {"topology"}]
+    names = {each.name for each in STANDARD}
+    assert {cell.level for cell in cells} <= names
+    parts = ["overall", "beside", "convergence", "run", *names - {"topology"}]
     for name in parts:
         assert f"<!-- {name}: begin -->" in text
         assert f"<!-- {name}: end -->" in text

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 TEXT = (Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml").read_text()
 # two groups that are measured by the same programs, so that starts are quick
 TEXT = TEXT.replace("task.n_bits", "training.batch").replace("[1, 2]", "[8, 16]")

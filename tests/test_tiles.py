@@ -12,6 +12,8 @@ import pytest
 
 from tests import tiles
 
+pytestmark = pytest.mark.long
+
 WAYS = {"one by one": (1, 0), "tiles": (1, 64), "tiles on 8 devices": (8, 64)}
 
 

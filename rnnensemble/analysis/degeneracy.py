@@ -58,27 +58,38 @@ class Degeneracy:
 
     Attributes:
         behavior: Spread of out-of-distribution loss.
-        dynamics: DSA.
+        distances: By measure: `dynamics` (DSA), `autocovariance` (how states are spread and move,
+            weighed by variance, on the same trials), `weights` (PIF), and what else was asked for
+            (`Analysis.measures`).
         grid: DSA under other ranks and delays.
-        autocovariance: How states are spread and move, weighed by variance, on the same trials.
-        weights: PIF.
         networks: Indices of the M converged networks in their population, `[M]`.
         size: Networks in the population, converged or not.
         analysis: The settings.
         topology: How their fixed points differ, if that was asked for.
-        further: What else was asked for (`Analysis.measures`), by name.
     """
 
     behavior: Behavior
-    dynamics: Distances
+    distances: dict[str, Distances]
     grid: GridDistances
-    autocovariance: Distances
-    weights: Distances
     networks: np.ndarray
     size: int
     analysis: Analysis
     topology: Topology | None = None
-    further: dict[str, Distances] = dataclasses.field(default_factory=dict)
+
+    @property
+    def dynamics(self) -> Distances:
+        """The distances of dynamics, by DSA."""
+        return self.distances["dynamics"]
+
+    @property
+    def autocovariance(self) -> Distances:
+        """The distances of autocovariances."""
+        return self.distances["autocovariance"]
+
+    @property
+    def weights(self) -> Distances:
+        """The distances of weights, by PIF."""
+        return self.distances["weights"]
 
 
 def measure_degeneracy(
@@ -133,13 +144,15 @@ def measure_degeneracy(
         for name, each in analysis.further.items()
     }
     return Degeneracy(
-        topology=topology,
-        further=further,
         behavior=_behavior(population.task, subject, analysis),
-        dynamics=dynamics,
+        distances={
+            "dynamics": dynamics,
+            "autocovariance": autocovariance,
+            "weights": _weights(subject, analysis, _at_level(progress, "weights")),
+            **further,
+        },
         grid=grid,
-        autocovariance=autocovariance,
-        weights=_weights(subject, analysis, _at_level(progress, "weights")),
+        topology=topology,
         networks=networks,
         size=population.size,
         analysis=analysis,

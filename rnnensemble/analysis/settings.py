@@ -137,7 +137,9 @@ class Analysis:
             FixedPointSearch(starts=self.fixed_points)
         if len(set(self.measures or ())) < len(self.measures or ()):
             raise ValueError(f"`measures` must be different; got {self.measures}.")
-        _ = self.further
+        for name, each in self.further.items():
+            if each.standard:
+                raise ValueError(f"`measures` names {name!r}, which is always measured.")
 
     @property
     def pif_weights(self) -> list[str]:

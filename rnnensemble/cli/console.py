@@ -146,8 +146,9 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     second = degeneracy.autocovariance
     rows += _distance_rows("", "mean distance of autocovariances (no rank)", second)
     rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
-    for name, found in degeneracy.further.items():
-        rows += _distance_rows(name, f"mean {measures.find(name).symbol}", found)
+    for name in degeneracy.analysis.measures or ():
+        symbol = measures.find(name).symbol
+        rows += _distance_rows(name, f"mean {symbol}", degeneracy.distances[name])
     return rows + _topology_rows(degeneracy.topology)
 
 

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
+from rnnensemble.analysis.measures import Measure
+from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.panels import COLORS, mds
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (
-    MEASURES,
     Gap,
-    Measure,
     Reading,
     is_scaled,
     measure_of,
@@ -35,7 +35,13 @@ SHOWN_DECADE = 8.0
 OTHERS = "#4C4C4C"
 """Color of measures that others add."""
 
-MEASURE_COLORS = dict(zip(MEASURES, (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"), strict=True))
+MEASURE_COLORS = dict(
+    zip(
+        (each.name for each in STANDARD),
+        (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"),
+        strict=True,
+    )
+)
 
 
 def factor_figure(
@@ -229,7 +235,7 @@ def settings_figure(
     certain, good = np.zeros(folds.shape, bool), np.zeros(folds.shape, bool)
     others = {(c.factor, c.task): c for c in found.cells if c.level == "autocovariance"}
     for i, (factor, each) in enumerate(zip(rows, settings, strict=True)):
-        used = usable(read(factor, MEASURES["dynamics"], outcomes))
+        used = usable(read(factor, measure_of("dynamics"), outcomes))
         reach = np.ptp(positions(factor, [reading.level.value for reading in used]))
         for setting, trend in each.trends.items():
             j = columns.index(setting)

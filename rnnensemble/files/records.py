@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Behavior, Degeneracy
 from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.dsa_grid import GridDistances
@@ -102,11 +103,8 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
         "losses": plain(behavior.losses),
         "disagreements": plain(behavior.disagreements),
         "trials": {name: np.asarray(count) for name, count in behavior.trials.items()},
-        "dynamics": plain(degeneracy.dynamics),
         "grid": {name: getattr(grid, name) for name in GRID},
-        "autocovariance": plain(degeneracy.autocovariance),
-        "weights": plain(degeneracy.weights),
-        **{name: plain(found) for name, found in degeneracy.further.items()},
+        **{name: plain(found) for name, found in degeneracy.distances.items()},
     }
 
 
@@ -139,16 +137,13 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         "losses": dict.fromkeys(["in_distribution", *variants], each),
         "disagreements": dict.fromkeys(variants, matrix),
         "trials": dict.fromkeys(["in_distribution", *variants], np.empty((), np.int64)),
-        "dynamics": distances,
         "grid": {
             "ranks": np.empty(settings[0], np.int64),
             "matrices": np.empty((*settings, converged, converged), np.float32),
             "nulls": np.empty((*settings, converged), np.float32),
             "again": np.empty((*settings, converged, converged), np.float32),
         },
-        "autocovariance": distances,
-        "weights": distances,
-        **dict.fromkeys(analysis.measures or (), distances),
+        **dict.fromkeys(_of_distances(condition), distances),
     }
 
 
@@ -165,15 +160,17 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
             disagreements=stored["disagreements"],
             trials={name: int(count) for name, count in stored["trials"].items()},
         ),
-        dynamics=_distances(stored["dynamics"]),
+        distances={name: _distances(stored[name]) for name in _of_distances(condition)},
         grid=GridDistances(grid, **stored["grid"]),
-        autocovariance=_distances(stored["autocovariance"]),
-        weights=_distances(stored["weights"]),
-        further={name: _distances(stored[name]) for name in condition.analysis.measures or ()},
         networks=stored["networks"],
         size=condition.size,
         analysis=condition.analysis,
     )
+
+
+def _of_distances(condition: Condition) -> tuple[str, ...]:
+    """The measures of distances that a condition has."""
+    return "dynamics", "autocovariance", "weights", *(condition.analysis.measures or ())
 
 
 def topology_tree(topology: Topology) -> dict[str, Any]:
@@ -252,18 +249,8 @@ def summary_row(
     topology = degeneracy.topology
     if topology is not None:
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
-    dynamics, second = degeneracy.dynamics, degeneracy.autocovariance
-    levels = {"dsa": dynamics, "autocovariance": second, "pif": degeneracy.weights}
-    for name, found in levels.items():
-        row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
-    for name, found in degeneracy.further.items():
-        row |= _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
-        row |= {f"{name}_reliability": found.reliability, f"{name}_trials": found.trials}
-    row |= {"dsa_trials": dynamics.trials, "dsa_reliability": dynamics.reliability}
-    row |= {"dsa_corrected": dynamics.corrected, "dsa_rank": float(dynamics.ranks.mean())}
-    row |= {"autocovariance_reliability": second.reliability}
-    row |= {"autocovariance_corrected": second.corrected}
-    row |= {"autocovariance_left_out": float(second.left_out[pairs].mean())}
+    for name, found in degeneracy.distances.items():
+        row |= _distance_columns(measures.find(name).column or name, found)
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid
@@ -278,6 +265,20 @@ def summary_row(
     for share, rank in zip(grid.grid.shares, grid.ranks[len(grid.grid.ranks) :], strict=True):
         row[f"dsa_share{share}_rank"] = int(rank)
     return row
+
+
+def _distance_columns(name: str, found: Distances) -> dict[str, Any]:
+    row = _columns(name, found.mean) | {f"{name}_null": float(found.null.mean())}
+    if not found.trials:
+        return row
+    pairs = np.triu_indices(len(found.matrix), 1)
+    return row | {
+        f"{name}_trials": found.trials,
+        f"{name}_reliability": found.reliability,
+        f"{name}_corrected": found.corrected,
+        f"{name}_rank": float(found.ranks.mean()),
+        f"{name}_left_out": float(found.left_out[pairs].mean()),
+    }
 
 
 def _columns(name: str, estimate: Estimate) -> dict[str, float]:

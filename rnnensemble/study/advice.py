@@ -5,9 +5,10 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from rnnensemble.analysis import measures
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.findings import DOWN, UP, Finding
-from rnnensemble.study.readings import MEASURES, is_scaled, title_of
+from rnnensemble.study.readings import is_scaled, title_of
 from rnnensemble.study.rows import levels_of, over_tasks
 from rnnensemble.study.tables import interval, number, share, words
 
@@ -50,7 +51,7 @@ def advise(
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).
     """
     names = dict.fromkeys(cell.level for cell in cells)
-    means = [name for name, each in MEASURES.items() if each.statistic == "mean"]
+    means = [name for name, each in measures.registered().items() if each.statistic == "mean"]
     require_known("level", level, [name for name in names if name not in means])
     require_known("want", want, list(WISHES))
     if task is not None:

@@ -7,18 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble import stats
+from rnnensemble.analysis.measures import Measure
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.dsa_trends import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.study.factors import Factor, Outcome, Sweep
 from rnnensemble.study.readings import (
-    MEASURES,
     Gap,
-    Measure,
     Reading,
     above_its_share,
     asked_for,
     change_per,
-    distances_of,
     is_measurable,
     is_scaled,
     measure_of,
@@ -167,7 +165,7 @@ def find(
             name: _cell(factor, measure_of(name), outcomes, permutations)
             for name in asked_for(sweep)
         }
-        used = usable(read(factor, MEASURES["dynamics"], outcomes))
+        used = usable(read(factor, measure_of("dynamics"), outcomes))
         if len(used) > 1:
             trends = _over_settings(factor, used, max(1, permutations // 5))
             settings[factor.name, factor.task] = trends
@@ -243,7 +241,7 @@ def _against_nulls(
 
 def _on_one_number_of_trials(measure: Measure, used: Sequence[Reading]) -> list[np.ndarray]:
     """Nulls as the fewest trials of all levels would give, or the stopping rule made the trend."""
-    counts = [max(1, distances_of(each.degeneracy, measure.name).trials) for each in used]
+    counts = [max(1, each.degeneracy.distances[measure.name].trials) for each in used]
     fewest = min(counts)
     return [np.asarray(x.null) * (n / fewest) ** 0.5 for x, n in zip(used, counts, strict=True)]
 

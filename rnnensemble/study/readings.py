@@ -1,17 +1,17 @@
 """What a sweep measured at each level of a factor, for every measure that findings are about."""
 
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Degeneracy
-from rnnensemble.analysis.feature_learning import FeatureLearning
+from rnnensemble.analysis.measures import LEVELS, Measure
+from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
-from rnnensemble.stats.reduction import LEAST, Statistic
+from rnnensemble.stats.reduction import LEAST
 from rnnensemble.study.factors import Factor, Level, Outcome, Sweep
 
 DOUBLED = ("gamma", "width", "frequencies")
@@ -25,29 +25,6 @@ ESTIMATES = {
     "spread": intervals.spread,
     "mean": intervals.mean_value,
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Measure:
-    """One number that every condition has.
-
-    Attributes:
-        name: In tables.
-        title: In figures and reports.
-        symbol: Short, on axes.
-        statistic: What summarizes the networks of a condition.
-        of: Its data: distances `[M, M]` or values `[M]`; None where they were not measured.
-        null: What it would be without differences between networks: `[M]` or one number.
-        claims: The way it goes along a factor, where somebody says so besides `findings.PAPER`.
-    """
-
-    name: str
-    title: str
-    symbol: str
-    statistic: Statistic
-    of: Callable[[Degeneracy, FeatureLearning | None], np.ndarray | None]
-    null: Callable[[Degeneracy], np.ndarray | float | None]
-    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Reading(NamedTuple):
@@ -87,105 +64,14 @@ def converged(outcome: Outcome) -> int:
     return len(outcome.degeneracy.networks)
 
 
-def _no_null(degeneracy: Degeneracy) -> None:
-    del degeneracy
-
-
-def _of_features(name: str, title: str) -> Measure:
-    """A measure of feature learning."""
-    of: Any = lambda _, features: None if features is None else getattr(features, name)  # noqa: E731
-    return Measure(name, title, title, "mean", of, _no_null)
-
-
-MEASURES = {
-    each.name: each
-    for each in (
-        Measure(
-            "dynamics",
-            "dynamics (DSA)",
-            "DSA distance",
-            "mean_distance",
-            lambda found, _: found.dynamics.matrix,
-            lambda found: found.dynamics.null,
-        ),
-        Measure(
-            "weights",
-            "weights (PIF)",
-            "PIF distance",
-            "mean_distance",
-            lambda found, _: found.weights.matrix,
-            _no_null,
-        ),
-        Measure(
-            "behavior",
-            "behavior (sigma_OOD)",
-            "sigma_OOD",
-            "spread",
-            lambda found, _: found.behavior.losses["temporal"],
-            lambda found: found.behavior.nulls["temporal"],
-        ),
-        Measure(
-            "disagreement",
-            "disagreement of outputs, OOD",
-            "disagreement",
-            "mean_distance",
-            lambda found, _: found.behavior.disagreements["temporal"],
-            _no_null,
-        ),
-        Measure(
-            "autocovariance",
-            "autocovariances",
-            "autocovariance distance",
-            "mean_distance",
-            lambda found, _: found.autocovariance.matrix,
-            lambda found: found.autocovariance.null,
-        ),
-        Measure(
-            "ood_loss",
-            "mean OOD loss",
-            "mean OOD loss",
-            "mean",
-            lambda found, _: found.behavior.losses["temporal"],
-            _no_null,
-        ),
-        _of_features("weight_change", "weight change"),
-        _of_features("kernel_alignment", "kernel alignment"),
-        Measure(
-            "topology",
-            "fixed points (OSPA)",
-            "fixed-point distance",
-            "mean_distance",
-            lambda found, _: found.topology and found.topology.matrix,
-            _no_null,
-        ),
-    )
-}
-"""By name. OOD is temporal generalization."""
-
-LEVELS = ("dynamics", "weights", "behavior", "topology")
-"""The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
-
-
 def measure_of(name: str) -> Measure:
-    """The measure of a name: a level, what stands beside it, or one of `analysis.measures`."""
-    if name in MEASURES:
-        return MEASURES[name]
-    kind = measures.find(name)
-    return Measure(
-        name,
-        kind.title,
-        kind.symbol,
-        "mean_distance",
-        lambda found, _: found.further[name].matrix if name in found.further else None,
-        lambda found: found.further[name].null,
-        kind.claims,
-    )
+    """The measure of a name, with its defaults."""
+    return measures.find(name)()
 
 
 def title_of(name: str) -> str:
     """The title of a measure; its name, if its module is not imported."""
-    known = name in MEASURES or name in measures.registered()
-    return measure_of(name).title if known else name
+    return measure_of(name).title if name in measures.registered() else name
 
 
 def beside(names: Iterable[str]) -> list[str]:
@@ -193,17 +79,12 @@ def beside(names: Iterable[str]) -> list[str]:
     return [name for name in dict.fromkeys(names) if name not in LEVELS]
 
 
-def distances_of(degeneracy: Degeneracy, measure: str) -> Any:
-    """What was found for a measure of distances; None for others."""
-    return degeneracy.further.get(measure, getattr(degeneracy, measure, None))
-
-
 def asked_for(sweep: Sweep) -> list[str]:
     """Measures that findings of a sweep are about: topology only where some condition has it."""
     analyses = [condition.analysis for condition in sweep.conditions.values()]
     topology = any(analysis.fixed_points is not None for analysis in analyses)
-    further = dict.fromkeys(name for each in analyses for name in each.measures or ())
-    return [*(name for name in MEASURES if name != "topology" or topology), *further]
+    names = [each.name for each in STANDARD if each.name != "topology" or topology]
+    return [*names, *dict.fromkeys(name for each in analyses for name in each.measures or ())]
 
 
 def scale_of(factor: Factor) -> str:
@@ -262,7 +143,8 @@ def is_measurable(reading: Reading, measure: Measure) -> bool:
     share = 0.0
     if reading.null is not None:
         share = reliability.share(float(np.mean(reading.null)), reading.estimate.value)
-    agreement = getattr(distances_of(reading.degeneracy, measure.name), "reliability", np.nan)
+    distances = reading.degeneracy.distances.get(measure.name)
+    agreement = distances.reliability if distances else np.nan
     return bool(reliability.measurable(np.asarray(share), np.asarray(agreement)))
 
 
@@ -280,7 +162,7 @@ def _read(
     count, least = converged(outcome), LEAST[measure.statistic]
     if outcome.degeneracy is None or count < least:
         return Gap(level, f"{count} converged, {least} needed")
-    data = measure.of(outcome.degeneracy, outcome.features)
+    data = measure.data(outcome.degeneracy, outcome.features)
     if data is None:
         return Gap(level, "not measured")
     if not np.isfinite(data).all():

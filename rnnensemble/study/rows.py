@@ -6,6 +6,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rnnensemble.analysis.measures import LEVELS
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Outcome, Sweep
@@ -18,7 +19,7 @@ from rnnensemble.study.findings import (
     UP,
     Finding,
 )
-from rnnensemble.study.readings import LEVELS, converged
+from rnnensemble.study.readings import converged
 
 TYPES = typing.get_type_hints(Finding)
 NAMES = [field.name for field in dataclasses.fields(Finding)]

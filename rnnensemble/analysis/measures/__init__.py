@@ -1,41 +1,29 @@
-"""What can be measured of a population besides its levels: one file a measure, known by name.
+"""What is measured of a population: one class a measure, known by name.
 
-`Analysis.measures` names those that a run or a sweep takes; files, tables, findings and figures
-find all that they show of one here.
+Files, tables, findings and figures find all that they show of a measure here. `Analysis.measures`
+names what a run or a sweep takes besides the standard ones.
 """
 
 from rnnensemble._core.registry import Registry
-from rnnensemble.analysis.measures.base import Measure
+from rnnensemble.analysis.measures.base import Measure, distances_on_trials
 from rnnensemble.analysis.measures.representation import Representation
+from rnnensemble.analysis.measures.standard import STANDARD
 
-__all__ = ["Measure", "Representation", "find", "register", "registered"]
+__all__ = [
+    "LEVELS",
+    "Measure",
+    "Representation",
+    "distances_on_trials",
+    "find",
+    "register",
+    "registered",
+]
 
-REGISTRY: Registry[type[Measure]] = Registry("measures", (Representation,))
-TAKEN = frozenset(
-    {
-        "networks",
-        "sigmas",
-        "nulls",
-        "losses",
-        "disagreements",
-        "trials",
-        "grid",
-        "topology",
-        "dynamics",
-        "weights",
-        "behavior",
-        "autocovariance",
-        "disagreement",
-        "ood_loss",
-        "dsa",
-        "pif",
-        "weight_change",
-        "relative_weight_change",
-        "kernel_alignment",
-        "representation_alignment",
-    }
-)
-"""Names that files and tables use for what is always measured."""
+REGISTRY: Registry[type[Measure]] = Registry("measures", (*STANDARD, Representation))
+LEVELS = tuple(each.name for each in STANDARD if each.level)
+"""The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
+TAKEN = {"networks", "sigmas", "nulls", "losses", "disagreements", "trials", "grid", "dsa", "pif"}
+"""Further names that files use."""
 
 
 def register(measure: type[Measure]) -> type[Measure]:
@@ -45,7 +33,7 @@ def register(measure: type[Measure]) -> type[Measure]:
         ValueError: If the name is taken.
     """
     if measure.name in TAKEN:
-        raise ValueError(f"`name` {measure.name!r} is taken by what is always measured.")
+        raise ValueError(f"`name` {measure.name!r} is taken by files; choose another.")
     return REGISTRY.register(measure)
 
 

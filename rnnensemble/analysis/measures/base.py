@@ -1,24 +1,27 @@
 """What a measure is, and the usual one: distances of what networks do on shared trials."""
 
-import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from rnnensemble.analysis.distances import Distances, distances
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import mesh_for
+from rnnensemble.stats.reduction import Statistic
 from rnnensemble.tasks import Task
 from rnnensemble.training.evaluation import Subject, evaluation_key, responses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measure(abc.ABC):
-    """Distances between the converged networks of a population, with all that tables say of them.
+class Measure:
+    """One number of the converged networks of a population, with all that tables say of it.
 
-    Subclass it as a frozen dataclass; every setting must have a default.
+    Subclass it as a frozen dataclass; every setting must have a default. Give `measure`, and
+    `check` if a setting may not fit.
     """
 
     name: ClassVar[str]
@@ -27,14 +30,21 @@ class Measure(abc.ABC):
     """In figures and reports."""
     symbol: ClassVar[str]
     """Short, on axes."""
+    column: ClassVar[str] = ""
+    """In summaries; the name unless given."""
+    statistic: ClassVar[Statistic] = "mean_distance"
+    """What summarizes the networks."""
+    level: ClassVar[bool] = False
+    """Whether it is a level of degeneracy."""
+    standard: ClassVar[bool] = False
+    """Whether it is always measured, together with others."""
     claims: ClassVar[Mapping[str, str]] = {}
-    """The way it goes when a factor is raised, "up" or "down", where somebody said so."""
+    """The way it goes when a factor is raised, "up" or "down", where somebody besides the paper
+    said so."""
 
-    @abc.abstractmethod
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless networks of this width can be measured on the task."""
 
-    @abc.abstractmethod
     def measure(
         self,
         task: Task,
@@ -51,6 +61,24 @@ class Measure(abc.ABC):
             seed: Seed of the trials and of searches.
             progress: Called with the pairs done and the pairs in all.
         """
+        raise NotImplementedError(f"{self.name} is measured with others, or lacks `measure`.")
+
+    def data(self, found: Any, features: Any) -> np.ndarray | None:
+        """What the statistic is of.
+
+        Args:
+            found: What `measure_degeneracy` returned.
+            features: What `measure_feature_learning` returned, None if nothing.
+
+        Returns:
+            Distances `[M, M]` or values `[M]`; None if they were not measured.
+        """
+        del features
+        return found.distances[self.name].matrix if self.name in found.distances else None
+
+    def null(self, found: Any) -> np.ndarray | float | None:
+        """What the data would be without differences between networks, `[M]` or one number."""
+        return found.distances[self.name].null
 
 
 def distances_on_trials(

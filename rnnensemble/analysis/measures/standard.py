@@ -1,0 +1,118 @@
+"""What is always measured: the levels of degeneracy and what stands beside them.
+
+OOD is temporal generalization.
+"""
+
+from typing import Any
+
+from rnnensemble.analysis.measures.base import Measure
+
+
+class Standard(Measure):
+    """A measure that `measure_degeneracy` or `measure_feature_learning` takes with others."""
+
+    standard = True
+
+
+class Dynamics(Standard):
+    """Mean DSA distance."""
+
+    name, title, symbol, column = "dynamics", "dynamics (DSA)", "DSA distance", "dsa"
+    level = True
+
+
+class Weights(Standard):
+    """Mean PIF distance; renumbered units are no null of it, but show what the search misses."""
+
+    name, title, symbol, column = "weights", "weights (PIF)", "PIF distance", "pif"
+    level = True
+
+    def null(self, found: Any) -> None:
+        return None
+
+
+class Behavior(Standard):
+    """Spread of the out-of-distribution losses."""
+
+    name, title, symbol = "behavior", "behavior (sigma_OOD)", "sigma_OOD"
+    level, statistic = True, "spread"
+
+    def data(self, found: Any, features: Any) -> Any:
+        return found.behavior.losses["temporal"]
+
+    def null(self, found: Any) -> Any:
+        return found.behavior.nulls["temporal"]
+
+
+class OutputDisagreement(Standard):
+    """Mean difference of outputs out of distribution."""
+
+    name, title, symbol = "disagreement", "disagreement of outputs, OOD", "disagreement"
+
+    def data(self, found: Any, features: Any) -> Any:
+        return found.behavior.disagreements["temporal"]
+
+    def null(self, found: Any) -> None:
+        return None
+
+
+class Autocovariances(Standard):
+    """Mean distance of autocovariances."""
+
+    name, title, symbol = "autocovariance", "autocovariances", "autocovariance distance"
+
+
+class OODLoss(Behavior):
+    """Mean out-of-distribution loss."""
+
+    name, title, symbol = "ood_loss", "mean OOD loss", "mean OOD loss"
+    level, statistic = False, "mean"
+
+    def null(self, found: Any) -> None:
+        return None
+
+
+class WeightChange(Standard):
+    """Mean distance of weights from their start."""
+
+    name, title, symbol = "weight_change", "weight change", "weight change"
+    statistic = "mean"
+
+    def data(self, found: Any, features: Any) -> Any:
+        return getattr(features, self.name, None)
+
+    def null(self, found: Any) -> None:
+        return None
+
+
+class KernelAlignment(WeightChange):
+    """Mean alignment of tangent kernels before and after training."""
+
+    name, title, symbol = "kernel_alignment", "kernel alignment", "kernel alignment"
+
+
+class FixedPoints(Standard):
+    """Mean distance of sets of fixed points, where they were searched."""
+
+    name, title, symbol = "topology", "fixed points (OSPA)", "fixed-point distance"
+    level = True
+
+    def data(self, found: Any, features: Any) -> Any:
+        return found.topology and found.topology.matrix
+
+    def null(self, found: Any) -> None:
+        return None
+
+
+STANDARD = (
+    Dynamics,
+    Weights,
+    Behavior,
+    OutputDisagreement,
+    Autocovariances,
+    OODLoss,
+    WeightChange,
+    KernelAlignment,
+    FixedPoints,
+)
+"""In the order of tables."""
