@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnnensemble import tasks
-from rnnensemble.study import conditions
+from rnnensemble.study import toml
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 
 PRESETS = sorted((Path(__file__).parent.parent / "experiments").glob("*.toml"))
@@ -58,4 +58,4 @@ def test_bad_presets(text, message):
 
 
 def test_unknown_key_without_a_neighbor_lists_what_is_known():
-    assert "known are a, b" in conditions.unknown_key("zzzz", ["a", "b"])
+    assert "known are a, b" in toml.unknown_key("zzzz", ["a", "b"])

@@ -89,6 +89,14 @@ def test_the_page_is_whole_and_shows_every_factor(folder):
     assert {"details", "figure", "table"} <= set(found.seen)
 
 
+def test_verdicts_are_marked_and_intervals_stay_on_one_line(folder):
+    text = (folder / "report.html").read_text()
+    assert '<td class="agrees">down (2 of 2 tasks), agrees (paper: down)</td>' in text
+    assert '<td class="disagrees">disagrees</td>' in text
+    assert '<td class="undecided">' in text
+    assert re.search(r"<td>[\d.e+-]+ \[[\d.e+-]+,\xa0[\d.e+-]+\]</td>", text)
+
+
 def test_the_page_needs_nothing_else(folder):
     text = (folder / "report.html").read_text()
     found = parsed(text)
@@ -165,9 +173,6 @@ def test_names_are_escaped():
     assert not {"b", "i", "u", "a", "script"} & set(found.seen)
     for words in ("<b>&amp;", '"task"', "<script>", "<i>", "<u>", "<0>"):
         assert words in found.text
-    assert page.html_table(Table(("x",), [("down (1 of 1 task), agrees (paper: down)",)])).count(
-        '<td class="agrees">'
-    )
 
 
 def advised(folder, **wish):

@@ -241,7 +241,8 @@ def test_adjusted_p_values():
     found = stats.adjust(p, method="benjamini_hochberg")
     np.testing.assert_allclose(found, [0.02, 0.04, 0.04, 0.02])
     np.testing.assert_allclose(stats.adjust([0.6, 0.5]), [1.0, 1.0])
-    assert stats.adjust([]).shape == (0,)
+    for method in ("holm", "benjamini_hochberg"):
+        assert stats.adjust([], method=method).shape == (0,)
     # Benjamini & Hochberg (1995), section 4: 15 endpoints of a thrombolysis trial; at 5% their
     # procedure rejects the four smallest, Holm's and Bonferroni's the three smallest
     published = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
@@ -249,9 +250,6 @@ def test_adjusted_p_values():
     found = stats.adjust(published, method="benjamini_hochberg")
     assert (found <= 0.05).sum() == 4
     assert (stats.adjust(published) <= 0.05).sum() == 3
-    import scipy.stats
-
-    np.testing.assert_allclose(found, scipy.stats.false_discovery_control(published))
 
 
 @pytest.mark.parametrize("statistic", ["mean_distance", "spread"])

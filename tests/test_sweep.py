@@ -411,6 +411,7 @@ def test_lock_is_free_again_after_the_block(tmp_path):
     for _ in range(2):
         with folders.held(path) as first, folders.held(path) as second:
             assert (first, second) == (True, False)
+    assert path.exists()
 
 
 def test_stage_of_a_missing_condition(tmp_path):

@@ -15,7 +15,8 @@ def inverse(matrix: Array) -> Array:
         [A B; B^T D]^-1 = [A^-1 + F S^-1 F^T, -F S^-1; -S^-1 F^T, S^-1],
         F = A^-1 B,   S = D - B^T F
 
-    Unlike LAPACK's solvers it may run on many CPU devices at once (docs/architecture.md).
+    By hand: JAX's solvers call LAPACK, whose batched calls on several CPU devices wait for each
+    other forever (docs/architecture.md); products may run on all of them at once.
     """
     size = len(matrix)
     if size <= LEAST_BLOCK:

@@ -15,6 +15,7 @@ from rnnensemble._core import runtime
 from rnnensemble.cli.flags import BatteryOptions, SweepOptions, parse, parse_condition
 from rnnensemble.files import folders
 from rnnensemble.study import conditions
+from rnnensemble.study.toml import unknown_key
 
 if TYPE_CHECKING:
     from rnnensemble.cli.console import Reporter
@@ -80,7 +81,7 @@ def main(arguments: list[str] | None = None) -> None:
     runtime.use_compilation_cache()
     try:
         if arguments[0] not in commands:
-            message = conditions.unknown_key(arguments[0], list(commands))
+            message = unknown_key(arguments[0], list(commands))
             raise ValueError(message.replace("a setting", "a command"))
         commands[arguments[0]](arguments[1:])
     except (ValueError, FileExistsError) as error:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from rnnensemble.study.conditions import Condition, unknown_key
+from rnnensemble.study.conditions import Condition
+from rnnensemble.study.toml import unknown_key
 
 
 @dataclasses.dataclass

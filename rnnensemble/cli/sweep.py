@@ -21,10 +21,11 @@ from rnnensemble.cli.forecast import Budget, print_forecast
 from rnnensemble.files import folders, stages, storage, sweep_folder
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.networks import require_weights
-from rnnensemble.study.conditions import Condition, unknown_key
+from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import tile_for
 from rnnensemble.study.factors import Group, Sweep, groups_of, select
 from rnnensemble.study.sweep_file import read_sweep
+from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 

@@ -10,12 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnensemble._core import runtime
+import filelock
 
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None
+from rnnensemble._core import runtime
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,24 +64,24 @@ def whole_file(path: Path) -> Iterator[Path]:
 def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock inside the block; yields whether it is ours.
 
-    The kernel holds it (flock) and lets go when the process ends, however that happens; the file
-    itself stays. On one machine this always holds. Between machines it holds where the network
-    filesystem passes flock on: NFS 4 and NFS 3 with lockd do, Lustre if mounted with `flock`.
-    Windows has no flock: there the lock is always ours, and one process must do all the work.
+    The kernel holds it and lets go when the process ends, however that happens; the file itself
+    stays. On one machine this always holds. Between machines it holds where the network filesystem
+    passes flock on: NFS 4 and NFS 3 with lockd do, Lustre if mounted with `flock`. A filesystem
+    without flock raises OSError.
 
     Args:
         path: The lock's file, made with its folder if missing.
         wait: Waits until it is free.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except BlockingIOError:
-                yield False
-                return
-        yield True
+    # without `preserve_lock_file`, a filesystem without flock would get a lock that outlives a kill
+    lock = filelock.FileLock(path, blocking=wait, preserve_lock_file=True)
+    with contextlib.suppress(filelock.Timeout):
+        lock.acquire()
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()
 
 
 def free_folder(root: Path, name: str) -> Path:

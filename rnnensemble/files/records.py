@@ -27,37 +27,16 @@ FEATURES = (
 
 
 def plain(tree: Any) -> Any:
-    """Named tuples, tuples and lists as dictionaries, which orbax stores by name."""
-    parts = _parts(tree)
-    return np.asarray(tree) if parts is None else {name: plain(x) for name, x in parts.items()}
+    """A tree's arrays in dictionaries, by name or place of its parts, as orbax stores them."""
+    from flax import serialization  # takes half a second to load
 
-
-def _parts(tree: Any) -> dict[str, Any] | None:
-    """What a tree holds, by name or place; None for an array."""
-    if hasattr(tree, "_asdict"):
-        return tree._asdict()
-    if isinstance(tree, (list, tuple)):
-        return {str(place): each for place, each in enumerate(tree)}
-    return tree if isinstance(tree, dict) else None
-
-
-def like(template: Any, stored: Any) -> Any:
-    """Stored dictionaries back in the named tuples, tuples and lists of a template."""
-    parts = _parts(template)
-    if parts is None:
-        return stored
-    found = {name: like(value, stored[name]) for name, value in parts.items()}
-    if isinstance(template, dict):
-        return found
-    if hasattr(template, "_asdict"):
-        return type(template)(**found)
-    return type(template)(found.values())
+    return jax.tree.map(np.asarray, serialization.to_state_dict(tree))
 
 
 def population_tree(population: Population) -> dict[str, Any]:
     """The arrays of a population, but for what unfinished training continues from."""
     names = ("params", "initial_params", "history", "converged", "diverged", "stop_epoch")
-    return {name: plain(getattr(population, name)) for name in names}
+    return {name: getattr(population, name) for name in names}
 
 
 def state_shapes(condition: Condition) -> TrainState:
@@ -89,6 +68,8 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
     }
 
 
+BEHAVIOR = ("sigmas", "nulls", "losses", "disagreements", "trials")
+"""What an analysis holds of behavior, by the name of the trials."""
 GRID = ("ranks", "matrices", "nulls", "again")
 """Arrays of distances under many settings."""
 
@@ -98,13 +79,9 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
     behavior, grid = degeneracy.behavior, degeneracy.grid
     return {
         "networks": degeneracy.networks,
-        "sigmas": plain(behavior.sigmas),
-        "nulls": plain(behavior.nulls),
-        "losses": plain(behavior.losses),
-        "disagreements": plain(behavior.disagreements),
-        "trials": {name: np.asarray(count) for name, count in behavior.trials.items()},
+        **{name: getattr(behavior, name) for name in BEHAVIOR},
         "grid": {name: getattr(grid, name) for name in GRID},
-        **{name: plain(found) for name, found in degeneracy.distances.items()},
+        **degeneracy.distances,
     }
 
 
@@ -176,7 +153,7 @@ def _of_distances(condition: Condition) -> tuple[str, ...]:
 def topology_tree(topology: Topology) -> dict[str, Any]:
     """The arrays of the level of topology, without the fixed points themselves."""
     names = ("mean", "matrix", "counts", "agreement")
-    return {name: plain(getattr(topology, name)) for name in names}
+    return {name: getattr(topology, name) for name in names}
 
 
 def topology_shapes(converged: int, width: int) -> dict[str, Any]:

@@ -211,22 +211,20 @@ def _write(
     features: FeatureLearning | None,
 ) -> None:
     """Writes settings, arrays and summary of a run."""
-    from orbax.checkpoint import v1 as ocp  # takes a second to load
-
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
-    ocp.save(str(arrays / "population"), records.population_tree(population))
+    _store(arrays / "population", records.population_tree(population))
     if population.state is not None:
-        ocp.save(str(arrays / "state"), records.plain(population.state))
+        _store(arrays / "state", population.state)
     if degeneracy is not None:
-        ocp.save(str(arrays / "degeneracy"), records.degeneracy_tree(degeneracy))
+        _store(arrays / "degeneracy", records.degeneracy_tree(degeneracy))
         if degeneracy.topology is not None:
-            ocp.save(str(arrays / "topology"), records.topology_tree(degeneracy.topology))
+            _store(arrays / "topology", records.topology_tree(degeneracy.topology))
         row = records.summary_row(condition, degeneracy, features)
         folders.write_rows(folder / "summary.csv", [row])
     if features is not None:
-        ocp.save(str(arrays / "features"), records.features_tree(features))
+        _store(arrays / "features", records.features_tree(features))
 
 
 def _manifest(
@@ -250,15 +248,23 @@ def _manifest(
     }
 
 
+def _store(path: Path, tree: Any) -> None:
+    """Writes a tree of arrays."""
+    from orbax.checkpoint import v1 as ocp  # takes a second to load
+
+    ocp.save(str(path), records.plain(tree))
+
+
 def _restore(folder: Path, path: Path, target: Any) -> Any:
     """A tree of arrays in the structure of a target; ValueError if it is not there whole."""
+    from flax import serialization
     from orbax.checkpoint import v1 as ocp
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
             stored = ocp.load(str(path), records.plain(target))
+        return serialization.from_state_dict(target, stored)
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
-    return records.like(target, stored)

@@ -20,11 +20,9 @@ target = 0.2
 
 import dataclasses
 import hashlib
-import re
-import tomllib
 from typing import Any
 
-from rnnensemble.study import conditions
+from rnnensemble.study import conditions, toml
 from rnnensemble.study.conditions import Condition, merged
 from rnnensemble.training.similarity import Deflation
 
@@ -55,8 +53,7 @@ class DeflationPlan:
     digest: str = ""
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.name):
-            raise ValueError(f"`name` must be letters, digits, - and _; got {self.name!r}.")
+        toml.identifier(self.name, "name")
         for name in ("rounds", "kept"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
@@ -87,29 +84,21 @@ def read_plan(text: str) -> DeflationPlan:
         ValueError: If the text is no TOML, a key is unknown (suggests the nearest), or a value
             does not fit.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"`plan` must be TOML: {error}.") from None
-    for key in table:
-        if key not in KEYS:
-            raise ValueError(conditions.unknown_key(key, list(KEYS)))
-    for key in ("name", "standard", "alternative"):
-        if not isinstance(table.get(key), str if key == "name" else dict):
-            what = "a name" if key == "name" else "a table"
-            raise ValueError(f"`{key}` must be {what}; got {table.get(key)!r}.")
-    if "deflation" in table["standard"]:
+    table = toml.parse(text, "plan")
+    toml.require_known(table, KEYS)
+    standard, changes = (toml.mapping(table.get(x), x) for x in ("standard", "alternative"))
+    if "deflation" in standard:
         raise ValueError("`standard.deflation` must be left out; set `alternative.deflation`.")
-    base = {"import": table.get("import", [])} | table["standard"]
-    standard = conditions.from_table(base)
-    alternative = conditions.from_table(merged(base, {"deflation": {}} | table["alternative"]))
+    base = {"import": table.get("import", [])} | standard
+    found = conditions.from_table(base)
+    alternative = conditions.from_table(merged(base, {"deflation": {}} | changes))
     rest = {key: table[key] for key in ("rounds", "kept") if key in table}
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     return DeflationPlan(
-        name=table["name"],
-        standard=_with_gains(standard, table.get("gains")),
+        name=table.get("name", ""),
+        standard=_with_gains(found, table.get("gains")),
         alternative=alternative,
-        references=tuple(_list(table.get("references", [0]), "references")),
+        references=tuple(toml.array(table.get("references", [0]), "references")),
         digest=digest,
         **rest,
     )
@@ -119,7 +108,7 @@ def _with_gains(standard: Condition, gains: Any) -> Condition:
     """The standard condition with initial gains in equal shares."""
     if gains is None:
         return standard
-    gains = _list(gains, "gains")
+    gains = toml.array(gains, "gains")
     if not gains or standard.size % len(gains):
         raise ValueError(
             f"`gains` must be as many as divide the {standard.size} standard networks; got "
@@ -128,9 +117,3 @@ def _with_gains(standard: Condition, gains: Any) -> Condition:
     each = tuple(float(gain) for gain in gains for _ in range(standard.size // len(gains)))
     network: Any = dataclasses.replace(standard.network, gain=each)  # type: ignore[type-var]
     return dataclasses.replace(standard, network=network)
-
-
-def _list(value: Any, name: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"`{name}` must be a list; got {value!r}.")
-    return value

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
-from rnnensemble.study.conditions import Condition, unknown_key
+from rnnensemble.study.conditions import Condition
+from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.recipe import group_key
 
 

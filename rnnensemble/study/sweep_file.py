@@ -21,14 +21,11 @@ preset. A table that names another `kind` replaces the one below it, instead of 
 import dataclasses
 import functools
 import math
-import re
-import tomllib
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from rnnensemble.analysis.feature_learning import block_trials
-from rnnensemble.study import conditions
-from rnnensemble.study.conditions import Condition, as_table, merged, unknown_key
+from rnnensemble.study import conditions, toml
+from rnnensemble.study.conditions import Condition, as_table, merged
 from rnnensemble.study.factors import Factor, Level, Sweep
 
 FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
@@ -53,21 +50,18 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
         ValueError: If the text is no TOML, a key or preset is unknown (suggests the nearest), a
             level does not fit its task, or nothing is to be done.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"`sweep` must be TOML: {error}.") from None
-    _require_known(table, ("name", "import", "presets", "tasks", "factors"), "")
-    name = _name(table.get("name"), "name")
-    presets = _mapping(table.get("presets", {}), "presets")
+    table = toml.parse(text, "sweep")
+    toml.require_known(table, ("name", "import", "presets", "tasks", "factors"))
+    name = toml.identifier(table.get("name"), "name")
+    presets = toml.mapping(table.get("presets", {}), "presets")
     chosen = _Preset(tuple(presets), _chosen(tuple(presets), preset))
     common = _Preset((), "").apply(presets.get(chosen.name, {}), f"presets.{chosen.name}")
     common |= {"import": table.get("import", [])}
     bases = {
         task: merged(common, chosen.apply(base, f"tasks.{task}"))
-        for task, base in _mapping(table.get("tasks", {}), "tasks").items()
+        for task, base in toml.mapping(table.get("tasks", {}), "tasks").items()
     }
-    entries = _list(table.get("factors", []), "factors")
+    entries = toml.array(table.get("factors", []), "factors")
     factors = [factor for entry in entries for factor in _factors(entry, bases, chosen)]
     return Sweep(name=name, preset=chosen.name, factors=tuple(factors))
 
@@ -80,10 +74,10 @@ class _Preset(NamedTuple):
 
     def apply(self, table: Any, where: str) -> dict[str, Any]:
         """A part of a condition, with what the preset changes in it."""
-        _require_known(_mapping(table, where), (*TABLES, *self.known), f"{where}.")
+        toml.require_known(toml.mapping(table, where), (*TABLES, *self.known), f"{where}.")
         shared = {key: value for key, value in table.items() if key in TABLES}
-        own = _mapping(table.get(self.name, {}), f"{where}.{self.name}") if self.name else {}
-        _require_known(own, TABLES, f"{where}.{self.name}.")
+        own = toml.mapping(table.get(self.name, {}), f"{where}.{self.name}") if self.name else {}
+        toml.require_known(own, TABLES, f"{where}.{self.name}.")
         return merged(shared, own)
 
 
@@ -102,16 +96,16 @@ def _chosen(known: tuple[str, ...], preset: str | None) -> str:
 
 def _factors(entry: Any, bases: dict[str, dict[str, Any]], preset: _Preset) -> list[Factor]:
     """The factors of one [[factors]] table: one for each of its tasks."""
-    name = _name(_mapping(entry, "factors").get("name"), "factors.name")
+    name = toml.identifier(toml.mapping(entry, "factors").get("name"), "factors.name")
     where = f"factors.{name}"
-    _require_known(entry, (*KEYS, *preset.known), f"{where}.")
+    toml.require_known(entry, (*KEYS, *preset.known), f"{where}.")
     named = entry.get("task", [])
-    named = [named] if isinstance(named, str) else _list(named, f"{where}.task")
+    named = [named] if isinstance(named, str) else toml.array(named, f"{where}.task")
     if not named or not all(task in bases for task in named):
         known = ", ".join(bases) or "none"
         raise ValueError(f"`{where}.task` must be of this sweep's tasks ({known}); got {named!r}.")
     own = {key: table for key, table in entry.items() if key in preset.known}
-    changes = preset.apply(_mapping(entry.get("base", {}), f"{where}.base") | own, where)
+    changes = preset.apply(toml.mapping(entry.get("base", {}), f"{where}.base") | own, where)
     levels = _levels(entry, where)
     return [
         Factor(
@@ -133,11 +127,11 @@ def _levels(entry: dict[str, Any], where: str) -> list[dict[str, Any]]:
     if ("levels" in entry) == ("field" in entry) or ("field" in entry) != ("values" in entry):
         raise ValueError(f"`{where}` must have either `levels`, or `field` and `values`.")
     if "levels" in entry:
-        levels = _list(entry["levels"], f"{where}.levels")
-        return [_mapping(level, f"{where}.levels") for level in levels]
+        levels = toml.array(entry["levels"], f"{where}.levels")
+        return [toml.mapping(level, f"{where}.levels") for level in levels]
     path = str(entry["field"]).split(".")[::-1]
     levels = []
-    for value in _list(entry["values"], f"{where}.values"):
+    for value in toml.array(entry["values"], f"{where}.values"):
         table = functools.reduce(lambda inner, key: {key: inner}, path, value)
         levels.append({"value": value, **table})
     return levels
@@ -184,24 +178,6 @@ def _require_runnable(condition: Condition) -> None:
     block_trials(condition.features, condition.task, condition.network)
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"`{where}` must be a table; got {value!r}.")
-    return value
-
-
-def _list(value: Any, where: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"`{where}` must be a list; got {value!r}.")
-    return value
-
-
-def _name(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\w-]+", value):
-        raise ValueError(f"`{where}` must be letters, digits, - and _; got {value!r}.")
-    return value
-
-
 def _number(value: Any, where: str) -> float:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
@@ -209,16 +185,8 @@ def _number(value: Any, where: str) -> float:
     return float(value)
 
 
-def _require_known(table: dict[str, Any], known: Sequence[str], prefix: str) -> None:
-    for key in table:
-        if key not in known:
-            raise ValueError(unknown_key(prefix + key, [prefix + each for each in known]))
-
-
 def to_toml(sweep: Sweep) -> str:
     """The sweep as TOML text with every condition written out; `read_sweep` reads it back."""
-    import tomli_w  # only where TOML is written: the GPU machine has none
-
     factors = [
         {
             "name": factor.name,
@@ -233,7 +201,7 @@ def to_toml(sweep: Sweep) -> str:
     presets = {"presets": {sweep.preset: {}}} if sweep.preset else {}
     imports = {name for condition in sweep.conditions.values() for name in condition.imports}
     head = {"name": sweep.name} | ({"import": sorted(imports)} if imports else {})
-    return tomli_w.dumps({**head, **presets, "tasks": names, "factors": factors})
+    return toml.write({**head, **presets, "tasks": names, "factors": factors})
 
 
 def _level_table(level: Level) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def train_epoch(
             gradient = jax.tree.map(jnp.add, gradient, slope)
         gradient = ravel_pytree(network.scaled_gradient(gradient, **own))[0]
         norm = jnp.linalg.norm(gradient)
-        # as optax.clip_by_global_norm, whose norm would be computed once more
+        # as optax.clip_by_global_norm, which takes the norm again and rounds otherwise
         shrink = jnp.minimum(1.0, hyper["clip_norm"] / jnp.maximum(norm, 1e-30))
         direction: Any
         direction, new_adam = optax.scale_by_adam().update(shrink * gradient, adam)
