@@ -122,5 +122,5 @@ def test_foreign_activity():
 def test_bad_analysis():
     with pytest.raises(ValueError, match="`output_trials` must be a whole number of at least 1"):
         Analysis(output_trials=0)
-    with pytest.raises(ValueError, match="`ranks` must be different numbers of at least 1"):
+    with pytest.raises(ValueError, match="`ranks` must be different whole numbers of at least 1"):
         DSAGrid(ranks=(3, 3))

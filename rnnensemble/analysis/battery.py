@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core.config import Config
 from rnnensemble.analysis.decoding import Decodability, Decoder, measure_decodability
 from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
@@ -17,7 +18,7 @@ LEAST_REFERENCE = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BatteryAnalysis:
+class BatteryAnalysis(Config):
     """How the battery measures; recorded with its numbers.
 
     Attributes:

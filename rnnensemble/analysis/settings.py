@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
@@ -13,7 +14,7 @@ from rnnensemble.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DSAGrid:
+class DSAGrid(Config):
     """The settings of DSA that a result on dynamics is repeated with: every rank, every delays.
 
     Attributes:
@@ -31,10 +32,14 @@ class DSAGrid:
     shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("ranks", "delays"):
             values = getattr(self, name)
-            if not values or min(values) < 1 or len(set(values)) != len(values):
-                raise ValueError(f"`{name}` must be different numbers of at least 1; got {values}.")
+            whole = isinstance(values, tuple) and all(isinstance(x, int) and x >= 1 for x in values)
+            if not (whole and values) or len(set(values)) != len(values):
+                raise ValueError(
+                    f"`{name}` must be different whole numbers of at least 1; got {values}."
+                )
         if len(set(self.shares)) != len(self.shares) or not all(0 < x < 1 for x in self.shares):
             raise ValueError(
                 f"`shares` must be different numbers within (0, 1); got {self.shares}."
@@ -84,7 +89,7 @@ def at(dsa: DSA, rank: int, delays: int) -> DSA:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Analysis:
+class Analysis(Config):
     """How degeneracy is measured; recorded with every number.
 
     Attributes:
@@ -121,10 +126,8 @@ class Analysis:
     measures: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("dynamics_trials", "behavior_trials", "output_trials", "most_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        require_whole(self, "dynamics_trials", "behavior_trials", "output_trials", "most_trials")
         if not 0 < self.null_share < 1:
             raise ValueError(f"`null_share` must lie within (0, 1); got {self.null_share}.")
         first = max(self.dynamics_trials, self.behavior_trials)

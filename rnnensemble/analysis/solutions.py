@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.metrics import DSA, LinearPredictivity, Procrustes
 from rnnensemble.metrics.pairwise import compare_networks
 from rnnensemble.training import evaluation
@@ -15,7 +16,7 @@ from rnnensemble.training.similarity import readouts_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SolutionAnalysis:
+class SolutionAnalysis(Config):
     """How solutions are compared; recorded with every number.
 
     Attributes:
@@ -35,10 +36,8 @@ class SolutionAnalysis:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("trials", "dynamics_trials", "behavior_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        require_whole(self, "trials", "dynamics_trials", "behavior_trials")
         if self.dynamics_trials > self.trials:
             raise ValueError(
                 f"`dynamics_trials` must be at most `trials`, {self.trials}; got "

@@ -5,9 +5,10 @@ import math
 from typing import Any, ClassVar
 
 from rnnensemble._core.axes import Key
+from rnnensemble._core.config import Config, require_whole
 
 
-class Metric(abc.ABC):
+class Metric(Config, abc.ABC):
     """How far apart two networks are. Subclasses are frozen dataclasses that hold the settings.
 
     Both methods see one network or one pair, are pure and jittable; batching happens elsewhere.
@@ -62,11 +63,8 @@ class Metric(abc.ABC):
 
 
 def require_counts(metric: Metric, *names: str) -> None:
-    """Raises ValueError unless these settings are at least 1, or None where they may be."""
-    for name in names:
-        value = getattr(metric, name)
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+    """Raises ValueError unless these settings are whole numbers of at least 1, or None."""
+    require_whole(metric, *(name for name in names if getattr(metric, name) is not None))
 
 
 def distance_of(compared: Any) -> Any:

@@ -111,6 +111,7 @@ class DSA(Metric):
     late_steps: int = 40
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         counts = ("rank", "n_delays", "delay_interval", "starts", "early_steps", "late_steps")
         require_counts(self, *counts, "components", "regression_rank")
         if not self.ridge >= 0:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -15,7 +16,7 @@ from rnnensemble.training.similarity import Deflation
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Config):
     """What decides how the networks of a population train.
 
     Attributes:
@@ -35,13 +36,11 @@ class Recipe:
     deflation: Deflation | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {self.task!r}.")
-        for name, value, least in (("size", self.size, 1), ("seed", self.seed, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least {least}; got {value!r}."
-                )
+        require_whole(self, "size")
+        require_whole(self, "seed", least=0)
         names = []
         for config in self.parts:
             for name in config.per_network:

@@ -5,6 +5,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from rnnensemble._core.config import Config
 from rnnensemble.analysis.distances import Distances, distances
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.blocks import prepare_networks
@@ -15,7 +16,7 @@ from rnnensemble.training.evaluation import Subject, evaluation_key, responses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measure(abc.ABC):
+class Measure(Config, abc.ABC):
     """Distances between the converged networks of a population, with all that tables say of them.
 
     Subclass it as a frozen dataclass; every setting must have a default.
