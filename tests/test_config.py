@@ -1,4 +1,4 @@
-"""Configs take lists, arrays and numbers of any kind, and stay what they were: plain and hashable."""
+"""Configs take lists, arrays and numbers of any kind, and stay plain and hashable."""
 
 import dataclasses
 

@@ -1,6 +1,7 @@
 """What all configs share: settings as plain, hashable values, and the check of whole numbers."""
 
 import dataclasses
+import math
 from typing import Any, ClassVar
 
 import jax
@@ -30,6 +31,12 @@ def as_plain(value: Any) -> Any:
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         value = np.asarray(value).tolist()
     return tuple(map(as_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def finite(value: Any) -> Any:
+    """A number as Python's; None where it is not finite, for which JSON has no word."""
+    number = as_plain(value)
+    return number if math.isfinite(number) else None
 
 
 def _entries(value: Any) -> tuple[Any, ...]:

@@ -70,7 +70,7 @@ class DSAGrid(Config):
 
     def covering(self, dsa: DSA) -> "DSAGrid":
         """The grid with the rank and delays of `dsa` too."""
-        ranks, delays = ({*x, y} for x, y in ((self.ranks, dsa.rank), (self.delays, dsa.n_delays)))
+        ranks, delays = {*self.ranks, dsa.coordinates}, {*self.delays, dsa.n_delays}
         return dataclasses.replace(self, ranks=tuple(sorted(ranks)), delays=tuple(sorted(delays)))
 
     @staticmethod
@@ -93,7 +93,8 @@ class Analysis(Config):
     """How degeneracy is measured; recorded with every number.
 
     Attributes:
-        dsa: Settings of the dynamics level.
+        dsa: Settings of the dynamics level; its rank is 20, or as many as the networks have
+            coordinates, unless given.
         grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
         autocovariance: Settings of the distance of autocovariances, which needs no rank.
         pif: Settings of the weights level.
@@ -186,6 +187,10 @@ class Analysis(Config):
         """
         missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
         return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
+
+    def fitted(self, task: Task, width: int) -> "Analysis":
+        """The settings with the rank of DSA, where it is open, that these units allow."""
+        return dataclasses.replace(self, dsa=self.dsa.fitted([self._shape(task, width)]))
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""

@@ -1,6 +1,7 @@
 """Solutions of one task that came about differently, side by side: `compare_solutions`."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -46,6 +47,10 @@ class SolutionAnalysis(Config):
         LinearPredictivity(ridge=self.ridge)
 
 
+MATRICES = ("predictivity", "potent", "whole", "dynamics", "shapes")
+"""What `Solutions` has of all pairs."""
+
+
 class Solutions(NamedTuple):
     """M converged networks of several groups, and how far apart they lie.
 
@@ -75,6 +80,20 @@ class Solutions(NamedTuple):
         rows, columns = self.groups == first, self.groups == second
         different = ~np.eye(len(matrix), dtype=bool)
         return matrix[np.ix_(rows, columns)][different[np.ix_(rows, columns)]]
+
+    def table(self) -> list[dict[str, Any]]:
+        """The means over pairs from a network of `first` to one of `second`, a row for both.
+
+        Plain values; None where there are no pairs.
+        """
+        names, rows = dict.fromkeys(self.groups.tolist()), []
+        for first, second in itertools.product(names, repeat=2):
+            row: dict[str, Any] = {"first": first, "second": second}
+            for name in MATRICES:
+                values = self.among(getattr(self, name), first, second)
+                row[name] = float(values.mean()) if values.size else None
+            rows.append(row)
+        return rows
 
 
 def compare_solutions(

@@ -155,7 +155,8 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
 def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     """What `degeneracy_tree` took apart."""
     sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    grid = condition.analysis.grid_for(condition.task, condition.network.width)
+    analysis = condition.analysis.fitted(condition.task, condition.network.width)
+    grid = analysis.grid_for(condition.task, condition.network.width)
     return Degeneracy(
         behavior=Behavior(
             sigma=sigmas["temporal"],
@@ -172,7 +173,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
         further={name: _distances(stored[name]) for name in condition.analysis.measures or ()},
         networks=stored["networks"],
         size=condition.size,
-        analysis=condition.analysis,
+        analysis=analysis,
     )
 
 

@@ -2,7 +2,8 @@
 
 import abc
 import math
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
 
 from rnnensemble._core.axes import Key
 from rnnensemble._core.config import Config, require_whole
@@ -40,6 +41,15 @@ class Metric(Config, abc.ABC):
         launches and the host must hear whether another one follows.
         """
         return math.inf
+
+    def fitted(self, shapes: Iterable[Any]) -> Self:
+        """The metric with the settings that it leaves open, decided by the shapes of all networks.
+
+        Args:
+            shapes: Of the data of each network that is compared, as `check` takes them.
+        """
+        del shapes
+        return self
 
     @abc.abstractmethod
     def check(self, shape: Any) -> None:

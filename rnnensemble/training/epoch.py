@@ -117,6 +117,20 @@ class TrainState(NamedTuple):
     stale: Array
 
 
+def resting(state: TrainState) -> TrainState:
+    """States `[K]` of which those that have stopped keep what they ended as: nothing continues.
+
+    The zeros that stand for the rest take no room on disk.
+    """
+    going = np.asarray(state.status) == TRAINING
+
+    def blank(x: Any) -> np.ndarray:
+        return np.where(going.reshape(-1, *(1,) * (x.ndim - 1)), x, np.zeros((), x.dtype))
+
+    kept = {name: getattr(state, name) for name in ("params", "epoch", "status")}
+    return jax.tree.map(blank, state)._replace(**kept)
+
+
 class EpochReport(NamedTuple):
     """What an epoch reports and nothing continues from.
 
