@@ -128,7 +128,8 @@ def test_a_rank_left_open_is_what_the_data_allow():
 
 
 def test_networks_of_unlike_width_get_one_rank():
-    activity = [RNG.normal(size=(5, 20, units)) for units in (4, 30)]
+    rng = np.random.default_rng(1)
+    activity = [rng.normal(size=(5, 20, units)) for units in (4, 30)]
     found = compare_networks(DSA(starts=4), activity)
     np.testing.assert_array_equal(found.found.ranks, [[4, 4]])
     expected = distance_matrix(DSA(starts=4, rank=4), activity)

@@ -120,12 +120,10 @@ def test_parts_are_measured_as_any_population(five):
         fixed_trials=True,
     )
     part = five[[4, 3, 0]]
-    whole, found = (rnne.measure_degeneracy(x, analysis=quick) for x in (five, part))
+    both = five[[4, 0]]  # network 3 did not converge
+    found, expected = (rnne.measure_degeneracy(x, analysis=quick) for x in (part, both))
     np.testing.assert_array_equal(found.networks, [0, 2])
-    np.testing.assert_allclose(
-        found.behavior.losses["temporal"], whole.behavior.losses["temporal"][[2, 0]], rtol=1e-6
-    )
-    assert found.weights.matrix[0, 1] == pytest.approx(whole.weights.matrix[0, 2], rel=0.05)
+    assert found.table() == expected.table()
     inputs = np.ones((2, 10, 1))
     rates = five.respond(inputs).rates
     np.testing.assert_allclose(part.respond(inputs).rates, rates[[4, 3, 0]], atol=1e-6)

@@ -113,7 +113,7 @@ def deflate(
     if network is None and not isinstance(references, ReferenceActivity):
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first
-        network = population and population.network
+        network = None if population is None else population.network
     recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation)
     (population,) = train_populations(
         [recipe],
