@@ -1,5 +1,8 @@
 """Train populations of RNNs and measure how far their solutions lie apart."""
 
+import importlib
+from types import ModuleType
+
 from rnnensemble import metrics, networks, stats, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
@@ -32,8 +35,10 @@ from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
 from rnnensemble.training.epoch import Training
+from rnnensemble.training.joining import concatenate
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
+from rnnensemble.training.resume import resume
 from rnnensemble.training.similarity import Deflation
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
@@ -69,6 +74,7 @@ __all__ = [
     "compare_networks",
     "compare_populations",
     "compare_solutions",
+    "concatenate",
     "deflate",
     "distance_matrix",
     "dsa_grid",
@@ -84,6 +90,7 @@ __all__ = [
     "metrics",
     "networks",
     "prediction_errors",
+    "resume",
     "runtime",
     "save",
     "stats",
@@ -93,3 +100,10 @@ __all__ = [
     "use_all_cores",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    """`figures`, which loads matplotlib, is loaded when it is first used."""
+    if name == "figures":
+        return importlib.import_module("rnnensemble.figures")
+    raise AttributeError(f"module 'rnnensemble' has no attribute {name!r}")

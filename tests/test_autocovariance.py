@@ -197,7 +197,7 @@ def test_overlaps_are_convex_in_the_rotation():
         ({"lags": (1,)}, "`lags` must be 0 and a whole number of steps"),
         ({"lags": (0, 1, 2)}, "`lags` must be 0 and at most one other"),
         ({"lags": (0, 1.5)}, "`lags` must be 0 and a whole number"),
-        ({"components": 0}, "`components` must be at least 1"),
+        ({"components": 0}, "`components` must be a whole number of at least 1"),
         ({"scale": "trace"}, "`scale` must be one of"),
         ({"lags": (0, STEPS)}, f"need trials of at least {STEPS + 1} steps; got {STEPS}"),
     ],

@@ -52,7 +52,7 @@ def test_documents_show_the_results():
     assert dsa_settings.document(settings) in page
     assert dsa_settings.measured_document(settings) in page
     default = rnne.DSA()
-    assert settings["default"] == [default.rank, default.n_delays]
+    assert settings["default"] == [default.coordinates, default.n_delays]
     drawn = json.loads((RESULTS / "metric_trials.json").read_text())
     pages = {name: metric_trials.document(drawn, name) for name in metric_trials.METRICS}
     for name, shown in (pages | {"pif": metric_trials.weights_document(drawn)}).items():

@@ -114,7 +114,10 @@ def test_help(arguments, capsys):
         (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
         (["train", "PRESET", "--size", "many"], "many"),
         (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
-        (["train", "PRESET", "--analysis.dsa.rank", "0"], "`rank` must be at least 1"),
+        (
+            ["train", "PRESET", "--analysis.dsa.rank", "0"],
+            "`rank` must be a whole number of at least 1",
+        ),
         (["train", "PRESET", "--network.width", "1"], "`rank` must be at most 1"),
         (["analyse"], "`run` is missing"),
         (["analyse", "nowhere"], "`run` must be a run folder"),

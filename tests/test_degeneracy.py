@@ -1,5 +1,7 @@
 """Distance matrices and the three levels, on trained and on foreign networks."""
 
+import json
+
 import jax
 import numpy as np
 import pytest
@@ -11,12 +13,16 @@ from rnnensemble import (
     DSAGrid,
     Training,
     VanillaRNN,
+    compare_networks,
     distance_matrix,
+    load,
     measure_degeneracy,
+    save,
     tasks,
     train_population,
 )
 from rnnensemble.analysis.degeneracy import evaluation_key
+from rnnensemble.study.conditions import Condition, to_toml
 from rnnensemble.training.objective import masked_mse
 
 QUICK = Analysis(
@@ -103,9 +109,103 @@ def test_too_few_converged_networks_are_named(population):
         measure_degeneracy(none, analysis=QUICK)
 
 
-def test_rank_is_checked_before_computing(population):
+@pytest.mark.parametrize("rank", [9, 20])
+def test_rank_is_checked_before_computing(population, rank):
     with pytest.raises(ValueError, match="`rank` must be at most 8"):
-        measure_degeneracy(population, analysis=Analysis(dsa=DSA(rank=9)))
+        measure_degeneracy(population, analysis=Analysis(dsa=DSA(rank=rank)))
+
+
+def test_a_rank_left_open_is_what_the_data_allow():
+    """20 where networks have so many units: as many as are asked for by name."""
+    assert Analysis().fitted(tasks.FlipFlop(), 20).dsa == DSA(rank=20)
+    assert Analysis().fitted(tasks.FlipFlop(), 64).dsa == DSA(rank=20)
+    assert DSA().fitted([(3, 4, 30), (3, 4, 50)]) == DSA(rank=9)  # samples
+    assert DSA(n_delays=2).fitted([(8, 20, 9), (8, 20, 4)]) == DSA(rank=8, n_delays=2)
+    assert DSA(components=3).fitted([(8, 20, 9)]) == DSA(rank=3, components=3)
+    assert DSA(rank=7).fitted([(8, 20, 4)]) == DSA(rank=7)
+    with pytest.raises(ValueError, match="`rank` must be at most 4"):
+        DSA(rank=7).check((8, 20, 4))
+
+
+def test_networks_of_unlike_width_get_one_rank():
+    rng = np.random.default_rng(1)
+    activity = [rng.normal(size=(5, 20, units)) for units in (4, 30)]
+    found = compare_networks(DSA(starts=4), activity)
+    np.testing.assert_array_equal(found.found.ranks, [[4, 4]])
+    expected = distance_matrix(DSA(starts=4, rank=4), activity)
+    np.testing.assert_array_equal(found.matrix(), expected)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Four units: fewer than the default rank of DSA."""
+    training = Training(batch=8, epoch_steps=6, max_epochs=2, threshold=1e9, patience=2)
+    task, network = tasks.FlipFlop(n_bits=1, n_steps=12), VanillaRNN(width=4)
+    return train_population(task, network=network, training=training, size=3)
+
+
+@pytest.fixture(scope="module")
+def of_small(small):
+    return measure_degeneracy(small, analysis=Analysis(most_trials=512))
+
+
+def test_small_networks_are_measured_with_no_setting_given(small, of_small, tmp_path):
+    assert of_small.analysis.dsa.rank == 4
+    assert of_small.dynamics.ranks.max() <= 4
+    assert of_small.grid.grid.ranks == (3,)
+    assert 0 < of_small.dynamics.mean.value < 2**0.5
+    save(tmp_path / "run", small, degeneracy=of_small)
+    condition = Condition(task=small.task, network=small.network, analysis=Analysis())
+    assert "rank = " not in to_toml(condition)  # so that a run of another width has its own
+    loaded = load(tmp_path / "run").degeneracy
+    assert loaded.analysis == of_small.analysis
+    assert loaded.table() == of_small.table()
+
+
+def test_rows_hold_the_numbers(of_small):
+    rows = {row["measure"]: row for row in of_small.table()}
+    assert list(rows) == [
+        "sigma_temporal",
+        "disagreement_temporal",
+        "sigma_noise",
+        "disagreement_noise",
+        "dsa",
+        "autocovariance",
+        "pif",
+    ]
+    dsa, sigma, pif = rows["dsa"], rows["sigma_temporal"], rows["pif"]
+    assert (dsa["value"], dsa["low"], dsa["high"]) == of_small.dynamics.mean
+    assert dsa["null"] == pytest.approx(of_small.dynamics.null.mean())
+    assert dsa["null_ratio"] == pytest.approx(dsa["value"] / dsa["null"], rel=1e-5)
+    assert (dsa["rank"], dsa["trials"]) == (
+        of_small.dynamics.ranks.mean(),
+        of_small.dynamics.trials,
+    )
+    assert sigma["value"] == of_small.behavior.sigma.value
+    assert sigma["null"] == of_small.behavior.nulls["temporal"]
+    assert (pif["trials"], pif["rank"], pif["reliability"], sigma["rank"]) == (0, None, None, None)
+    outputs = of_small.behavior.disagreements["noise"][np.triu_indices(3, 1)].mean()
+    assert rows["disagreement_noise"]["value"] == pytest.approx(outputs)
+    assert len({tuple(row) for row in rows.values()}) == 1  # one set of columns
+
+
+def test_json_holds_all_of_it(of_small):
+    found = of_small.to_dict()
+    again = json.loads(json.dumps(found, allow_nan=False))
+    rows = [{"measure": name} | row for name, row in again["measures"].items()]
+    assert rows == of_small.table()
+    assert (again["size"], again["networks"]) == (3, [0, 1, 2])
+    assert again["analysis"]["dsa"]["rank"] == 4
+    settings = [(row["rank"], row["delays"]) for row in again["dsa_settings"]]
+    assert settings == [(3, 1), (3, 3), (3, 10)]
+    assert again["dsa_settings"][1]["value"] == pytest.approx(of_small.grid.means[0, 1])
+
+
+def test_repr_is_short(of_small):
+    text = repr(of_small)
+    assert text.startswith("<Degeneracy of 3 of 3 networks: sigma_temporal ")
+    assert f"dsa {of_small.dynamics.mean.value:.3g}, autocovariance " in text
+    assert len(text) < 200
 
 
 def test_foreign_activity():
@@ -122,5 +222,5 @@ def test_foreign_activity():
 def test_bad_analysis():
     with pytest.raises(ValueError, match="`output_trials` must be a whole number of at least 1"):
         Analysis(output_trials=0)
-    with pytest.raises(ValueError, match="`ranks` must be different numbers of at least 1"):
+    with pytest.raises(ValueError, match="`ranks` must be different whole numbers of at least 1"):
         DSAGrid(ranks=(3, 3))

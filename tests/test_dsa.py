@@ -395,13 +395,13 @@ def test_check(settings, shape, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rank": 0}, "`rank` must be at least 1"),
+        ({"rank": 0}, "`rank` must be a whole number of at least 1"),
         ({"ridge": -1.0}, "`ridge` must be at least 0"),
         ({"score": "cosine"}, "`score` must be one of"),
         ({"explained_variance": 1.5}, r"`explained_variance` must lie within \(0, 1\]"),
         ({"explained_variance": 0.5, "threshold": 1.0}, "exclude each other"),
         ({"regression_rank": 21}, "`regression_rank` must be at most `rank` = 20; got 21"),
-        ({"components": 0}, "`components` must be at least 1"),
+        ({"components": 0}, "`components` must be a whole number of at least 1"),
     ],
 )
 def test_bad_settings(settings, message):

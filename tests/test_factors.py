@@ -148,7 +148,8 @@ def test_select_refuses(only, message):
         ("values = [1, 2, 4]", "", "must have either `levels`, or `field` and `values`"),
         ('"task.n_bits"', '"task.mask"', "`task.mask` is not a setting"),
         ('"task.n_bits"', '"tsk.n_bits"', "did you mean `factors.channels=1.task`"),
-        ('"task.n_bits"', '"network.width"', "channels=1 on flipflop: `rank` must be at most"),
+        ('"task.n_bits"', '"network.width"', None),  # the rank of DSA follows the width
+        ("base = {", "base = {analysis = {dsa = {rank = 99}}, ", "`rank` must be at most"),
         ('"task.n_bits"', '"size"', "channels=1 on flipflop: `size` must be at least 2"),
         ('"task.n_bits"', '"task.n_steps"', "`n_steps` must be a whole number of at least 2"),
         ('"task.n_bits"', '"features.step_stride"', None),

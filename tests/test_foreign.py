@@ -201,7 +201,7 @@ def spoiled(networks):
         (ACTIVITY, ["--metrics", "pif"], "`weights` is missing: pif compares it"),
         (ACTIVITY, ["--pif.starts", "3"], "`pif` has settings but is none of the metrics"),
         (ACTIVITY, ["--dsa.rnk", "2"], "did you mean `--dsa.rank`"),
-        (ACTIVITY, ["--dsa.rank", "0"], "`rank` must be at least 1"),
+        (ACTIVITY, ["--dsa.rank", "0"], "`rank` must be a whole number of at least 1"),
     ],
 )
 def test_bad_input_is_one_line_before_any_computing(

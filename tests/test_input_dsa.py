@@ -136,7 +136,7 @@ def test_check(shape, message):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"rank": 0}, "`rank` must be at least 1"),
+        ({"rank": 0}, "`rank` must be a whole number of at least 1"),
         ({"ridge": -1.0}, "`ridge` must be at least 0"),
         ({"score": "cosine"}, "`score` must be 'angular' or 'euclidean'"),
     ],

@@ -356,8 +356,8 @@ def test_pairs_on_two_devices_as_alone():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: PIF(starts=0), "`starts` must be at least 1; got 0"),
-        (lambda: PIF(soft_steps=0), "`soft_steps` must be at least 1; got 0"),
+        (lambda: PIF(starts=0), "`starts` must be a whole number of at least 1; got 0"),
+        (lambda: PIF(soft_steps=0), "`soft_steps` must be a whole number of at least 1; got 0"),
         (lambda: PIF(tolerance=-1.0), "`tolerance` must be at least 0"),
         (lambda: PIF(place="gpu"), "`place` must be 'host', 'device' or None; got 'gpu'"),
         (lambda: PIF(parameters="some"), "`parameters` must be 'recurrent' or 'all'; got 'some'"),

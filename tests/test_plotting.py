@@ -1,10 +1,18 @@
 """Figures: MDS is exact for planar points, order is a permutation, every figure draws."""
 
 import numpy as np
+import pytest
 
+import rnnensemble as rnne
 from rnnensemble import measure_degeneracy
 from rnnensemble.figures import panels, run
 from tests.test_storage import CONDITION, train
+
+
+def test_figures_are_there_when_they_are_asked_for():
+    assert rnne.figures.overview_figure is run.overview_figure
+    with pytest.raises(AttributeError, match="has no attribute 'figurs'"):
+        _ = rnne.figurs
 
 
 def test_mds_recovers_planar_points():

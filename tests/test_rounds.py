@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import shutil
 from pathlib import Path
 
@@ -129,6 +130,11 @@ def test_solutions_are_those_of_their_groups(folder):
     assert found.predictivity.shape == (8, 8)
     among = found.among(found.predictivity, "standard", "standard")
     assert among.shape == (12,)
+    rows = {(row["first"], row["second"]): row for row in json.loads(json.dumps(found.table()))}
+    assert len(rows) == 9
+    assert rows["standard", "standard"]["predictivity"] == pytest.approx(among.mean())
+    away = found.among(found.dynamics, "alternative_1", "standard")
+    assert rows["alternative_1", "standard"]["dynamics"] == pytest.approx(away.mean())
     metric = rnne.metrics.LinearPredictivity(null_space=True)
     alone = rnne.compare_populations(metric, groups["standard"], trials=32)
     np.testing.assert_allclose(found.predictivity[:4, :4], 1 - alone.matrix(), atol=1e-5)

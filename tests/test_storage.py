@@ -16,6 +16,7 @@ from rnnensemble import (
     Training,
     VanillaRNN,
     measure_degeneracy,
+    resume,
     tasks,
     train_population,
 )
@@ -109,7 +110,7 @@ def test_interrupted_run_goes_on_with_another_device_count(tmp_path, whole):
     folder = storage.save_run(tmp_path / "a", CONDITION, kept[0])
     run = storage.load_run(folder)
     assert run.manifest["status"] == stages.INTERRUPTED
-    finished = train(resume=run.population, devices=1)
+    finished = resume(run.population, devices=1)
     for x, y in zip(
         jax.tree.leaves(finished.params), jax.tree.leaves(whole[0].params), strict=True
     ):

@@ -254,7 +254,7 @@ def test_what_is_measured_otherwise_is_not_trained_again(copy, whole, tmp_path, 
     train, asked = sweep.train_populations, []
 
     def spy(recipes, *, resume, **options):
-        asked.extend((each.state is None) for each in resume)
+        asked.extend(not each.unfinished for each in resume)
         return train(recipes, resume=resume, **options)
 
     monkeypatch.setattr(sweep, "train_populations", spy)

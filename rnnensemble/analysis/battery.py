@@ -6,10 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core.config import Config
 from rnnensemble.analysis.decoding import Decodability, Decoder, measure_decodability
 from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
-from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.analysis.solutions import (
+    MATRICES,
+    SolutionAnalysis,
+    Solutions,
+    compare_solutions,
+)
 from rnnensemble.training.population import Population
 
 LEAST_REFERENCE = 2
@@ -17,7 +23,7 @@ LEAST_REFERENCE = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BatteryAnalysis:
+class BatteryAnalysis(Config):
     """How the battery measures; recorded with its numbers.
 
     Attributes:
@@ -47,6 +53,29 @@ class Battery(NamedTuple):
     fixed_points: list[FixedPoints]
     decodability: dict[str, Decodability]
     analysis: BatteryAnalysis
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a network, of plain values: how far it lies from those of the first group."""
+        found, reference = self.solutions, self.solutions.groups[0]
+        rows, place = [], dict.fromkeys(self.decodability, 0)
+        for k, (group, network) in enumerate(zip(found.groups, found.networks, strict=True)):
+            others = (found.groups == reference) & (np.arange(len(found.groups)) != k)
+            points, content = self.fixed_points[k], self.decodability[group]
+            row = {"group": str(group), "network": int(network)}
+            for name in MATRICES:
+                to, start = getattr(found, name)[k, others], f"{name}_to_{reference}"
+                row |= {start: float(to.mean()), f"{start}_max": float(to.max())}
+            row |= {f"loss_{name}": float(values[k]) for name, values in found.losses.items()}
+            row |= {"stable_points": points.stable, "saddles": points.saddles}
+            row |= {"slow_points": int((~points.fixed).sum()), "lines": len(points.lines)}
+            row |= {"cycle_period": points.cycle.period if points.cycle else 0}
+            row |= {
+                f"decodability_{name}": float(np.nanmean(scores[place[group]]))
+                for name, scores in content.scores.items()
+            }
+            place[group] += 1
+            rows.append(row)
+        return rows
 
 
 def measure_battery(
@@ -89,30 +118,6 @@ def measure_battery(
     return Battery(solutions, points, content, analysis)
 
 
-def network_rows(battery: Battery) -> list[dict[str, Any]]:
-    """One row for each network."""
-    found, reference = battery.solutions, battery.solutions.groups[0]
-    rows, place = [], dict.fromkeys(battery.decodability, 0)
-    for k, (group, network) in enumerate(zip(found.groups, found.networks, strict=True)):
-        others = (found.groups == reference) & (np.arange(len(found.groups)) != k)
-        points, content = battery.fixed_points[k], battery.decodability[group]
-        row = {"group": str(group), "network": int(network)}
-        for name in ("predictivity", "potent", "whole", "dynamics", "shapes"):
-            to = getattr(found, name)[k, others]
-            row |= {f"{name}_to_{reference}": to.mean(), f"{name}_to_{reference}_max": to.max()}
-        row |= {f"loss_{name}": float(values[k]) for name, values in found.losses.items()}
-        row |= {"stable_points": points.stable, "saddles": points.saddles}
-        row |= {"slow_points": int((~points.fixed).sum()), "lines": len(points.lines)}
-        row |= {"cycle_period": points.cycle.period if points.cycle else 0}
-        row |= {
-            f"decodability_{name}": float(np.nanmean(scores[place[group]]))
-            for name, scores in content.scores.items()
-        }
-        place[group] += 1
-        rows.append(row)
-    return rows
-
-
 def predictivity_rows(battery: Battery) -> list[dict[str, Any]]:
     """How well each network (a row) predicts each other (a column), outside their readouts."""
     found = battery.solutions
@@ -125,7 +130,7 @@ def predictivity_rows(battery: Battery) -> list[dict[str, Any]]:
 
 def group_rows(battery: Battery) -> list[dict[str, str]]:
     """One row for each measure, one column for each group: mean, least and most over networks."""
-    rows = network_rows(battery)
+    rows = battery.table()
     groups = list(battery.decodability)
     columns = [name for name in rows[0] if name not in ("group", "network")]
     found = []

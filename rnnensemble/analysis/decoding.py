@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble._core.inverse import inverse
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training import evaluation
@@ -21,7 +22,7 @@ LOGISTIC_STEPS = 300
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Decoder:
+class Decoder(Config):
     """How task variables are decoded; recorded with every score.
 
     Attributes:
@@ -33,10 +34,10 @@ class Decoder:
     folds: int = 5
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.ridge < math.inf:
             raise ValueError(f"`ridge` must be a positive number; got {self.ridge!r}.")
-        if not isinstance(self.folds, int) or isinstance(self.folds, bool) or self.folds < 2:
-            raise ValueError(f"`folds` must be a whole number of at least 2; got {self.folds!r}.")
+        require_whole(self, "folds", least=2)
 
 
 class Decodability(NamedTuple):

@@ -1,6 +1,5 @@
 """How far the solutions of a population lie apart: `measure_degeneracy`."""
 
-import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,7 +9,8 @@ import numpy as np
 from rnnensemble._core.axes import Array
 from rnnensemble.analysis.distances import Distances, distances, probed_share, renumbered
 from rnnensemble.analysis.dsa_grid import GridDistances, GridOperators, compare_grid
-from rnnensemble.analysis.fixed_points.topology import Topology, measure_topology
+from rnnensemble.analysis.fixed_points.topology import measure_topology
+from rnnensemble.analysis.result import Behavior, Degeneracy
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.metrics import Autocovariance, Disagreement
 from rnnensemble.metrics.blocks import prepare_networks
@@ -18,7 +18,6 @@ from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.networks import require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
-from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject, evaluation_key
@@ -26,70 +25,6 @@ from rnnensemble.training.population import Population, require_two
 
 Report = Callable[[str, int, int], None]
 """Called with a level's name, the items done and the items in all."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Behavior:
-    """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
-
-    Attributes:
-        sigma: The paper's sigma_OOD of temporal generalization, in squared output units.
-        sigmas: The same for every variant, `temporal` included.
-        nulls: What a finite number of trials alone contributes to each sigma: the standard
-            deviation over networks of the difference of their losses on two draws of trials, over
-            the root of 2.
-        losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
-        disagreements: For each variant the root mean squared differences of outputs on the same
-            trials, `[M, M]`, in output units.
-        trials: How many trials the losses on each variant took.
-    """
-
-    sigma: Estimate
-    sigmas: dict[str, Estimate]
-    nulls: dict[str, float]
-    losses: dict[str, np.ndarray]
-    disagreements: dict[str, np.ndarray]
-    trials: dict[str, int]
-
-
-@dataclasses.dataclass(frozen=True)
-class Degeneracy:
-    """How far M converged networks lie apart on three levels, or four.
-
-    Attributes:
-        behavior: Spread of out-of-distribution loss.
-        distances: By measure: `dynamics` (DSA), `autocovariance` (how states are spread and move,
-            weighed by variance, on the same trials), `weights` (PIF), and what else was asked for
-            (`Analysis.measures`).
-        grid: DSA under other ranks and delays.
-        networks: Indices of the M converged networks in their population, `[M]`.
-        size: Networks in the population, converged or not.
-        analysis: The settings.
-        topology: How their fixed points differ, if that was asked for.
-    """
-
-    behavior: Behavior
-    distances: dict[str, Distances]
-    grid: GridDistances
-    networks: np.ndarray
-    size: int
-    analysis: Analysis
-    topology: Topology | None = None
-
-    @property
-    def dynamics(self) -> Distances:
-        """The distances of dynamics, by DSA."""
-        return self.distances["dynamics"]
-
-    @property
-    def autocovariance(self) -> Distances:
-        """The distances of autocovariances."""
-        return self.distances["autocovariance"]
-
-    @property
-    def weights(self) -> Distances:
-        """The distances of weights, by PIF."""
-        return self.distances["weights"]
 
 
 def measure_degeneracy(
@@ -128,9 +63,9 @@ def measure_degeneracy(
 
     Source: Huang et al. (arXiv 2410.03972, section 2.3).
     """
-    analysis = analysis or Analysis()
     networks = np.flatnonzero(population.converged)
     require_two(population)
+    analysis = (analysis or Analysis()).fitted(population.task, population.network.width)
     analysis.check(population.task, population.network.width)
     require_weights(population.network, population.task, analysis.pif_weights, "PIF")
     subject = evaluation.subject_of(population, networks, devices, tile)

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
+from rnnensemble._core.config import finite
 from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
@@ -63,6 +64,21 @@ class GridDistances(NamedTuple):
         shares = self.nulls.mean(axis=-1) / np.maximum(self.means, 1e-12)
         untold = np.isnan(self.nulls).all(axis=-1) & np.isfinite(self.means)
         return untold | reliability.measurable(shares, self.reliabilities)
+
+    def table(self) -> list[dict[str, Any]]:
+        """One row a setting, of plain values: `rank`, `share`, `delays`, `value`, `null`, ..."""
+        values = {
+            "value": self.means,
+            "null": self.nulls.mean(axis=-1),
+            "reliability": self.reliabilities,
+            "measurable": self.measurable,
+        }
+        return [
+            {"rank": int(self.ranks[i]), "share": row if row < 1 else None, "delays": delays}
+            | {name: finite(found[i, j]) for name, found in values.items()}
+            for i, row in enumerate(self.grid.rows)
+            for j, delays in enumerate(self.grid.delays)
+        ]
 
 
 class GridOperators(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
 from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.tasks import Task, Trials
@@ -20,7 +21,7 @@ DRAW = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureAnalysis:
+class FeatureAnalysis(Config):
     """How feature learning is measured; recorded with every number.
 
     Attributes:
@@ -38,12 +39,9 @@ class FeatureAnalysis:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("trials", 1), ("step_stride", 1), ("memory", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least {least}; got {value!r}."
-                )
+        super().__post_init__()
+        require_whole(self, "trials", "step_stride", "memory")
+        require_whole(self, "seed", least=0)
 
 
 @dataclasses.dataclass(frozen=True)

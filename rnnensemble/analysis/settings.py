@@ -4,6 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
@@ -13,7 +14,7 @@ from rnnensemble.tasks import Task
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DSAGrid:
+class DSAGrid(Config):
     """The settings of DSA that a result on dynamics is repeated with: every rank, every delays.
 
     Attributes:
@@ -31,10 +32,14 @@ class DSAGrid:
     shares: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("ranks", "delays"):
             values = getattr(self, name)
-            if not values or min(values) < 1 or len(set(values)) != len(values):
-                raise ValueError(f"`{name}` must be different numbers of at least 1; got {values}.")
+            whole = isinstance(values, tuple) and all(isinstance(x, int) and x >= 1 for x in values)
+            if not (whole and values) or len(set(values)) != len(values):
+                raise ValueError(
+                    f"`{name}` must be different whole numbers of at least 1; got {values}."
+                )
         if len(set(self.shares)) != len(self.shares) or not all(0 < x < 1 for x in self.shares):
             raise ValueError(
                 f"`shares` must be different numbers within (0, 1); got {self.shares}."
@@ -65,7 +70,7 @@ class DSAGrid:
 
     def covering(self, dsa: DSA) -> "DSAGrid":
         """The grid with the rank and delays of `dsa` too."""
-        ranks, delays = ({*x, y} for x, y in ((self.ranks, dsa.rank), (self.delays, dsa.n_delays)))
+        ranks, delays = {*self.ranks, dsa.coordinates}, {*self.delays, dsa.n_delays}
         return dataclasses.replace(self, ranks=tuple(sorted(ranks)), delays=tuple(sorted(delays)))
 
     @staticmethod
@@ -84,11 +89,12 @@ def at(dsa: DSA, rank: int, delays: int) -> DSA:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Analysis:
+class Analysis(Config):
     """How degeneracy is measured; recorded with every number.
 
     Attributes:
-        dsa: Settings of the dynamics level.
+        dsa: Settings of the dynamics level; its rank is 20, or as many as the networks have
+            coordinates, unless given.
         grid: Ranks and delays that dynamics is measured with besides, those that the task allows.
         autocovariance: Settings of the distance of autocovariances, which needs no rank.
         pif: Settings of the weights level.
@@ -121,10 +127,8 @@ class Analysis:
     measures: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("dynamics_trials", "behavior_trials", "output_trials", "most_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        require_whole(self, "dynamics_trials", "behavior_trials", "output_trials", "most_trials")
         if not 0 < self.null_share < 1:
             raise ValueError(f"`null_share` must lie within (0, 1); got {self.null_share}.")
         first = max(self.dynamics_trials, self.behavior_trials)
@@ -185,6 +189,10 @@ class Analysis:
         """
         missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
         return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
+
+    def fitted(self, task: Task, width: int) -> "Analysis":
+        """The settings with the rank of DSA, where it is open, that these units allow."""
+        return dataclasses.replace(self, dsa=self.dsa.fitted([self._shape(task, width)]))
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""

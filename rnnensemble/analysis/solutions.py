@@ -1,12 +1,14 @@
 """Solutions of one task that came about differently, side by side: `compare_solutions`."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.metrics import DSA, LinearPredictivity, Procrustes
 from rnnensemble.metrics.pairwise import compare_networks
 from rnnensemble.training import evaluation
@@ -15,7 +17,7 @@ from rnnensemble.training.similarity import readouts_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SolutionAnalysis:
+class SolutionAnalysis(Config):
     """How solutions are compared; recorded with every number.
 
     Attributes:
@@ -35,16 +37,18 @@ class SolutionAnalysis:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("trials", "dynamics_trials", "behavior_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        require_whole(self, "trials", "dynamics_trials", "behavior_trials")
         if self.dynamics_trials > self.trials:
             raise ValueError(
                 f"`dynamics_trials` must be at most `trials`, {self.trials}; got "
                 f"{self.dynamics_trials}."
             )
         LinearPredictivity(ridge=self.ridge)
+
+
+MATRICES = ("predictivity", "potent", "whole", "dynamics", "shapes")
+"""What `Solutions` has of all pairs."""
 
 
 class Solutions(NamedTuple):
@@ -76,6 +80,20 @@ class Solutions(NamedTuple):
         rows, columns = self.groups == first, self.groups == second
         different = ~np.eye(len(matrix), dtype=bool)
         return matrix[np.ix_(rows, columns)][different[np.ix_(rows, columns)]]
+
+    def table(self) -> list[dict[str, Any]]:
+        """The means over pairs from a network of `first` to one of `second`, a row for both.
+
+        Plain values; None where there are no pairs.
+        """
+        names, rows = dict.fromkeys(self.groups.tolist()), []
+        for first, second in itertools.product(names, repeat=2):
+            row: dict[str, Any] = {"first": first, "second": second}
+            for name in MATRICES:
+                values = self.among(getattr(self, name), first, second)
+                row[name] = float(values.mean()) if values.size else None
+            rows.append(row)
+        return rows
 
 
 def compare_solutions(

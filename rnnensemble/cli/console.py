@@ -3,18 +3,15 @@
 import math
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rnnensemble import stats
-from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Degeneracy
-from rnnensemble.analysis.distances import Distances
-from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
 
@@ -124,75 +121,55 @@ def clock(seconds: float) -> str:
 
 
 def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
-    """The three levels as rows: level, measure, value, interval; nulls below."""
-    rows, behavior, grid = [], degeneracy.behavior, degeneracy.grid
-    pairs = np.triu_indices(len(degeneracy.networks), 1)
-    for name, sigma in behavior.sigmas.items():
-        level = "" if rows else "behavior"
-        rows.append((level, f"sigma_OOD, {name} (MSE)", *_cells(sigma)))
-        null, trials = behavior.nulls[name], behavior.trials[name]
-        rows.append(("", f"  its null: {trials:,} other trials", f"{null:.3g}", ""))
-        mean = behavior.disagreements[name][pairs].mean()
-        rows.append(("", f"  outputs differ by (RMS, {name})", f"{mean:.3g}", ""))
-    dsa = degeneracy.analysis.dsa
-    setting = f"{dsa.score}, rank {dsa.rank}, delays {dsa.n_delays}"
-    rows += _distance_rows("dynamics", f"mean DSA distance ({setting})", degeneracy.dynamics)
-    count, ratios = grid.means.size, grid.null_ratios
-    spanned = f"{grid.means.min():.3g} to {grid.means.max():.3g}"
-    rows.append(("", f"  over {count} settings (ranks x delays)", spanned, ""))
-    spanned = f"{ratios.min():.2g} to {ratios.max():.2g}"
-    rows.append(("", "  the same relative to their nulls", spanned, ""))
-    rows.append(("", "  measurable of these", f"{grid.measurable.sum()}", ""))
-    second = degeneracy.autocovariance
-    rows += _distance_rows("", "mean distance of autocovariances (no rank)", second)
-    rows += _distance_rows("weights", "mean PIF distance", degeneracy.weights)
-    for name in degeneracy.analysis.measures or ():
-        symbol = measures.find(name).symbol
-        rows += _distance_rows(name, f"mean {symbol}", degeneracy.distances[name])
-    return rows + _topology_rows(degeneracy.topology)
+    """The numbers as lines: level, measure, value, interval; what belongs to each below it."""
+    lines, shown = [], ""
+    for row in degeneracy.table():
+        level = row["level"] if row["level"] != shown else ""
+        interval = _interval(row["low"], row["high"])
+        value = math.nan if row["value"] is None else row["value"]
+        lines += [(level, row["title"], f"{value:.3g}", interval), *_beneath(row)]
+        if row["measure"] == "dsa":
+            lines += _settings_lines(degeneracy.grid)
+        shown = row["level"]
+    return lines
 
 
-def _topology_rows(topology: Topology | None) -> list[tuple[str, str, str, str]]:
-    """How the sets of fixed points differ, if they were searched."""
-    if topology is None:
-        return []
-    name = "mean distance of fixed points (OSPA)"
-    agreement = f"{100 * topology.agreement:.0f}%"
+def _beneath(row: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """What bounds a value from below, its null, and what trials add to it."""
+    null = f"{row['trials']:,} other trials" if row["trials"] else "units renumbered"
+    null = null if row["level"] == "behavior" else f"same network, {null}"
+    ratio = _interval(row["null_ratio_low"], row["null_ratio_high"])
+    lines = [
+        ("no alignment comes below", "lower_bound", ".3g", ""),
+        (f"its null: {null}", "null", ".3g", ""),
+        ("relative to its null", "null_ratio", ".3g", ratio),
+        ("without what trials add", "corrected", ".3g", ""),
+        ("reliability: agreement of pairs measured twice", "reliability", ".2f", ""),
+        ("networks with the most frequent counts", "agreement", ".0%", ""),
+    ]
     return [
-        ("topology", name, *_cells(topology.mean)),
-        ("", "  networks with the most frequent counts", agreement, ""),
+        ("", f"  {name}", f"{row[key]:{form}}", interval)
+        for name, key, form, interval in lines
+        if row[key] is not None
     ]
 
 
-def _distance_rows(level: str, name: str, found: Distances) -> list[tuple[str, str, str, str]]:
-    """A mean distance, what bounds it from below, and its null."""
-    pairs = np.triu_indices(len(found.matrix), 1)
-    null = f"{found.trials:,} other trials" if found.trials else "units renumbered"
-    rows = [
-        (level, name, *_cells(found.mean)),
-        ("", "  no alignment comes below", f"{found.lower_bound[pairs].mean():.3g}", ""),
-        ("", f"  its null: same network, {null}", f"{found.null.mean():.3g}", ""),
-        *_ratio_row(found),
-    ]
-    if found.trials and np.isfinite(found.corrected):
-        rows.append(("", "  without what trials add", f"{found.corrected:.3g}", ""))
-    if found.trials and np.isfinite(found.reliability):
-        agreement = f"{found.reliability:.2f}"
-        rows.append(("", "  reliability: agreement of pairs measured twice", agreement, ""))
-    return rows
+def _settings_lines(grid: GridDistances) -> list[tuple[str, str, str, str]]:
+    """DSA over its other settings."""
+    means, ratios = grid.means, grid.null_ratios
+    lines = {
+        f"over {means.size} settings (ranks x delays)": f"{means.min():.3g} to {means.max():.3g}",
+        "the same relative to their nulls": f"{ratios.min():.2g} to {ratios.max():.2g}",
+        "measurable of these": f"{grid.measurable.sum()}",
+    }
+    return [("", f"  {name}", cell, "") for name, cell in lines.items()]
 
 
-def _ratio_row(found: Distances) -> list[tuple[str, str, str, str]]:
-    """The mean distance relative to its null, where that is not 0."""
-    if not (found.null.mean() > 0 and found.mean.value > 0):
-        return []
-    ratio = stats.against_null(found.matrix, found.null).ratio
-    return [("", "  relative to its null", *_cells(ratio))]
-
-
-def _cells(estimate: tuple[float, float, float]) -> tuple[str, str]:
-    value, low, high = estimate
-    return f"{value:.3g}", f"{low:.3g} to {high:.3g}"
+def _interval(low: float | None, high: float | None) -> str:
+    """From low to high; without an end, to infinity; nothing where there is no interval."""
+    if low is None:
+        return ""
+    return f"{low:.3g} to {math.inf if high is None else high:.3g}"
 
 
 def population_line(population: Population) -> str:

@@ -20,12 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from rnnensemble._core import runtime
-from rnnensemble.analysis.battery import (
-    group_rows,
-    measure_battery,
-    network_rows,
-    predictivity_rows,
-)
+from rnnensemble.analysis.battery import group_rows, measure_battery, predictivity_rows
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.figures.battery import battery_figure
 from rnnensemble.files import folders, stages, storage
@@ -122,7 +117,7 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
     with Reporter(quiet=quiet) as reporter:
         battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
         rows = group_rows(battery)
-        folders.write_rows(folder / "battery.csv", network_rows(battery))
+        folders.write_rows(folder / "battery.csv", battery.table())
         folders.write_rows(folder / "battery_groups.csv", rows)
         folders.write_rows(folder / "predictivity.csv", predictivity_rows(battery))
         title = f"{plan.standard.task.name}: standard networks and alternatives"

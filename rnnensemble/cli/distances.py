@@ -19,7 +19,7 @@ from rnnensemble.cli.flags import parse
 from rnnensemble.files import arrays
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
-from rnnensemble.metrics.data import as_networks
+from rnnensemble.metrics.data import as_networks, shape_of
 from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
 from rnnensemble.stats.intervals import Estimate, mean_distance
 
@@ -134,6 +134,7 @@ def _checked(options: Any, command: str) -> Request:
     networks = {
         kind: as_networks(arrays.read_arrays(path, name=kind), kind) for kind, path in paths.items()
     }
+    chosen = [metric.fitted(map(shape_of, networks[metric.data])) for metric in chosen]
     for metric in chosen:
         require_feasible(
             metric,

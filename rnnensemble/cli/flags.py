@@ -20,7 +20,7 @@ class RunOptions:
     Attributes:
         name: Name of the run folder; None for the preset's name.
         runs: Folder that holds the run folders.
-        resume: Go on with an interrupted run of this name.
+        resume: Go on with the run of this name, interrupted or, with more epochs, unconverged.
         devices: How many devices to use, None for all.
         quiet: Print nothing but errors.
     """
@@ -77,8 +77,9 @@ class BatteryOptions:
     quiet: bool = False
 
 
-NO_FLAGS = ("features", "deflation", "imports")
-"""What is no flag: sweeps measure feature learning, plans deflate, presets name modules."""
+NO_FLAGS = ("features", "deflation", "imports", "starts")
+"""What is no flag: sweeps measure feature learning, plans deflate, presets name modules, and parts
+of populations where their networks start."""
 
 
 def parse_condition(

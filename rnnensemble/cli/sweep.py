@@ -214,7 +214,7 @@ def _stored(work: _Work, same: list[Condition], trained: Path | None) -> storage
     runs = [storage.load_run(path) for path in ([trained] if trained else paths)]
     if not runs:
         return None
-    run = max(runs, key=lambda each: (each.population.state is None, each.manifest["epochs"]))
+    run = max(runs, key=lambda each: (not each.population.unfinished, each.manifest["epochs"]))
     # what decides nothing but rounding (`fused`) may differ between equal digests
     return run._replace(population=dataclasses.replace(run.population, recipe=same[0].recipe))
 

@@ -12,7 +12,8 @@ from rnnensemble.figures.run import run_figures
 from rnnensemble.files import stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_resumable
+from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 
@@ -45,12 +46,14 @@ def train_and_analyse(options: RunOptions, condition: Condition, *, explain: boo
 
 def _resumed(folder: Path, condition: Condition) -> Population:
     """The population in a run folder, to go on with."""
-    run = storage.load_run(folder)
-    if run.condition.recipe != condition.recipe:
+    run, recipe = storage.load_run(folder), condition.recipe
+    if with_epochs(run.condition.recipe, recipe.training.max_epochs) != recipe:
         raise ValueError(
             f"`resume` must go on with the same recipe; {folder}/config.toml differs: use it as "
-            "the preset, or another --name. (Only how networks are measured may change.)"
+            "the preset, or another --name. (Only how networks are measured may change, and "
+            "`max_epochs` may be higher.)"
         )
+    require_resumable(run.population, recipe)
     return run.population
 
 

@@ -1,1 +1,27 @@
 """All that is drawn, and the only room that knows matplotlib: values in, a `Figure` out."""
+
+from rnnensemble.figures.battery import battery_figure
+from rnnensemble.figures.dsa import predictions_figure, settings_figure
+from rnnensemble.figures.fixed_points import fixed_points_figure
+from rnnensemble.figures.panels import heatmap_figure, mds_figure
+from rnnensemble.figures.run import (
+    learning_figure,
+    losses_figure,
+    overview_figure,
+    run_figures,
+    trials_figure,
+)
+
+__all__ = [
+    "battery_figure",
+    "fixed_points_figure",
+    "heatmap_figure",
+    "learning_figure",
+    "losses_figure",
+    "mds_figure",
+    "overview_figure",
+    "predictions_figure",
+    "run_figures",
+    "settings_figure",
+    "trials_figure",
+]

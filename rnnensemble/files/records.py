@@ -127,7 +127,8 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
 def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     """What `degeneracy_tree` took apart."""
     sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    grid = condition.analysis.grid_for(condition.task, condition.network.width)
+    analysis = condition.analysis.fitted(condition.task, condition.network.width)
+    grid = analysis.grid_for(condition.task, condition.network.width)
     return Degeneracy(
         behavior=Behavior(
             sigma=sigmas["temporal"],
@@ -141,7 +142,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
         grid=GridDistances(grid, **stored["grid"]),
         networks=stored["networks"],
         size=condition.size,
-        analysis=condition.analysis,
+        analysis=analysis,
     )
 
 

@@ -3,7 +3,8 @@
     runs/<name>/
         config.toml                 the condition, as resolved
         manifest.json               status, digest, versions, device
-        conditions/<digest>/        orbax: parameters, history, matrices
+        conditions/<digest>/        orbax: parameters, history, matrices; what unconverged networks
+                                    go on from
         summary.csv                 one row: the three levels
         figures/                    PNG and SVG
 
@@ -169,7 +170,7 @@ def load_run(folder: Path | str) -> Run:
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
     state = None
-    if manifest["status"] == INTERRUPTED:
+    if (arrays / "state").exists() or manifest["status"] == INTERRUPTED:
         state = _restore(folder, arrays / "state", records.state_shapes(condition))
     population = Population(recipe=condition.recipe, state=state, **stored)
     return Run(condition, population, *load_analysis(folder, condition, manifest), manifest)
@@ -235,7 +236,7 @@ def _manifest(
 ) -> dict[str, Any]:
     status = TRAINED if degeneracy is None else ANALYSED
     return {
-        "status": INTERRUPTED if population.state is not None else status,
+        "status": INTERRUPTED if population.unfinished else status,
         "digest": condition.digest,
         "recipe": condition.recipe_digest,
         "task": condition.task.name,

@@ -133,8 +133,8 @@ class Autocovariance(Metric):
     late_steps: int = 40
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_counts(self, "components", "starts", "early_steps", "late_steps")
-        object.__setattr__(self, "lags", tuple(self.lags))  # hashable, whatever it came as
         if self.lags[:1] != (0,) or not all(isinstance(x, int) and x > 0 for x in self.lags[1:]):
             raise ValueError(f"`lags` must be 0 and a whole number of steps; got {self.lags}.")
         if len(self.lags) > 2:

@@ -2,12 +2,14 @@
 
 import abc
 import math
-from typing import Any, ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self
 
 from rnnensemble._core.axes import Key
+from rnnensemble._core.config import Config, require_whole
 
 
-class Metric(abc.ABC):
+class Metric(Config, abc.ABC):
     """How far apart two networks are. Subclasses are frozen dataclasses that hold the settings.
 
     Both methods see one network or one pair, are pure and jittable; batching happens elsewhere.
@@ -40,6 +42,15 @@ class Metric(abc.ABC):
         """
         return math.inf
 
+    def fitted(self, shapes: Iterable[Any]) -> Self:
+        """The metric with the settings that it leaves open, decided by the shapes of all networks.
+
+        Args:
+            shapes: Of the data of each network that is compared, as `check` takes them.
+        """
+        del shapes
+        return self
+
     @abc.abstractmethod
     def check(self, shape: Any) -> None:
         """Raises ValueError unless data of this shape (of one network) can be prepared.
@@ -62,11 +73,8 @@ class Metric(abc.ABC):
 
 
 def require_counts(metric: Metric, *names: str) -> None:
-    """Raises ValueError unless these settings are at least 1, or None where they may be."""
-    for name in names:
-        value = getattr(metric, name)
-        if value is not None and value < 1:
-            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+    """Raises ValueError unless these settings are whole numbers of at least 1, or None."""
+    require_whole(metric, *(name for name in names if getattr(metric, name) is not None))
 
 
 def distance_of(compared: Any) -> Any:

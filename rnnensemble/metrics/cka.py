@@ -53,6 +53,7 @@ class CKA(Metric):
     score: Literal["angular", "complement"] = "angular"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.score not in ("angular", "complement"):
             raise ValueError(f"`score` must be 'angular' or 'complement'; got {self.score!r}.")
 

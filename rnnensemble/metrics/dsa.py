@@ -1,7 +1,8 @@
 """Dynamical Similarity Analysis: compare linear operators up to rotation and reflection."""
 
 import dataclasses
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -52,6 +53,8 @@ class RunningSums(NamedTuple):
     sums: Sums
 
 
+RANK = 20
+"""What `DSA.rank` is where it is left open and the data allow it."""
 SCORES = ("euclidean", "angular", "wasserstein")
 
 
@@ -77,7 +80,8 @@ class DSA(Metric):
 
     Attributes:
         rank: Number of whitened coordinates, the most: those within the rounding of the largest
-            are left out, and the next two may leave out others.
+            are left out, and the next two may leave out others. None for 20, or for as many as
+            the data of all networks that are compared allow (see `fitted`).
         explained_variance: Keeps as few coordinates as explain this share of the embedding's sum
             of squares; operators of fewer coordinates are padded with zeros.
         threshold: Keeps coordinates with singular values above it.
@@ -97,7 +101,7 @@ class DSA(Metric):
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
 
-    rank: int = 20
+    rank: int | None = None
     explained_variance: float | None = None
     threshold: float | None = None
     n_delays: int = 1
@@ -111,6 +115,7 @@ class DSA(Metric):
     late_steps: int = 40
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         counts = ("rank", "n_delays", "delay_interval", "starts", "early_steps", "late_steps")
         require_counts(self, *counts, "components", "regression_rank")
         if not self.ridge >= 0:
@@ -121,15 +126,31 @@ class DSA(Metric):
             )
         if self.explained_variance is not None and self.threshold is not None:
             raise ValueError("`explained_variance` and `threshold` exclude each other.")
-        if self.regression_rank is not None and self.regression_rank > self.rank:
+        if (self.regression_rank or 0) > self.coordinates:
             raise ValueError(
-                f"`regression_rank` must be at most `rank` = {self.rank}; got "
+                f"`regression_rank` must be at most `rank` = {self.coordinates}; got "
                 f"{self.regression_rank}."
             )
         if self.score not in SCORES:
             raise ValueError(f"`score` must be one of {SCORES}; got {self.score!r}.")
 
+    def fitted(self, shapes: Iterable[tuple[int, ...]]) -> Self:
+        """The metric with a rank: the one asked for, else 20, or what rates `[B, T, N]` allow."""
+        if self.rank is not None:
+            return self
+        return dataclasses.replace(self, rank=min([RANK, *map(self._largest_rank, shapes)]))
+
     def check(self, shape: tuple[int, ...]) -> None:
+        most = self._largest_rank(shape)
+        if (self.rank or 1) > most:
+            trials, steps, units = shape
+            raise ValueError(
+                f"`rank` must be at most {most} for {trials} trials of {steps} steps and "
+                f"{self.components or units} units; got {self.rank}."
+            )
+
+    def _largest_rank(self, shape: tuple[int, ...]) -> int:
+        """The most coordinates of rates of this shape; ValueError if they have no operator."""
         if len(shape) != 3:
             raise ValueError(f"`activity` must be [K, B, T, N]; got {shape} for one network.")
         trials, steps, units = shape
@@ -146,26 +167,28 @@ class DSA(Metric):
                 f"`n_delays` = {self.n_delays} at `delay_interval` = {self.delay_interval} needs "
                 f"trials of at least {lag + 2} steps; got {steps}."
             )
-        most = min(units * self.n_delays, trials * (steps - lag - 1))
-        if self.rank > most:
-            raise ValueError(
-                f"`rank` must be at most {most} for {trials} trials of {steps} steps and {units} "
-                f"units; got {self.rank}."
-            )
+        return min(units * self.n_delays, trials * (steps - lag - 1))
 
     def prepare(self, data: Array) -> Any:
         """The operator of rates `[B, T, N]`; its eigenvalues `[r, 2]` for `wasserstein`."""
-        return self.finish(self.add(self.begin(data), data))
+        dsa = self.fitted([data.shape])
+        return dsa.finish(dsa.add(dsa.begin(data), data))
 
     def fit(self, data: Array) -> Array:
         """The operator A of rates `[B, T, N]`, unscaled, `[rank, rank]`."""
-        running = self.add(self.begin(data), data)
-        return self.operator_from(finished(running.sums, self.rank))[0]
+        dsa = self.fitted([data.shape])
+        running = dsa.add(dsa.begin(data), data)
+        return dsa.operator_from(finished(running.sums, dsa.coordinates))[0]
+
+    @property
+    def coordinates(self) -> int:
+        """The rank, 20 where it is left open."""
+        return self.rank or RANK
 
     def begin(self, data: Array) -> "RunningSums":
         """Sums of no trials yet, in coordinates found from the first of them, `[B, T, N]`."""
         axes = None if self.components is None else axes_of(data, self.components)
-        return RunningSums(axes, begin(self.embed(axes, data), self.rank))
+        return RunningSums(axes, begin(self.embed(axes, data), self.coordinates))
 
     def add(self, running: "RunningSums", data: Array) -> "RunningSums":
         """The sums with further trials, `[B, T, N]`."""
@@ -173,7 +196,7 @@ class DSA(Metric):
 
     def finish(self, running: "RunningSums") -> Any:
         """What `prepare` returns, of all trials that were added."""
-        return self.features(*self.operator_from(finished(running.sums, self.rank)))
+        return self.features(*self.operator_from(finished(running.sums, self.coordinates)))
 
     def embed(self, axes: Axes | None, data: Array) -> Array:
         """Delay-embedded rates, `[B, T', p]`, on principal axes if there are any."""
@@ -186,7 +209,7 @@ class DSA(Metric):
         Args:
             found: Moments of at least `rank` coordinates.
         """
-        kept = kept_coordinates(found, self.rank, self.explained_variance, self.threshold)
+        kept = kept_coordinates(found, self.coordinates, self.explained_variance, self.threshold)
         rank = self.regression_rank
         matrix = one_step_operator(found, kept, ridge=self.ridge, regression_rank=rank)
         return matrix, jnp.sum(kept)

@@ -79,6 +79,7 @@ class InputDSA(Metric):
     score: Literal["angular", "euclidean"] = "angular"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_counts(self, "rank", "n_delays", "delay_interval")
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")

@@ -18,7 +18,7 @@ from rnnensemble.metrics.blocks import (
     plan,
     prepare_networks,
 )
-from rnnensemble.metrics.data import as_networks, require_comparable
+from rnnensemble.metrics.data import as_networks, require_comparable, shape_of
 
 
 class Comparison(NamedTuple):
@@ -139,6 +139,7 @@ def compare_networks(
     """
     metric = as_metric(metric, settings)
     sets = [as_networks(data)] + ([] if other is None else [as_networks(other, "other")])
+    metric = metric.fitted(shape_of(one) for each in sets for one in each)
     where = require_feasible(metric, sets, devices=devices, tile=tile, memory=memory)
     features = prepare_networks(metric, [one for each in sets for one in each], mesh=where.mesh)
     pairs, shape = all_pairs(metric, *(len(each) for each in sets))

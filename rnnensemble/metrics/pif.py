@@ -110,6 +110,7 @@ class PIF(Metric):
     place: Literal["host", "device"] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.parameters not in ("recurrent", "all"):
             raise ValueError(f"`parameters` must be 'recurrent' or 'all'; got {self.parameters!r}.")
         require_counts(self, "starts", "soft_steps", "steps")

@@ -68,6 +68,7 @@ class LinearPredictivity(Metric):
     held_out: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.ridge >= 0:
             raise ValueError(f"`ridge` must be at least 0; got {self.ridge}.")
 

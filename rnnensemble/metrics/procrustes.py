@@ -53,6 +53,7 @@ class Procrustes(Metric):
     score: Literal["angular", "euclidean"] = "angular"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.score not in ("angular", "euclidean"):
             raise ValueError(f"`score` must be 'angular' or 'euclidean'; got {self.score!r}.")
 

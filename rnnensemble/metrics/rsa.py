@@ -47,6 +47,7 @@ class RSA(Metric):
     correlation: Literal["spearman", "pearson"] = "spearman"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.conditions < 3:
             raise ValueError(f"`conditions` must be at least 3; got {self.conditions}.")
         if self.dissimilarity not in ("euclidean", "correlation"):

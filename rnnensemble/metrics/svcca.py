@@ -57,6 +57,7 @@ class SVCCA(Metric):
     explained_variance: float = 0.99
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.explained_variance <= 1:
             raise ValueError(
                 f"`explained_variance` must lie in (0, 1]; got {self.explained_variance}."

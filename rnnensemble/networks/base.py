@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import Config
 
 Params = Any
 """The parameters of a network: a tree of arrays, as its `init` makes it."""
 
 
-class Network(abc.ABC):
+class Network(Config, abc.ABC):
     """An architecture: subclass it as a frozen dataclass that is checked when it is made.
 
     The least that a network must give is `width`, `init`, `step`, `rates` and `readout`. What
@@ -33,7 +34,6 @@ class Network(abc.ABC):
 
     `init`, `rate_factor` and `scaled_gradient` get each as a scalar; elsewhere they are 1, or 0 if
     they are that for all networks."""
-    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -159,12 +159,6 @@ def require_weights(network: Network, task: Any, names: Collection[str], what: s
         weights_of(network, params, names, what)
 
     jax.eval_shape(init)
-
-
-def require_width(width: int) -> None:
-    """Raises ValueError unless this can be a number of units."""
-    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
-        raise ValueError(f"`width` must be a whole number of at least 1; got {width!r}.")
 
 
 def require_known(name: str, value: str, known: Collection[str]) -> None:

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_whole
 from rnnensemble.networks import fused, recurrence
-from rnnensemble.networks.base import Network, require_known, require_width
+from rnnensemble.networks.base import Network, require_known
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
@@ -64,7 +65,8 @@ class MuPRNN(Network):
     fused: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        require_width(self.width)
+        super().__post_init__()
+        require_whole(self, "width")
         require_known("activation", self.activation, ACTIVATIONS)
         require_known("precision", self.precision, PRODUCTS)
         fused.require_choice(self.fused)

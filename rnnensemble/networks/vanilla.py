@@ -9,8 +9,9 @@ import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_whole
 from rnnensemble.networks import fused, recurrence
-from rnnensemble.networks.base import Network, require_known, require_width
+from rnnensemble.networks.base import Network, require_known
 from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
@@ -61,7 +62,8 @@ class VanillaRNN(Network):
     fused: bool | Literal["auto"] = "auto"
 
     def __post_init__(self) -> None:
-        require_width(self.width)
+        super().__post_init__()
+        require_whole(self, "width")
         require_known("activation", self.activation, ACTIVATIONS)
         require_known("precision", self.precision, PRODUCTS)
         require_known("initialization", self.initialization, INITIALIZATIONS)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from rnnensemble import networks, tasks
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.analysis.settings import Analysis
+from rnnensemble.metrics.dsa import RANK
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.study import toml
 from rnnensemble.tasks import Task
@@ -56,6 +57,8 @@ def _digest(recipe: Recipe) -> str:
     table.pop("imports", None)  # where a task is found decides nothing
     if table["network"].get("fused") == "auto":  # which program runs decides but rounding
         table["network"]["fused"] = False
+    if "analysis" in table:  # left open, the rank of DSA is this one where digests need it
+        table["analysis"]["dsa"].setdefault("rank", RANK)
     text = json.dumps(table, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

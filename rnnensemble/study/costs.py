@@ -56,8 +56,9 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
         condition: Its settings.
         epochs: Epochs that each network trains; None for `max_epochs`, an upper bound.
     """
-    task, training, analysis = condition.task, condition.training, condition.analysis
+    task, training = condition.task, condition.training
     units, k = condition.network.width, condition.size
+    analysis = condition.analysis.fitted(task, units)
     step = 2 * (units**2 + units * (task.n_inputs + task.n_outputs))  # of one trial, forward
     epochs = training.max_epochs if epochs is None else min(epochs, training.max_epochs)
     steps = epochs * training.epoch_steps

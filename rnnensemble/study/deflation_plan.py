@@ -22,6 +22,7 @@ import dataclasses
 import hashlib
 from typing import Any
 
+from rnnensemble._core.config import require_whole
 from rnnensemble.study import conditions, toml
 from rnnensemble.study.conditions import Condition, merged
 from rnnensemble.training.similarity import Deflation
@@ -54,10 +55,7 @@ class DeflationPlan:
 
     def __post_init__(self) -> None:
         toml.identifier(self.name, "name")
-        for name in ("rounds", "kept"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        require_whole(self, "rounds", "kept")
         for index in self.references:
             if not isinstance(index, int) or not 0 <= index < self.standard.size:
                 raise ValueError(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rnnensemble.metrics import DSA
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
 from rnnensemble.study.factors import Factor, Outcome, Sweep
@@ -158,7 +159,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         ("networks trained", f"{some} of {networks}; {sum(map(converged, several))} converged"),
         ("seeds of the populations", _distinct(condition.seed for condition in conditions)),
         ("seeds of the evaluation", _distinct(c.analysis.seed for c in conditions)),
-        ("DSA", _distinct(as_table(c.analysis.dsa) for c in conditions)),
+        ("DSA", _distinct(as_table(_dsa(c)) for c in conditions)),
         ("DSA, other settings", _distinct(as_table(c.analysis.grid) for c in conditions)),
         ("autocovariance", _distinct(as_table(c.analysis.autocovariance) for c in conditions)),
         ("PIF", _distinct(as_table(c.analysis.pif) for c in conditions)),
@@ -169,6 +170,11 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         ("written", _span([each["written"] for each in manifests if "written" in each])),
     ]
     return Table(("", ""), [row for row in rows if row[1]])
+
+
+def _dsa(condition: Condition) -> DSA:
+    """Its settings, with the rank in effect."""
+    return condition.analysis.fitted(condition.task, condition.network.width).dsa
 
 
 def _trials(condition: Condition) -> dict[str, float]:

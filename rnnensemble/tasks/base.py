@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple, Self
 import jax
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import Config
 from rnnensemble.tasks import draws
 
 
@@ -26,7 +27,7 @@ class Trials(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Task(abc.ABC):
+class Task(Config, abc.ABC):
     """What a network must do. Subclass it to add a task (docs/add-a-task.md shows one).
 
     A task is static: frozen, hashable, checked when it is made. Its numbers decide the shapes of
@@ -51,6 +52,7 @@ class Task(abc.ABC):
     input_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         require_at_least("n_steps", self.n_steps, 2)
         require_at_least("input_noise", self.input_noise, 0.0)
 

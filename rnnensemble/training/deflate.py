@@ -16,7 +16,7 @@ from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.similarity import Deflation, References, readouts_of
-from rnnensemble.training.train import train_populations
+from rnnensemble.training.train import for_one, train_populations
 
 
 class Chosen(NamedTuple):
@@ -89,7 +89,8 @@ def deflate(
         seed: Network k draws from `fold_in(key(seed), k)`.
         devices: As in `train_population`.
         tile: As in `train_population`.
-        resume: An unfinished population with the same settings and references, to go on from.
+        resume: A population with the same references and settings, but for a higher `max_epochs`
+            of `training` perhaps, to go on from.
         progress: Called after every epoch.
         checkpoint: Called with the unfinished population every `checkpoint_seconds`.
         checkpoint_seconds: Seconds between checkpoints.
@@ -112,7 +113,7 @@ def deflate(
     if network is None and not isinstance(references, ReferenceActivity):
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first
-        network = population and population.network
+        network = None if population is None else population.network
     recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation)
     (population,) = train_populations(
         [recipe],
@@ -121,7 +122,7 @@ def deflate(
         tile=tile,
         resume=None if resume is None else [resume],
         progress=progress,
-        checkpoint=None if checkpoint is None else lambda populations: checkpoint(populations[0]),
+        checkpoint=for_one(checkpoint),
         checkpoint_seconds=checkpoint_seconds,
     )
     return population

@@ -11,6 +11,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.objective import loss_and_gradient
@@ -25,7 +26,7 @@ PLATEAU_IMPROVEMENT = 1e-4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(Config):
     """How a network is trained: Adam on fresh trials until its loss stays below a threshold.
 
     An epoch is `epoch_steps` steps. A network has converged once its mean training loss was
@@ -76,10 +77,9 @@ class Training:
     plateau_patience: int = 40
 
     def __post_init__(self) -> None:
-        for name in ("batch", "epoch_steps", "max_epochs", "patience", "plateau_patience"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        whole = ("batch", "epoch_steps", "max_epochs", "patience", "plateau_patience")
+        require_whole(self, *whole)
         if not 0 < self.plateau_factor <= 1:
             raise ValueError(
                 f"`plateau_factor` must be above 0 and at most 1; got {self.plateau_factor!r}."
@@ -115,6 +115,20 @@ class TrainState(NamedTuple):
     rate_scale: Array
     best_loss: Array
     stale: Array
+
+
+def resting(state: TrainState) -> TrainState:
+    """States `[K]` of which those that have stopped keep what they ended as: nothing continues.
+
+    The zeros that stand for the rest take no room on disk.
+    """
+    going = np.asarray(state.status) == TRAINING
+
+    def blank(x: Any) -> np.ndarray:
+        return np.where(going.reshape(-1, *(1,) * (x.ndim - 1)), x, np.zeros((), x.dtype))
+
+    kept = {name: getattr(state, name) for name in ("params", "epoch", "status")}
+    return jax.tree.map(blank, state)._replace(**kept)
 
 
 class EpochReport(NamedTuple):

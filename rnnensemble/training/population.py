@@ -1,7 +1,7 @@
 """K trained networks and how they came about: `Population`."""
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,7 +11,7 @@ from rnnensemble._core.axes import ArrayLike
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Training, TrainState
-from rnnensemble.training.recipe import Recipe, hyperparameters, shared
+from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
 from rnnensemble.training.respond import respond
 from rnnensemble.training.similarity import Deflation
 
@@ -48,7 +48,9 @@ class Responses(NamedTuple):
 class Population:
     """K trained networks and how they came about. Arrays are NumPy's, with leading axis K.
 
-    Populations are equal if recipe and all arrays are.
+    Populations are equal if recipe and all arrays are. `population[:8]`, `population[[0, 3, 5]]`
+    and `population[mask]` are populations of these networks, and so is `population[3]`, of one; the
+    recipe of a part trains just its networks.
 
     Attributes:
         recipe: What decided how they trained: task, network, training, size, seed, deflation.
@@ -58,7 +60,18 @@ class Population:
         converged: Reached the threshold and stayed there for the patience, `[K]`.
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.
-        state: What unfinished training continues from; None once every network has stopped.
+        state: What networks go on from; zeros, but for their parameters, for those that converged
+            or diverged, and None if all did.
+
+    Example:
+        >>> import rnnensemble as rnne
+        >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=6)
+        >>> population = rnne.train_population(task, network=network, training=short, size=4)
+        >>> part = population[[1, 3]]
+        >>> part.size, part.recipe.starts
+        (2, ((0, 1), (0, 3)))
     """
 
     recipe: Recipe
@@ -101,6 +114,16 @@ class Population:
         return self.recipe.deflation
 
     @property
+    def going(self) -> np.ndarray:
+        """Which networks neither converged nor diverged, `[K]`."""
+        return ~(self.converged | self.diverged)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a network has still to train, up to the recipe's `max_epochs`."""
+        return bool((self.going & (self.stop_epoch < self.training.max_epochs)).any())
+
+    @property
     def thresholds(self) -> np.ndarray:
         """The training MSE that each network had to reach, `[K]`."""
         return np.asarray(hyperparameters(self.recipe)["threshold"])
@@ -134,12 +157,29 @@ class Population:
         found = respond(given, self.params, network=shared(self.network), mesh=mesh)
         return Responses(*map(np.asarray, found))
 
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, which: Any) -> "Population":
+        """The networks of an index, a slice, indices or a mask `[K]`, as a population."""
+        rows = np.atleast_1d(np.arange(self.size)[which])
+        if rows.ndim != 1 or not len(rows):
+            raise ValueError(
+                "`population[...]` must name at least one network, by an index, a slice, indices "
+                f"or a mask; got {which!r}."
+            )
+        arrays = {name: jax.tree.map(lambda x: x[rows], getattr(self, name)) for name in ARRAYS}
+        epochs = int(arrays["stop_epoch"].max())
+        arrays["history"] = jax.tree.map(lambda x: x[:, :epochs], arrays["history"])
+        if not self.going[rows].any():
+            arrays["state"] = None
+        return Population(recipe=part_of(self.recipe, rows.tolist()), **arrays)
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Population):
             return NotImplemented
-        names = [field.name for field in dataclasses.fields(self) if field.name != "recipe"]
         mine, theirs = (
-            jax.tree.flatten([getattr(each, name) for name in names]) for each in (self, other)
+            jax.tree.flatten([getattr(each, name) for name in ARRAYS]) for each in (self, other)
         )
         return (self.recipe, mine[1]) == (other.recipe, theirs[1]) and all(
             np.array_equal(x, y, equal_nan=x.dtype.kind == "f")
@@ -161,14 +201,34 @@ class Population:
         return text
 
 
-def require_same_recipe(population: Population, expected: Recipe) -> None:
-    """Raises ValueError unless the population was made by the expected recipe."""
+ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.name != "recipe")
+"""What a population holds besides its recipe, with leading axis K."""
+
+
+def require_resumable(population: Population, recipe: Recipe) -> None:
+    """Raises ValueError unless a population can go on by a recipe: its own, or with more epochs."""
+    epochs, before = recipe.training.max_epochs, population.training.max_epochs
+    if epochs < before:
+        raise ValueError(
+            f"`max_epochs` must be at least that of the population, {before}, to go on with it; "
+            f"got {epochs}."
+        )
+    longer = with_epochs(population.recipe, epochs)
     for field in dataclasses.fields(Recipe):
-        value, found = (getattr(each, field.name) for each in (expected, population.recipe))
+        value, found = (getattr(each, field.name) for each in (recipe, longer))
         if found != value:
             raise ValueError(
                 f"`resume` must have the same {field.name}: expected {value}, got {found}."
             )
+    if epochs > before and not population.going.any():
+        raise ValueError(
+            f"`population` has no network to go on with: {population.summary()}, and a higher "
+            "`max_epochs` changes nothing for these."
+        )
+    if dataclasses.replace(population, recipe=recipe).unfinished and population.state is None:
+        raise ValueError(
+            "`population` was stored without what its networks go on from; train it again."
+        )
 
 
 def require_two(population: Population) -> None:
@@ -181,5 +241,6 @@ def require_two(population: Population) -> None:
     raise ValueError(
         f"`population` must have at least 2 converged networks; got {count} of "
         f"{population.size} (lowest epoch losses {shown}; threshold "
-        f"{population.thresholds[0]:g}); train longer or with another learning rate."
+        f"{population.thresholds[0]:g}); go on by `resume` with a higher `max_epochs`, or train "
+        "with another learning rate."
     )

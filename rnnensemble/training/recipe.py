@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
+from rnnensemble._core.config import Config, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -15,7 +16,7 @@ from rnnensemble.training.similarity import Deflation
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Config):
     """What decides how the networks of a population train.
 
     Attributes:
@@ -25,6 +26,8 @@ class Recipe:
         size: Number of networks K.
         seed: Network k starts from `fold_in(key(seed), k)`.
         deflation: How they keep away from earlier solutions, if they do.
+        starts: The seed s and index i of each network, which starts from `fold_in(key(s), i)`; None
+            where these are `seed` and its place. Parts of populations and joined ones have it.
     """
 
     task: Task
@@ -33,15 +36,16 @@ class Recipe:
     size: int = 50
     seed: int = 0
     deflation: Deflation | None = None
+    starts: tuple[tuple[int, int], ...] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {self.task!r}.")
-        for name, value, least in (("size", self.size, 1), ("seed", self.seed, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(
-                    f"`{name}` must be a whole number of at least {least}; got {value!r}."
-                )
+        require_whole(self, "size")
+        require_whole(self, "seed", least=0)
+        if self.starts is not None:
+            _require_starts(self.starts, self.size)
         names = []
         for config in self.parts:
             for name in config.per_network:
@@ -54,10 +58,28 @@ class Recipe:
             )
 
     @property
+    def own_starts(self) -> tuple[tuple[int, int], ...]:
+        """The seed and index that each network starts from."""
+        return self.starts or tuple((self.seed, k) for k in range(self.size))
+
+    @property
     def parts(self) -> tuple[Any, ...]:
         """What may hold values that differ between networks."""
         parts = self.training, self.network, self.deflation
         return tuple(part for part in parts if part is not None)
+
+
+def _require_starts(starts: Any, size: int) -> None:
+    """Raises ValueError unless these are a seed and an index for each network."""
+    pairs = isinstance(starts, tuple) and all(
+        isinstance(each, tuple) and len(each) == 2 and all(isinstance(x, int) for x in each)
+        for each in starts
+    )
+    if not pairs or len(starts) != size or min(min(each) for each in starts) < 0:
+        raise ValueError(
+            f"`starts` must hold a seed and an index of at least 0 for each of the {size} "
+            f"networks; got {starts}."
+        )
 
 
 MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
@@ -100,6 +122,7 @@ def without_own_values(recipe: Recipe, *, size: int) -> Recipe:
         training=shared(recipe.training),
         deflation=shared_deflation(recipe.deflation),
         size=size,
+        starts=None,
     )
 
 
@@ -133,6 +156,39 @@ def shared_deflation(deflation: Deflation | None) -> Deflation | None:
 def plain(recipe: Recipe) -> Recipe:
     """The recipe alone of what may be more, as a condition is."""
     return Recipe(*(getattr(recipe, field.name) for field in dataclasses.fields(Recipe)))
+
+
+def with_epochs(recipe: Recipe, max_epochs: int) -> Recipe:
+    """The recipe with another number of epochs at most."""
+    training = dataclasses.replace(recipe.training, max_epochs=max_epochs)
+    return dataclasses.replace(recipe, training=training)
+
+
+PARTS = ("network", "training", "deflation")
+"""What of a recipe may hold values that differ between networks."""
+
+
+def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
+    """The recipe of some of a recipe's networks, in this order."""
+    parts = {}
+    for name in PARTS:
+        config = getattr(recipe, name)
+        values = {
+            each: tuple(value[k] for k in networks)
+            for each in (config.per_network if config else ())
+            if isinstance(value := getattr(config, each), tuple)
+        }
+        parts[name] = dataclasses.replace(config, **values) if config else None
+    starts = [recipe.own_starts[k] for k in networks]
+    return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)
+
+
+def started(recipe: Recipe, starts: Sequence[tuple[int, int]]) -> Recipe:
+    """The recipe with these starts; without them where its first seed says as much."""
+    seeded = dataclasses.replace(recipe, seed=starts[0][0])
+    if seeded.own_starts == tuple(starts):
+        return seeded
+    return dataclasses.replace(seeded, starts=tuple(starts))
 
 
 def require_group(recipes: list[Recipe]) -> None:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.config import Config
 from rnnensemble._core.inverse import inverse
 from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
@@ -15,7 +16,7 @@ from rnnensemble.training.objective import masked_mse
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Deflation:
+class Deflation(Config):
     """How strongly networks are pushed away from earlier solutions, and when that is enough.
 
         L = L_task + strength * sum_r S(X, Y_r)
@@ -50,6 +51,7 @@ class Deflation:
     references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.compared <= 1:
             raise ValueError(f"`compared` must be above 0 and at most 1; got {self.compared!r}.")
 

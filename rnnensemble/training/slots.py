@@ -34,7 +34,7 @@ class Members(NamedTuple):
     """What sets the networks apart, leading axis K.
 
     Attributes:
-        keys: Network k of a recipe with seed s draws from fold_in(key(s), k) alone.
+        keys: A network draws from its own alone, fold_in(key(s), i) for its start (s, i).
         hyper: Hyperparameters.
     """
 
@@ -74,7 +74,7 @@ class Slots:
 
 def members_of(recipes: Sequence[Recipe]) -> Members:
     """The networks of all recipes, one recipe after another."""
-    keys = [_keys(recipe.seed, recipe.size) for recipe in recipes]
+    keys = [_keys(recipe) for recipe in recipes]
     hyper = jax.tree.map(lambda *each: np.concatenate(each), *map(hyperparameters, recipes))
     return Members(keys[0] if len(keys) == 1 else jnp.concatenate(keys), hyper)
 
@@ -154,7 +154,7 @@ def _arguments(slots: Slots, active: np.ndarray) -> tuple[tuple, dict[str, Any]]
     busy = _placed(active, holds, mesh) & (holds < settings.size)
     arrays = (members.keys, slots.state, members.hyper, busy, slots.references)
     static = {
-        "training": shared(settings.training),
+        "training": dataclasses.replace(shared(settings.training), max_epochs=1),  # decides none
         "deflation": shared_deflation(settings.deflation),
         "mesh": mesh,
         "tile": slots.tile,
@@ -173,9 +173,14 @@ def _static(settings: Recipe) -> dict[str, Any]:
     return {"task": settings.task, "network": shared(settings.network)}
 
 
-def _keys(seed: int, size: int) -> Key:
-    """The keys of the networks of one seed: fold_in(key(seed), k), `[K]`."""
-    return jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), np.arange(size))
+def _keys(recipe: Recipe) -> Key:
+    """The keys of a recipe's networks: fold_in(key(seed), k) unless its starts differ, `[K]`."""
+    if recipe.starts is None:
+        seed = jax.random.key(recipe.seed)
+        return jax.vmap(jax.random.fold_in, (None, 0))(seed, np.arange(recipe.size))
+    seeds, indices = zip(*recipe.starts, strict=True)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    return jax.vmap(jax.random.fold_in)(keys, np.array(indices))
 
 
 def _placed(tree: Any, holds: np.ndarray, mesh: Mesh) -> Any:

@@ -1,5 +1,6 @@
 """Many networks at once: `train_population`; several populations at once: `train_populations`."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,9 +12,9 @@ import numpy as np
 from rnnensemble._core import process, runtime
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training, resting
 from rnnensemble.training.memory import fitted
-from rnnensemble.training.population import History, Population, require_same_recipe
+from rnnensemble.training.population import History, Population, require_resumable
 from rnnensemble.training.progress import Progress, measure_progress
 from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
 from rnnensemble.training.similarity import References
@@ -24,8 +25,8 @@ class TrainingInterrupted(KeyboardInterrupt):
     """Ctrl-C during training.
 
     Attributes:
-        populations: What is there; pass them on as `resume`.
-        population: The first of them, the only one of `train_population`.
+        populations: What is there; `train_populations` goes on with them as its `resume`.
+        population: The first of them, the only one of `train_population`; `resume` goes on with it.
     """
 
     def __init__(self, populations: list[Population]) -> None:
@@ -34,8 +35,7 @@ class TrainingInterrupted(KeyboardInterrupt):
         converged = sum(int(each.converged.sum()) for each in populations)
         size = sum(each.size for each in populations)
         summary = f"{converged} of {size} networks converged" if several else first.summary()
-        how = "train_populations(..., resume=populations)"
-        how = how if several else "train_population(..., resume=population)"
+        how = "train_populations(..., resume=populations)" if several else "resume(population)"
         super().__init__(f"interrupted after {epochs} epochs: {summary}; go on with {how}")
         self.populations = populations
         self.population = first
@@ -50,7 +50,6 @@ def train_population(
     seed: int = 0,
     devices: int | None = None,
     tile: int | None = None,
-    resume: Population | None = None,
     progress: Callable[[Progress], None] | None = None,
     checkpoint: Callable[[Population], None] | None = None,
     checkpoint_seconds: float = 60.0,
@@ -73,7 +72,6 @@ def train_population(
             `runtime.use_all_cores()` first).
         tile: Networks that a device trains at once; None for 1 on a CPU, elsewhere for as many
             as keep it busy and fit into its memory (`runtime.default_tile`).
-        resume: An unfinished population with the same settings, to go on from.
         progress: Called after every epoch.
         checkpoint: Called with the unfinished population every `checkpoint_seconds`.
         checkpoint_seconds: Seconds between checkpoints.
@@ -82,20 +80,26 @@ def train_population(
         The population, converged or not.
 
     Raises:
-        ValueError: If an argument is out of range, `resume` has other settings, or the tile does
-            not fit into the memory of a device (says the one that does).
+        ValueError: If an argument is out of range, or the tile does not fit into the memory of a
+            device (says the one that does).
         TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
     """
     (population,) = train_populations(
         [Recipe(task, network or VanillaRNN(), training or Training(), size, seed)],
         devices=devices,
         tile=tile,
-        resume=None if resume is None else [resume],
         progress=progress,
-        checkpoint=None if checkpoint is None else lambda populations: checkpoint(populations[0]),
+        checkpoint=for_one(checkpoint),
         checkpoint_seconds=checkpoint_seconds,
     )
     return population
+
+
+def for_one(
+    checkpoint: Callable[[Population], None] | None,
+) -> Callable[[list[Population]], None] | None:
+    """The checkpoint of a single population as one of several."""
+    return None if checkpoint is None else lambda populations: checkpoint(populations[0])
 
 
 def train_populations(
@@ -118,8 +122,9 @@ def train_populations(
         references: What all keep away from, if the recipes have a deflation (see `deflate`).
         devices: As in `train_population`.
         tile: As in `train_population`.
-        resume: A population to go on from for each recipe, None for one that starts; they may
-            have come to different epochs, and finished ones are returned as they are.
+        resume: A population to go on from for each recipe, None for one that starts. The recipe is
+            its own, or has a higher `max_epochs`. They may have come to different epochs, and
+            finished ones are returned as they are.
         progress: Called after every epoch of all.
         checkpoint: Called with all populations every `checkpoint_seconds`.
         checkpoint_seconds: Seconds between checkpoints.
@@ -138,7 +143,11 @@ def train_populations(
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     runtime.require_tile(tile)
     before = _resumable(recipes, resume)
-    going = [k for k, each in enumerate(before) if each is None or each.state is not None]
+    going = [
+        k
+        for k, (each, recipe) in enumerate(zip(before, recipes, strict=True))
+        if each is None or dataclasses.replace(each, recipe=recipe).unfinished
+    ]
     if not going:
         return [each for each in before if each is not None]
     mesh = runtime.network_mesh(devices)
@@ -179,7 +188,7 @@ def _resumable(
         )
     for population, recipe in zip(before, recipes, strict=True):
         if population is not None:
-            require_same_recipe(population, recipe)
+            require_resumable(population, recipe)
     return before
 
 
@@ -261,7 +270,7 @@ def _populations(run: _Run) -> list[Population]:
             converged=state.status == CONVERGED,
             diverged=state.status == DIVERGED,
             stop_epoch=state.epoch,
-            state=state if run.active[rows].any() else None,
+            state=resting(state) if (state.status == TRAINING).any() else None,
         )
         found.append(population)
     return found

@@ -3,9 +3,11 @@
 import dataclasses
 import math
 
+from rnnensemble._core.config import Config, require_whole
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FixedPointSearch:
+class FixedPointSearch(Config):
     """How fixed points are searched; recorded with them.
 
     Attributes:
@@ -34,10 +36,8 @@ class FixedPointSearch:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("starts", "trials", "steps", "settle"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"`{name}` must be a whole number of at least 1; got {value!r}.")
+        super().__post_init__()
+        require_whole(self, "starts", "trials", "steps", "settle")
         for name in ("tolerance", "slow", "distance"):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0 < value < math.inf):

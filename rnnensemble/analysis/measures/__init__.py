@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 REGISTRY: Registry[type[Measure]] = Registry("measures", (*STANDARD, Representation))
-LEVELS = tuple(each.name for each in STANDARD if each.level)
+LEVELS = tuple(each.name for each in STANDARD if each.level == each.name)
 """The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
 TAKEN = {"networks", "sigmas", "nulls", "losses", "disagreements", "trials", "grid", "dsa", "pif"}
 """Further names that files use."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from rnnensemble._core.config import Config
 from rnnensemble.analysis.distances import Distances, distances
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.blocks import prepare_networks
@@ -17,7 +18,7 @@ from rnnensemble.training.evaluation import Subject, evaluation_key, responses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measure:
+class Measure(Config):
     """One number of the converged networks of a population, with all that tables say of it.
 
     Subclass it as a frozen dataclass; every setting must have a default. Give `measure`, and
@@ -34,8 +35,8 @@ class Measure:
     """In summaries; the name unless given."""
     statistic: ClassVar[Statistic] = "mean_distance"
     """What summarizes the networks."""
-    level: ClassVar[bool] = False
-    """Whether it is a level of degeneracy."""
+    level: ClassVar[str] = ""
+    """The level of degeneracy that it is about."""
     standard: ClassVar[bool] = False
     """Whether it is always measured, together with others."""
     claims: ClassVar[Mapping[str, str]] = {}

@@ -18,14 +18,14 @@ class Dynamics(Standard):
     """Mean DSA distance."""
 
     name, title, symbol, column = "dynamics", "dynamics (DSA)", "DSA distance", "dsa"
-    level = True
+    level = "dynamics"
 
 
 class Weights(Standard):
     """Mean PIF distance; renumbered units are no null of it, but show what the search misses."""
 
     name, title, symbol, column = "weights", "weights (PIF)", "PIF distance", "pif"
-    level = True
+    level = "weights"
 
     def null(self, found: Any) -> None:
         return None
@@ -35,7 +35,7 @@ class Behavior(Standard):
     """Spread of the out-of-distribution losses."""
 
     name, title, symbol = "behavior", "behavior (sigma_OOD)", "sigma_OOD"
-    level, statistic = True, "spread"
+    level, statistic = "behavior", "spread"
 
     def data(self, found: Any, features: Any) -> Any:
         return found.behavior.losses["temporal"]
@@ -48,6 +48,7 @@ class OutputDisagreement(Standard):
     """Mean difference of outputs out of distribution."""
 
     name, title, symbol = "disagreement", "disagreement of outputs, OOD", "disagreement"
+    level = "behavior"
 
     def data(self, found: Any, features: Any) -> Any:
         return found.behavior.disagreements["temporal"]
@@ -60,13 +61,14 @@ class Autocovariances(Standard):
     """Mean distance of autocovariances."""
 
     name, title, symbol = "autocovariance", "autocovariances", "autocovariance distance"
+    level = "dynamics"
 
 
 class OODLoss(Behavior):
     """Mean out-of-distribution loss."""
 
     name, title, symbol = "ood_loss", "mean OOD loss", "mean OOD loss"
-    level, statistic = False, "mean"
+    statistic = "mean"
 
     def null(self, found: Any) -> None:
         return None
@@ -95,7 +97,7 @@ class FixedPoints(Standard):
     """Mean distance of sets of fixed points, where they were searched."""
 
     name, title, symbol = "topology", "fixed points (OSPA)", "fixed-point distance"
-    level = True
+    level = "topology"
 
     def data(self, found: Any, features: Any) -> Any:
         return found.topology and found.topology.matrix

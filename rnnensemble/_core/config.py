@@ -1,0 +1,51 @@
+"""What all configs share: settings as plain, hashable values, and the check of whole numbers."""
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+import jax
+import numpy as np
+
+
+class Config:
+    """Base of frozen dataclasses of settings, which stay hashable whatever they are given.
+
+    Lists and arrays become tuples, numbers of NumPy and JAX become Python's. A subclass that
+    checks its settings in a `__post_init__` of its own calls `super().__post_init__()` first.
+    """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, kind = as_plain(getattr(self, field.name)), str(field.type)
+            number = ("int" in kind or "float" in kind) and "bool" not in kind
+            if number and any(isinstance(each, bool) for each in _entries(value)):
+                raise ValueError(f"`{field.name}` must be a number, not a bool; got {value!r}.")
+            object.__setattr__(self, field.name, value)
+
+
+def as_plain(value: Any) -> Any:
+    """Lists, arrays and their numbers as tuples and Python's numbers; anything else as it is."""
+    if isinstance(value, (np.ndarray, np.generic, jax.Array)):
+        value = np.asarray(value).tolist()
+    return tuple(map(as_plain, value)) if isinstance(value, (list, tuple)) else value
+
+
+def finite(value: Any) -> Any:
+    """A number as Python's; None where it is not finite, for which JSON has no word."""
+    number = as_plain(value)
+    return number if math.isfinite(number) else None
+
+
+def _entries(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def require_whole(config: Any, *names: str, least: int = 1) -> None:
+    """Raises ValueError unless these settings are whole numbers of at least `least`."""
+    for name in names:
+        value = getattr(config, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")

@@ -1,0 +1,211 @@
+"""What `measure_degeneracy` finds: `Degeneracy`, its arrays and its numbers."""
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from rnnensemble import stats
+from rnnensemble._core.config import finite
+from rnnensemble.analysis import measures
+from rnnensemble.analysis.distances import Distances
+from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.analysis.settings import Analysis
+from rnnensemble.stats.intervals import Estimate
+
+COLUMNS = (
+    "measure",
+    "level",
+    "title",
+    "value",
+    "low",
+    "high",
+    "null",
+    "null_ratio",
+    "null_ratio_low",
+    "null_ratio_high",
+    "lower_bound",
+    "corrected",
+    "reliability",
+    "rank",
+    "trials",
+    "agreement",
+)
+"""What a row of `Degeneracy.table` holds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Behavior:
+    """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
+
+    Attributes:
+        sigma: The paper's sigma_OOD of temporal generalization, in squared output units.
+        sigmas: The same for every variant, `temporal` included.
+        nulls: What a finite number of trials alone contributes to each sigma: the standard
+            deviation over networks of the difference of their losses on two draws of trials, over
+            the root of 2.
+        losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
+        disagreements: For each variant the root mean squared differences of outputs on the same
+            trials, `[M, M]`, in output units.
+        trials: How many trials the losses on each variant took.
+    """
+
+    sigma: Estimate
+    sigmas: dict[str, Estimate]
+    nulls: dict[str, float]
+    losses: dict[str, np.ndarray]
+    disagreements: dict[str, np.ndarray]
+    trials: dict[str, int]
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Degeneracy:
+    """How far M converged networks lie apart on three levels, or four.
+
+    `table()` has its numbers as rows, `to_dict()` as what JSON can hold.
+
+    Attributes:
+        behavior: Spread of out-of-distribution loss.
+        distances: By measure: `dynamics` (DSA), `autocovariance` (how states are spread and move,
+            weighed by variance, on the same trials), `weights` (PIF), and what else was asked for
+            (`Analysis.measures`).
+        grid: DSA under other ranks and delays.
+        networks: Indices of the M converged networks in their population, `[M]`.
+        size: Networks in the population, converged or not.
+        analysis: The settings, with the rank of DSA that was measured at.
+        topology: How their fixed points differ, if that was asked for.
+    """
+
+    behavior: Behavior
+    distances: dict[str, Distances]
+    grid: GridDistances
+    networks: np.ndarray
+    size: int
+    analysis: Analysis
+    topology: Topology | None = None
+
+    @property
+    def dynamics(self) -> Distances:
+        """The distances of dynamics, by DSA."""
+        return self.distances["dynamics"]
+
+    @property
+    def autocovariance(self) -> Distances:
+        """The distances of autocovariances."""
+        return self.distances["autocovariance"]
+
+    @property
+    def weights(self) -> Distances:
+        """The distances of weights, by PIF."""
+        return self.distances["weights"]
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(
+            f"{row['measure']} {row['value']:.3g}"
+            for row in self.table()
+            if row["value"] is not None and not row["measure"].startswith("disagreement")
+        )
+        return f"<Degeneracy of {len(self.networks)} of {self.size} networks: {numbers}>"
+
+    def table(self) -> list[dict[str, Any]]:
+        """The numbers, one row a measure: plain values, None where there is no such number.
+
+        A row holds `measure` (a short name), `level`, `title`, `value` with its 95% interval `low`
+        to `high`, the mean `null` and the value relative to it (`null_ratio`, with an interval),
+        `lower_bound` (what no alignment comes below), `corrected` (without what trials add),
+        `reliability`, the mean `rank` in effect, `trials`, and the `agreement` of topologies.
+        `pandas.DataFrame(degeneracy.table())` is the same as a data frame.
+
+        Example:
+            >>> import rnnensemble as rnne
+            >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
+            >>> easy = rnne.Training(batch=8, epoch_steps=1, patience=1, threshold=1e9)
+            >>> network = rnne.VanillaRNN(width=4)
+            >>> population = rnne.train_population(task, network=network, training=easy, size=3)
+            >>> quick = rnne.Analysis(dynamics_trials=4, behavior_trials=8, fixed_trials=True)
+            >>> rows = rnne.measure_degeneracy(population, analysis=quick).table()
+            >>> [row["measure"] for row in rows if row["level"] != "behavior"]
+            ['dsa', 'autocovariance', 'pif']
+            >>> rows[-3]["rank"]  # 20 unless the networks have fewer units
+            4.0
+        """
+        rows = [row for name in self.behavior.sigmas for row in self._behavior_rows(name)]
+        dsa = self.analysis.dsa
+        settings = {
+            "dynamics": f" ({dsa.score}, rank {dsa.rank}, delays {dsa.n_delays})",
+            "autocovariance": " (no rank)",
+        }
+        for name, found in self.distances.items():
+            each = measures.find(name)
+            title = f"mean {each.symbol}{settings.get(name, '')}"
+            rows.append(_distance_row(each.column or name, each.level or name, title, found))
+        if self.topology is not None:
+            title, agreement = "mean distance of fixed points (OSPA)", self.topology.agreement
+            row = _row("topology", "topology", title, self.topology.mean, agreement=agreement)
+            rows.append(row)
+        return rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """What JSON can hold of it: the numbers by measure, DSA's other settings, the settings.
+
+        `measures` has the rows of `table` by their `measure`; `dsa_settings` a row for each rank
+        (or share of variance) and number of delays; `networks` the indices of those measured, of
+        `size` in all; `analysis` the settings.
+        """
+        measured = {row.pop("measure"): row for row in self.table()}
+        return {
+            "size": self.size,
+            "networks": self.networks.tolist(),
+            "measures": measured,
+            "dsa_settings": self.grid.table(),
+            "analysis": dataclasses.asdict(self.analysis),
+        }
+
+    def _behavior_rows(self, name: str) -> list[dict[str, Any]]:
+        """The spread of the losses on a variant, and how far outputs differ there."""
+        behavior, pairs = self.behavior, np.triu_indices(len(self.networks), 1)
+        counts = {"null": behavior.nulls[name], "trials": behavior.trials[name]}
+        mean = Estimate(float(behavior.disagreements[name][pairs].mean()), math.nan, math.nan)
+        title = f"outputs differ by (RMS, {name})"
+        return [
+            _row(
+                f"sigma_{name}",
+                "behavior",
+                f"sigma_OOD, {name} (MSE)",
+                behavior.sigmas[name],
+                **counts,
+            ),
+            _row(f"disagreement_{name}", "behavior", title, mean),
+        ]
+
+
+def _row(measure: str, level: str, title: str, mean: Estimate, **rest: Any) -> dict[str, Any]:
+    """A row of plain values."""
+    names = {"measure": measure, "level": level, "title": title}
+    given = {name: finite(value) for name, value in {**mean._asdict(), **rest}.items()}
+    return dict.fromkeys(COLUMNS) | names | given
+
+
+def _distance_row(measure: str, level: str, title: str, found: Distances) -> dict[str, Any]:
+    """A mean distance, what bounds it from below, and its null."""
+    pairs, null = np.triu_indices(len(found.matrix), 1), found.null.mean()
+    ratio = Estimate(math.nan, math.nan, math.nan)
+    if null > 0 and found.mean.value > 0:
+        ratio = stats.against_null(found.matrix, found.null).ratio
+    of_trials = {"corrected": found.corrected, "reliability": found.reliability}
+    return _row(
+        measure,
+        level,
+        title,
+        found.mean,
+        null=null,
+        null_ratio=ratio.value,
+        null_ratio_low=ratio.low,
+        null_ratio_high=ratio.high,
+        lower_bound=found.lower_bound[pairs].mean(),
+        rank=found.ranks.mean() if found.ranks.any() else math.nan,
+        trials=found.trials,
+        **(of_trials if found.trials else {}),
+    )
