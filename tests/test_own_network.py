@@ -283,7 +283,7 @@ def test_installed_packages_that_fail_are_one_line(lab, monkeypatch):
     entry = importlib.metadata.EntryPoint("lab", "broken_lab", "rnnensemble")
     load_plugins.cache_clear()
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [entry])
-    with pytest.raises(ValueError, match="entry point 'lab' failed .ZeroDivisionError"):
+    with pytest.raises(ValueError, match="entry point 'lab' failed"):
         tasks.registered()
 
 

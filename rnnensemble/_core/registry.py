@@ -57,8 +57,8 @@ class Registry(Generic[Kind]):
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = sorted(self._classes)
         raise ValueError(
-            f"`{self.argument}` must be one of {known}; got {name!r}.{hint} If it is your own, import "
-            "its module first; presets, sweeps and plans name its module: import = [...]."
+            f"`{self.argument}` must be one of {known}; got {name!r}.{hint} If it is your own, "
+            "import its module first; presets, sweeps and plans name its module: import = [...]."
         )
 
 
@@ -74,8 +74,8 @@ def load_plugins() -> None:
             entry.load()
         except Exception as error:  # whatever the module itself may raise
             raise ValueError(
-                f"`rnnensemble` entry point {entry.name!r} failed ({type(error).__name__}: {error}); "
-                "mend or remove the package that has it."
+                f"`rnnensemble` entry point {entry.name!r} failed ({type(error).__name__}: "
+                f"{error}); mend or remove the package that has it."
             ) from None
 
 

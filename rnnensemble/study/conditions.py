@@ -134,7 +134,7 @@ def own_modules(*parts: Any) -> tuple[str, ...]:
     return tuple(
         name
         for name in names
-        if name.partition(".")[0] not in (__package__.partition(".")[0], "__main__")
+        if name.partition(".")[0] not in (__name__.partition(".")[0], "__main__")
         and getattr(sys.modules.get(name), "__spec__", None) is not None
     )
 
