@@ -1,5 +1,7 @@
 """Writes the results of a sweep into docs/study: tables, figures, and the numbers as CSV.
 
+The findings go into the package, where `rnnensemble advise` finds them.
+
     python docs/make_study.py runs/study-small
 
 Needs the folder that `rnnensemble sweep` filled and `rnnensemble report` reported on. The tables
@@ -16,7 +18,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 from documents import replace_part, table  # noqa: E402
 
-from rnnensemble.cli.report import read_findings  # noqa: E402
+from rnnensemble.cli.report import FINDINGS, read_findings  # noqa: E402
 from rnnensemble.files import sweep_folder  # noqa: E402
 from rnnensemble.study import tables  # noqa: E402
 from rnnensemble.study.readings import beside  # noqa: E402
@@ -25,11 +27,12 @@ from rnnensemble.study.tables import Table  # noqa: E402
 STUDY = ROOT / "docs" / "study"
 
 
-def main(folder: Path, study: Path) -> None:
+def main(folder: Path, study: Path = STUDY, findings: Path = FINDINGS) -> None:
     """Copies numbers and figures, writes the tables."""
     cells = read_findings(folder / "findings.csv")
     sweep, outcomes = sweep_folder.load_sweep(folder)
-    for name in ("summary.csv", "findings.csv", "sweep.toml"):
+    shutil.copyfile(folder / "findings.csv", findings)
+    for name in ("summary.csv", "sweep.toml"):
         shutil.copyfile(folder / name, study / name)
     (study / "figures").mkdir(exist_ok=True)
     for path in (study / "figures").glob("*.png"):
@@ -57,6 +60,6 @@ def markdown(found: Table) -> str:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case [folder]:
-            main(Path(folder), STUDY)
+            main(Path(folder))
         case _:
             raise SystemExit("usage: python docs/make_study.py FOLDER, a sweep's folder")

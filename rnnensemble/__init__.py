@@ -26,8 +26,10 @@ from rnnensemble.analysis.intrinsic_dimension import (
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.cli.sweep import run_sweep
 from rnnensemble.files.storage import load_run as load
 from rnnensemble.files.storage import save
+from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.metrics import DSA, PIF
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
 from rnnensemble.networks import MuPRNN, Network, VanillaRNN
@@ -80,6 +82,7 @@ __all__ = [
     "dsa_grid",
     "find_fixed_points",
     "load",
+    "load_sweep",
     "measure_battery",
     "measure_complexity",
     "measure_decodability",
@@ -91,6 +94,7 @@ __all__ = [
     "networks",
     "prediction_errors",
     "resume",
+    "run_sweep",
     "runtime",
     "save",
     "stats",

@@ -1,8 +1,9 @@
 """Every command, and one line with status 2 for every mistake."""
 
-import contextlib
+import dataclasses
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rnnensemble import cli
+from rnnensemble.cli.commands import COMMANDS
 from rnnensemble.files import stages, storage
 
 ROOT = Path(__file__).parent.parent
@@ -93,13 +95,36 @@ def test_tasks_lists_knobs_and_thresholds(capsys):
         assert word in printed
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], ["train", "--help"], ["analyse", "--help"], ["show", "--help"]]
-)
-def test_help(arguments, capsys):
-    with contextlib.suppress(SystemExit):
-        cli.main(arguments)
-    assert "rnnensemble" in capsys.readouterr().out
+def helped(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(list(arguments))
+    assert stop.value.code == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["-h"], ["--help"]])
+def test_help_says_in_one_line_what_each_command_does(arguments, capsys):
+    printed = helped(capsys, *arguments)
+    for name, (kind, _) in COMMANDS.items():
+        (line,) = re.findall(rf"• {name} +(.*?)[ │|]*$", printed, re.MULTILINE)
+        assert line == kind.__doc__.strip().splitlines()[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_lists_its_flags(name, capsys):
+    printed, (kind, _) = helped(capsys, name, "--help"), COMMANDS[name]
+    for field in dataclasses.fields(kind):
+        if field.name != "condition":
+            shown = field.name.replace("_", "-")
+            assert f"--{shown}" in printed or f"[{shown.upper()}]" in printed
+
+
+def test_help_shows_the_values_of_what_is_named(preset, capsys):
+    printed = helped(capsys, "train", str(preset), "--help")
+    assert re.search(r"--training.threshold \S+\s.*?\(default:\s+10.0\)", printed, re.DOTALL)
+    assert "--features" not in printed
+    assert "--imports" not in printed
+    assert "--deflation" not in printed
 
 
 @pytest.mark.parametrize(
@@ -112,17 +137,23 @@ def test_help(arguments, capsys):
         (["train", "PRESET", "--training.l1", "-1"], "`l1` must be a number of at least 0"),
         (["train", "PRESET", "--size", "1"], "`size` must be at least 2"),
         (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
-        (["train", "PRESET", "--size", "many"], "many"),
+        (["train", "PRESET", "--size", "many"], "`--size` must be INT; got 'many'"),
+        (["train", "PRESET", "--network.activation=x"], "must be {tanh,relu}; got 'x'"),
+        (["train", "PRESET", "--size"], "a flag lacks its value in `train"),
+        (["train", "PRESET", "more"], "`more` is one argument too many; see `rnnensemble train"),
+        (["train", "PRESET", "--features.trials", "3"], "`--features.trials` is not a setting"),
+        (["train", "--size", "3"], "`preset` is missing: rnnensemble train PRESET [flags]"),
         (["train", "PRESET", "--training.learning-rate", "nan"], "`learning_rate` must be"),
         (
             ["train", "PRESET", "--analysis.dsa.rank", "0"],
             "`rank` must be a whole number of at least 1",
         ),
         (["train", "PRESET", "--network.width", "1"], "`rank` must be at most 1"),
-        (["analyse"], "`run` is missing"),
+        (["analyse"], "`run` or `activity` is missing"),
         (["analyse", "nowhere"], "`run` must be a run folder"),
         (["analyse", "--activity", "nowhere.npy"], "nowhere.npy does not exist"),
         (["analyse", "--activty", "nowhere.npy"], "did you mean `--activity`"),
+        (["analyse", "--dsa.rank", "x"], "`--dsa.rank` must be INT; got 'x'"),
         (["show", "nowhere"], "`run` must be a run folder"),
         (["show", "--runs", "nowhere"], "holds no runs"),
     ],
@@ -130,7 +161,7 @@ def test_help(arguments, capsys):
 def test_mistakes_are_one_line(preset, tmp_path, capsys, arguments, message):
     runs = tmp_path / "runs"
     arguments = [str(preset) if a == "PRESET" else a for a in arguments]
-    if arguments[0] == "train" and len(arguments) > 2:
+    if arguments[0] == "train" and len(arguments) > 2 and arguments[-1] != "--size":
         arguments += ["--runs", str(runs)]
     assert message in failure(capsys, *arguments)
     assert not runs.exists()
@@ -163,7 +194,11 @@ def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
     runs = tmp_path / "runs"
     command = [sys.executable, "-m", "rnnensemble", "train", str(preset), "--runs", str(runs)]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     for line in process.stdout:
         if "epoch 5" in line:

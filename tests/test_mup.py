@@ -24,7 +24,8 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.analysis import degeneracy, feature_learning, settings
-from rnnensemble.cli.flags import parse_condition
+from rnnensemble.cli.flags import parse
+from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
@@ -219,10 +220,10 @@ def test_run_folders_hold_gammas(tmp_path, population, condition):
 def test_flags_are_those_of_the_form_that_a_preset_names():
     preset = conditions.from_toml(TINY.replace("[network]", '[network]\nkind = "mup"'))
     assert preset.network == MuPRNN(width=8)
-    _, given = parse_condition("train", ["--network.gamma", "2.5"], preset, name=None)
-    assert given.network == MuPRNN(width=8, gamma=2.5)
+    given = parse(Quickstart, "train", ["--network.gamma", "2.5"], condition=preset)
+    assert given.condition == dataclasses.replace(preset, network=MuPRNN(width=8, gamma=2.5))
     with pytest.raises(ValueError, match=r"did you mean `--network.gamma`"):
-        parse_condition("train", ["--network.gama", "2"], preset, name=None)
+        parse(Quickstart, "train", ["--network.gama", "2"], condition=preset)
 
 
 def test_networks_are_known_by_kind():

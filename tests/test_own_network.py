@@ -1,8 +1,11 @@
 """A network of one's own, of the least that one must give, goes through everything."""
 
 import dataclasses
-import importlib
+import importlib.metadata
+import os
+import subprocess
 import sys
+from pathlib import Path
 from typing import ClassVar
 
 import jax
@@ -11,13 +14,17 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble import cli, networks, tasks
+from rnnensemble import cli, metrics, networks, tasks
+from rnnensemble._core.registry import load_plugins
+from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.points import find_fixed_points
 from rnnensemble.files import records, storage
-from rnnensemble.study.conditions import Condition, from_toml, to_toml
+from rnnensemble.study.conditions import Condition, from_toml, own_modules, to_toml
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
 from tests.own_network import Leaky
+
+ROOT = Path(__file__).parent.parent
 
 
 @networks.register
@@ -157,6 +164,10 @@ class Slow(tasks.FlipFlop):
 """
 
 
+KINDS = (tasks, "slow"), (networks, "other"), (measures, "same"), (metrics, "near")
+"""What modules of one's own register here."""
+
+
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """A folder with a module that registers a task."""
@@ -166,7 +177,9 @@ def lab(tmp_path, monkeypatch):
     (tmp_path / "broken_lab.py").write_text("1 / 0")
     yield tmp_path
     sys.modules.pop("my_lab", None)
-    tasks.REGISTRY._classes.pop("slow", None)
+    for registry, name in KINDS:
+        registry.REGISTRY._classes.pop(name, None)
+    load_plugins.cache_clear()
 
 
 def test_presets_name_modules(lab):
@@ -219,6 +232,83 @@ def test_a_run_of_a_task_that_cannot_be_imported_says_so(lab, capsys):
     with pytest.raises(SystemExit):
         cli.main(["show", "runs/p"])
     assert "`import` 'my_lab' failed" in capsys.readouterr().err
+
+
+OWN = """
+import dataclasses
+from rnnensemble import metrics, networks, tasks
+from rnnensemble.analysis import measures
+
+@tasks.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Slow(tasks.FlipFlop):
+    name = "slow"
+
+@networks.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Other(networks.VanillaRNN):
+    kind = "other"
+
+@measures.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Same(measures.Representation):
+    name = "same"
+
+@metrics.register
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Near(metrics.CKA):
+    name = "near"
+"""
+"""A module with one of each kind."""
+
+
+@pytest.fixture
+def own(lab):
+    (lab / "my_lab.py").write_text(OWN)
+    return lab
+
+
+@pytest.mark.parametrize(("registry", "name"), KINDS)
+def test_installed_packages_name_their_modules(own, monkeypatch, registry, name):
+    entry = importlib.metadata.EntryPoint("lab", "my_lab", "rnnensemble")
+    with pytest.raises(ValueError, match="name its module"):
+        registry.find(name)
+    load_plugins.cache_clear()
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [entry])
+    assert registry.find(name).__module__ == "my_lab"
+    assert name in registry.registered()
+
+
+def test_installed_packages_that_fail_are_one_line(lab, monkeypatch):
+    entry = importlib.metadata.EntryPoint("lab", "broken_lab", "rnnensemble")
+    load_plugins.cache_clear()
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: [entry])
+    with pytest.raises(ValueError, match="entry point 'lab' failed"):
+        tasks.registered()
+
+
+def test_a_new_process_loads_what_was_saved(own):
+    lab = importlib.import_module("my_lab")
+    training = rnne.Training(batch=16, epoch_steps=2, max_epochs=1, patience=1, threshold=1e9)
+    network = lab.Other(width=8)
+    task = lab.Slow(n_bits=1, n_steps=12)
+    population = rnne.train_population(task, network=network, training=training, size=2)
+    analysis = dataclasses.replace(ANALYSIS, measures=("same",))
+    found = rnne.measure_degeneracy(population, analysis=analysis)
+    rnne.save("mine", population, degeneracy=found)
+    assert rnne.load("mine").condition.imports == ("my_lab",)
+    code = "import rnnensemble as rnne; run = rnne.load('mine'); print(*run.degeneracy.further)"
+    paths = {**os.environ, "PYTHONPATH": os.pathsep.join((str(own), str(ROOT)))}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=paths, check=False
+    )
+    assert done.stdout == "same\n", done.stderr
+
+
+def test_what_cannot_be_imported_again_is_not_recorded():
+    here = type("Here", (), {"__module__": "__main__"})()
+    nowhere = type("Nowhere", (), {"__module__": "not_a_module"})()
+    assert own_modules(here, nowhere, TASK, Leaky()) == ("tests.own_network",)
 
 
 def test_a_sweep_takes_it(tmp_path, capsys):

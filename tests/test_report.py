@@ -274,11 +274,14 @@ def test_unknown_wishes_are_answered_with_the_nearest(folder, wish, message):
         advised(folder, **wish)
 
 
-def test_advise_prints_and_refuses_in_one_line(folder, tmp_path, capsys):
+def test_advise_prints_and_refuses_in_one_line(folder, tmp_path, monkeypatch, capsys):
     cli.main(["advise", "--want", "consistent", "--summary", f"{folder}/findings.csv"])
     printed = capsys.readouterr().out
     assert printed.startswith("For more consistent dynamics (DSA):")
     assert f"Effects are those measured in {folder}/findings.csv." in printed
+    monkeypatch.chdir(tmp_path)
+    cli.main(["advise"])
+    assert "the study that comes with this package" in capsys.readouterr().out
     good = (folder / "findings.csv").read_text()
     (tmp_path / "other.csv").write_text("factor,task\nchannels,flipflop\n")
     (tmp_path / "empty.csv").write_text(good.splitlines()[0] + "\n")
@@ -324,7 +327,7 @@ def test_the_study_page_has_a_part_for_every_table():
     spec = importlib.util.spec_from_file_location("make_study", ROOT / "docs" / "make_study.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    cells = command.read_findings(ROOT / "docs" / "study" / "findings.csv")
+    cells = command.read_findings()
     names = {each.name for each in STANDARD}
     assert {cell.level for cell in cells} <= names
     parts = ["overall", "beside", "convergence", "run", *names - {"topology"}]

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import re
 import shutil
 from pathlib import Path
@@ -10,12 +11,13 @@ import jax
 import numpy as np
 import pytest
 
-from rnnensemble import cli, tasks
+import rnnensemble as rnne
+from rnnensemble import cli, load_sweep, tasks
 from rnnensemble._core import runtime
 from rnnensemble.cli import sweep
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.sweep import load_sweep
 from rnnensemble.files import folders, stages, storage, sweep_folder
+from rnnensemble.study.costs import Budget, cost_of, expected_costs
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.train import TrainingInterrupted
 
@@ -214,7 +216,11 @@ def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         start(tmp_path, "--only", "rate", "--checkpoint-seconds", "0")
     assert stop.value.code == 130
-    assert "the same command goes on" in capsys.readouterr().out
+    told = f"interrupted, saved in {tmp_path}/tiny; the same command or call goes on\n"
+    assert capsys.readouterr().err == f"rnnensemble: {told}"
+    with pytest.raises(rnne.TrainingInterrupted, match="the same command or call goes on") as stop:
+        rnne.run_sweep(FILE, runs=tmp_path, only=["rate"], checkpoint_seconds=0.0, quiet=True)
+    assert [each.size for each in stop.value.populations] == [3, 3]
     manifests = [
         stages.read_manifest(path) for path in (tmp_path / "tiny" / "conditions").iterdir()
     ]
@@ -361,6 +367,53 @@ def test_dry_run(copy, tmp_path, no_training, capsys):
     assert "expected time" not in printed
 
 
+def costs_printed(printed):
+    """Networks, and operations in all and of training, as `--dry-run` totals them."""
+    text = r"conditions, (\d+) networks, (\S+) floating-point operations \(training (\S+),"
+    return tuple(map(float, re.search(text, printed).groups()))
+
+
+def test_dry_run_counts_a_training_once_for_all_conditions_of_its_recipe(tmp_path, capsys):
+    file = tmp_path / "sweep.toml"
+    file.write_text(FILE.read_text().partition("[[factors]]")[0] + RANKS)
+    start(tmp_path, "--dry-run", "--only", "rank=1", file=file)
+    networks, total, training = costs_printed(capsys.readouterr().out)
+    start(tmp_path, "--dry-run", file=file)
+    both = costs_printed(capsys.readouterr().out)
+    assert both[0] == networks == 3
+    assert both[2] == training
+    assert total < both[1] < 2 * total
+
+
+def test_what_is_trained_is_not_expected_to_train_again():
+    read = read_sweep(FILE.read_text().partition("[[factors]]")[0] + RANKS)
+    first, second = read.conditions.values()
+    costs = expected_costs(read, [first, second])
+    assert costs[first.digest] == cost_of(first)
+    assert costs[second.digest] == cost_of(second)._replace(training=0.0)
+    alone = expected_costs(read, [second], trained={first.recipe_digest})
+    assert alone == {second.digest: cost_of(second)._replace(training=0.0)}
+    budget = Budget(alone)
+    assert budget.seconds_left() == math.inf
+    budget.finish(second, "analysis")
+    assert budget.seconds_left() == 0
+
+
+def test_a_sweep_runs_from_python(copy, no_training, capsys):
+    """From a file, its text or a sweep; what is finished is read, and the folder returned."""
+    read, _ = load_sweep(copy / "tiny")
+    for sweep_ in (FILE, str(FILE), FILE.read_text(), read):
+        folder = rnne.run_sweep(sweep_, runs=copy, quiet=True)
+        assert folder == copy / "tiny"
+    assert capsys.readouterr().out == ""
+    assert rnne.run_sweep(FILE, runs=copy, only=["rate"], dry_run=True) == folder
+    assert "2 of them are finished" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="`sweep` must be a sweep file; nothing does not exist"):
+        rnne.run_sweep("nothing")
+    with pytest.raises(ValueError, match=r"`preset` must be one of this sweep's \(none\)"):
+        rnne.run_sweep(read, preset="small")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -433,11 +486,11 @@ def test_report_and_study_are_written_from_the_folder(copy, tmp_path, monkeypatc
     monkeypatch.syspath_prepend(root / "benchmarks")
     import make_study
 
-    study = tmp_path / "study"
+    study, findings = tmp_path / "study", tmp_path / "findings.csv"
     shutil.copytree(root / "docs" / "study", study)
-    make_study.main(folder, study)
+    make_study.main(folder, study, findings)
     page = (study / "index.md").read_text()
     assert "| channels | no trend (1 task), undecided (paper: down) |" in page
     assert "| conditions measured | 3 of 3 |" in page
-    assert (study / "findings.csv").read_text() == (folder / "findings.csv").read_text()
+    assert findings.read_text() == (folder / "findings.csv").read_text()
     assert {path.name for path in (study / "figures").iterdir()} >= {"channels_levels.png"}

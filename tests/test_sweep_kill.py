@@ -22,16 +22,13 @@ def run(runs):
     """Runs the sweep as the command line does."""
     import jax
 
+    from rnnensemble import run_sweep
     from rnnensemble._core import runtime
-    from rnnensemble.cli.flags import SweepOptions
-    from rnnensemble.cli.sweep import run_sweep
 
     jax.config.update("jax_num_cpu_devices", 2)
     runtime.use_compilation_cache()
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # starts are quick
-    run_sweep(
-        runs.parent / "tiny.toml", SweepOptions(runs=runs, checkpoint_seconds=0.0, quiet=True)
-    )
+    run_sweep(runs.parent / "tiny.toml", runs=runs, checkpoint_seconds=0.0, quiet=True)
 
 
 @pytest.fixture(scope="module")

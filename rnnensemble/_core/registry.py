@@ -1,6 +1,8 @@
 """Classes by name: tasks, networks and metrics are found alike, yours as well as ours."""
 
 import difflib
+import functools
+import importlib.metadata
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
@@ -37,17 +39,44 @@ class Registry(Generic[Kind]):
         return kind
 
     def registered(self) -> dict[str, Kind]:
-        """All known classes by name."""
+        """All known classes by name, those of installed packages too."""
+        load_plugins()
         return dict(self._classes)
 
     def find(self, name: str) -> Kind:
-        """The class of this name; ValueError suggests the nearest one."""
+        """The class of this name, looked for in installed packages too.
+
+        Raises:
+            ValueError: If there is none; suggests the nearest name.
+        """
+        if name not in self._classes:
+            load_plugins()
         if name in self._classes:
             return self._classes[name]
         near = difflib.get_close_matches(str(name), self._classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = sorted(self._classes)
-        raise ValueError(f"`{self.argument}` must be one of {known}; got {name!r}.{hint}")
+        raise ValueError(
+            f"`{self.argument}` must be one of {known}; got {name!r}.{hint} If it is your own, "
+            "import its module first; presets, sweeps and plans name its module: import = [...]."
+        )
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Imports what installed packages register, by entry points of the group `rnnensemble`.
+
+    Raises:
+        ValueError: If one of them cannot be imported.
+    """
+    for entry in importlib.metadata.entry_points(group="rnnensemble"):
+        try:
+            entry.load()
+        except Exception as error:  # whatever the module itself may raise
+            raise ValueError(
+                f"`rnnensemble` entry point {entry.name!r} failed ({type(error).__name__}: "
+                f"{error}); mend or remove the package that has it."
+            ) from None
 
 
 def _same(first: type, second: type) -> bool:

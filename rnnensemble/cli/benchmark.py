@@ -1,82 +1,40 @@
 """The command `benchmark`: rows as they come, then a table, JSON and a figure."""
 
 import contextlib
-import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from rnnensemble._core import runtime
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.flags import parse
 from rnnensemble.figures.benchmark import benchmark_figure
 from rnnensemble.files import folders
 from rnnensemble.files.folders import write_text
 from rnnensemble.study.benchmarking import Benchmark, Row, benchmark
 from rnnensemble.study.benchmarking.arguments import PLATFORMS
-from rnnensemble.study.benchmarking.measure import BATCHES, SECONDS, STEPS, WIDTHS
 from rnnensemble.study.benchmarking.result import cells
 
 NAMES = {"gpu": "cuda"}
 """What JAX calls a platform when it is told to use one."""
 
 
-@dataclasses.dataclass
-class BenchmarkOptions:
-    """Measures how fast this machine trains and compares networks.
-
-    Attributes:
-        width: Units N of each shape.
-        batch: Trials B of each shape.
-        steps: Steps of a trial T.
-        sizes: Numbers of networks K; None for 1 to 256 on a CPU, 1 to 4,096 elsewhere.
-        tile: Networks that a device trains at once, None for the default.
-        devices: How many devices to use, None for all.
-        platform: `cpu`, `gpu` or `tpu` to insist on it, None for what JAX finds.
-        seconds: Most that it may take; rows that would not end in time are left out.
-        check: Compare scan and GPU kernel with float64 first.
-        pairs: Compare networks by DSA and PIF.
-        torch: Time PyTorch beside it, where it is installed.
-        runs: Folder that holds the folder of results.
-        name: Name of the folder of results; the first free number is added to it.
-        quiet: Print nothing but errors.
-    """
-
-    width: tuple[int, ...] = WIDTHS
-    batch: tuple[int, ...] = BATCHES
-    steps: int = STEPS
-    sizes: tuple[int, ...] | None = None
-    tile: int | None = None
-    devices: int | None = None
-    platform: str | None = None
-    seconds: float = SECONDS
-    check: bool = False
-    pairs: bool = True
-    torch: bool = True
-    runs: Path = Path("runs")
-    name: str = "benchmark"
-    quiet: bool = False
-
-
-def run(arguments: list[str]) -> Benchmark:
-    """Runs the command.
+def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings: Any) -> Benchmark:
+    """Runs the command; see `options.Benchmark`.
 
     Returns:
         What was found, also in benchmark.json, figures/benchmark.png and .svg of the folder.
 
     Raises:
-        ValueError: If a flag is unknown or out of range, before anything is measured.
+        ValueError: If a setting is out of range, before anything is measured.
         SystemExit: With status 1 if scan or kernel differ from float64.
     """
-    options = parse(BenchmarkOptions, "benchmark", arguments)
-    if options.platform in PLATFORMS:
-        jax.config.update("jax_platforms", NAMES.get(options.platform, options.platform))
-    folder = folders.free_folder(options.runs, options.name)
-    settings = dataclasses.asdict(options)
-    asked = {name: settings[name] for name in settings if name not in ("runs", "name", "quiet")}
+    if platform in PLATFORMS:
+        jax.config.update("jax_platforms", NAMES.get(platform, platform))
+    folder = folders.free_folder(runs, name)
     rows: list[Row] = []
-    with Reporter(quiet=options.quiet) as reporter:
+    with Reporter(quiet=quiet) as reporter:
 
         def report(row: Row) -> None:
             rows.append(row)
@@ -86,7 +44,7 @@ def run(arguments: list[str]) -> Benchmark:
             if not row.left_out:
                 reporter.line(line_of(row))
 
-        found = benchmark(**asked, report=report)
+        found = benchmark(**settings, platform=platform, report=report)
         write(folder, found)
         reporter.table(f"benchmark of {machine_line(found)}", *found.table())
         left_out = sum(row.left_out for row in found.rows)

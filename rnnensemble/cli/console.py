@@ -5,11 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bars
-from rich.table import Table
-
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.training.population import Population
@@ -33,10 +28,13 @@ class Reporter:
     """Shows progress: bars on a terminal, lines elsewhere, nothing when quiet."""
 
     def __init__(self, *, quiet: bool) -> None:
+        from rich.console import Console  # loads where something is shown, as `Table` below
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
         self.quiet = quiet
         self.console = Console(quiet=quiet, highlight=False, soft_wrap=not sys.stdout.isatty())
         self.live = self.console.is_terminal and not quiet
-        self.bars = Bars(
+        self.bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -98,6 +96,8 @@ class Reporter:
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a table; plain tabulated lines where there is no terminal."""
         if self.console.is_terminal:
+            from rich.table import Table
+
             table = Table(*columns, title=title)
             for row in rows:
                 table.add_row(*row)

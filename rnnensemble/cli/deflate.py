@@ -13,9 +13,9 @@
 Each run folder is interrupted, then trained; a second start goes on where the first one ended.
 """
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -41,29 +41,12 @@ STANDARD = "standard"
 """The group of networks that kept away from none."""
 
 
-@dataclasses.dataclass
-class RoundsOptions:
-    """Where rounds of deflation go and what is shown.
-
-    Attributes:
-        runs: Folder that holds the folder of the plan.
-        devices: How many devices to use, None for all.
-        checkpoint_seconds: Seconds between checkpoints.
-        quiet: Print nothing but errors.
-    """
-
-    runs: Path = Path("runs")
-    devices: int | None = None
-    checkpoint_seconds: float = 60.0
-    quiet: bool = False
-
-
-def run_rounds(path: Path, options: RoundsOptions) -> Path:
+def run_rounds(
+    plan: Path, *, runs: Path, devices: int | None, checkpoint_seconds: float, quiet: bool
+) -> Path:
     """Trains the standard population and all rounds of alternatives, or goes on with them.
 
-    Args:
-        path: A plan.
-        options: Where and how.
+    Args are those of `options.Deflate`.
 
     Returns:
         The folder.
@@ -71,17 +54,18 @@ def run_rounds(path: Path, options: RoundsOptions) -> Path:
     Raises:
         ValueError: If the plan does not fit, its folder is another's, or no network of a round
             converged.
+        TrainingInterrupted: On Ctrl-C, after a checkpoint.
     """
-    if not path.is_file():
-        raise ValueError(f"`plan` must be a TOML file; {path} does not exist.")
-    text = read_text(path)
-    plan = read_plan(text)
-    folder = (options.runs / plan.name).absolute()
-    _start(folder, plan, text)
-    with Reporter(quiet=options.quiet) as reporter:
-        devices = runtime.describe()["devices"]
-        reporter.line(f"{plan.name}: {plan.rounds} rounds, {devices} devices, into {folder}")
-        _Rounds(folder, plan, options, reporter).run()
+    if not plan.is_file():
+        raise ValueError(f"`plan` must be a TOML file; {plan} does not exist.")
+    text = read_text(plan)
+    read = read_plan(text)
+    folder = (runs / read.name).absolute()
+    _start(folder, read, text)
+    with Reporter(quiet=quiet) as reporter:
+        found = runtime.describe()["devices"]
+        reporter.line(f"{read.name}: {read.rounds} rounds, {found} devices, into {folder}")
+        _Rounds(folder, read, devices, checkpoint_seconds, reporter).run()
     return folder
 
 
@@ -162,13 +146,14 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
     folders.start_folder(folder, {"plan.toml": text}, about)
 
 
-class _Rounds:
+class _Rounds(NamedTuple):
     """The work of one plan."""
 
-    def __init__(
-        self, folder: Path, plan: DeflationPlan, options: RoundsOptions, reporter: Reporter
-    ) -> None:
-        self.folder, self.plan, self.options, self.reporter = folder, plan, options, reporter
+    folder: Path
+    plan: DeflationPlan
+    devices: int | None
+    checkpoint_seconds: float
+    reporter: Reporter
 
     def run(self) -> None:
         """All populations, one after another; each needs those before."""
@@ -213,16 +198,17 @@ class _Rounds:
             (population,) = train_populations(
                 [recipe],
                 references=references_of(recipe, references) if references else None,
-                devices=self.options.devices,
+                devices=self.devices,
                 resume=[resume],
                 progress=self.reporter.training,
                 checkpoint=save,
-                checkpoint_seconds=self.options.checkpoint_seconds,
+                checkpoint_seconds=self.checkpoint_seconds,
             )
         except TrainingInterrupted as stop:
             save(stop.populations)
-            self.reporter.line(f"interrupted: {stop.population.summary()}; start it again to go on")
-            raise SystemExit(130) from None
+            done = f"interrupted: {stop.population.summary()}, saved in {folder}"
+            stop.args = (f"{done}; start it again to go on",)
+            raise
         save([population])
         self.reporter.line(f"{name}: {population_line(population)}")
         return population

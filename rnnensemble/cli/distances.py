@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble._core import runtime
+from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.flags import parse
 from rnnensemble.files import arrays
@@ -25,36 +26,6 @@ from rnnensemble.stats.intervals import Estimate, mean_distance
 
 DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}
 """What compares each kind of data unless metrics are named."""
-
-
-@dataclasses.dataclass
-class ForeignOptions:
-    """Compares networks made elsewhere, from arrays in .npy, .npz or .safetensors files.
-
-    Attributes:
-        activity: Rates, [K, B, T, N].
-        weights: Recurrent weights, [K, N, N]; row i holds what unit i receives.
-        outputs: Outputs, [K, B, T, O].
-        metrics: What to compare by; by default dsa for activity, pif for weights, disagreement
-            for outputs.
-        seed: Seed of the searches' starts and of the bootstrap.
-        name: Name of the folder to write; None for the first file's.
-        runs: Folder that holds it.
-        devices: How many devices to use, None for all.
-        memory_gb: GB that each device may use, None for half of what it has.
-        quiet: Print nothing but errors.
-    """
-
-    activity: Path | None = None
-    weights: Path | None = None
-    outputs: Path | None = None
-    metrics: tuple[str, ...] = ()
-    seed: int = 0
-    name: str | None = None
-    runs: Path = Path("runs")
-    devices: int | None = None
-    memory_gb: float | None = None
-    quiet: bool = False
 
 
 class Request(NamedTuple):
@@ -81,11 +52,11 @@ class Request(NamedTuple):
 
 def analyse_arrays(arguments: list[str]) -> None:
     """Reads, checks, compares, draws, saves and shows."""
-    options = _parsed(arguments)
+    given = _parsed(arguments)
     command = f"rnnensemble analyse {shlex.join(arguments)}"
-    request = _checked(options, command)
+    request = _checked(given, command)
     resumed = arrays.start_distances(request.folder, request.manifest)
-    with Reporter(quiet=options.quiet) as reporter:
+    with Reporter(quiet=given.quiet) as reporter:
         if resumed:
             reporter.line(f"going on with the unfinished analysis in {request.folder}")
         names = ", ".join(metric.name for metric in request.metrics)
@@ -118,19 +89,20 @@ def _parsed(arguments: list[str]) -> Any:
         (name, metric, dataclasses.field(default=metric()))
         for name, metric in metrics.registered().items()
     ]
-    options = dataclasses.make_dataclass("Options", fields, bases=(ForeignOptions,))
-    options.__doc__ = ForeignOptions.__doc__
-    return parse(options, "analyse", arguments)
+    bases = (options.Analyse,)
+    kind = dataclasses.make_dataclass("Analyse", fields, bases=bases, frozen=True, kw_only=True)
+    kind.__doc__ = options.Analyse.__doc__
+    return parse(kind, "analyse", arguments)
 
 
-def _checked(options: Any, command: str) -> Request:
+def _checked(given: Any, command: str) -> Request:
     """Everything that can be said against the request before anything is computed."""
-    chosen = _chosen(options)
+    chosen = _chosen(given)
     kinds = list(dict.fromkeys(metric.data for metric in chosen))
-    if options.memory_gb is not None and not options.memory_gb > 0:
-        raise ValueError(f"`memory_gb` must be above 0; got {options.memory_gb}.")
-    memory = None if options.memory_gb is None else options.memory_gb * 1e9
-    paths = {kind: getattr(options, kind) for kind in kinds}
+    if given.memory_gb is not None and not given.memory_gb > 0:
+        raise ValueError(f"`memory_gb` must be above 0; got {given.memory_gb}.")
+    memory = None if given.memory_gb is None else given.memory_gb * 1e9
+    paths = {kind: getattr(given, kind) for kind in kinds}
     networks = {
         kind: as_networks(arrays.read_arrays(path, name=kind), kind) for kind, path in paths.items()
     }
@@ -140,7 +112,7 @@ def _checked(options: Any, command: str) -> Request:
             metric,
             [networks[metric.data]],
             names=[metric.data],
-            devices=options.devices,
+            devices=given.devices,
             memory=memory,
         )
     first, *others = kinds
@@ -153,33 +125,33 @@ def _checked(options: Any, command: str) -> Request:
     return Request(
         metrics=chosen,
         networks=networks,
-        folder=options.runs / (options.name or paths[first].stem),
-        seed=options.seed,
-        devices=options.devices,
+        folder=given.runs / (given.name or paths[first].stem),
+        seed=given.seed,
+        devices=given.devices,
         memory=memory,
-        manifest=_manifest(options.seed, chosen, paths, networks) | {"command": command},
+        manifest=_manifest(given.seed, chosen, paths, networks) | {"command": command},
     )
 
 
-def _chosen(options: Any) -> list[Metric]:
+def _chosen(given: Any) -> list[Metric]:
     """The metrics asked for, or the default of each kind of data given."""
-    given = [kind for kind in DEFAULTS if getattr(options, kind) is not None]
-    if not given:
+    held = [kind for kind in DEFAULTS if getattr(given, kind) is not None]
+    if not held:
         raise ValueError(
-            "`activity` is missing: rnnensemble analyse --activity A.npy, or --weights or "
-            "--outputs."
+            "`run` or `activity` is missing: rnnensemble analyse RUN, see `rnnensemble show`; or, "
+            "for networks made elsewhere, --activity A.npy, --weights or --outputs."
         )
-    names = options.metrics or [DEFAULTS[kind] for kind in given]
+    names = given.metrics or [DEFAULTS[kind] for kind in held]
     for name in names:
         kind = metrics.find(name).data
-        if kind not in given:
+        if kind not in held:
             raise ValueError(f"`{kind}` is missing: {name} compares it; give --{kind} FILE.")
     for name, metric in metrics.registered().items():
-        if name not in names and getattr(options, name) != metric():
+        if name not in names and getattr(given, name) != metric():
             raise ValueError(
                 f"`{name}` has settings but is none of the metrics; add it by --metrics."
             )
-    return [getattr(options, name) for name in dict.fromkeys(names)]
+    return [getattr(given, name) for name in dict.fromkeys(names)]
 
 
 def _manifest(

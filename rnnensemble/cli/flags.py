@@ -1,149 +1,132 @@
-"""Settings as flags: every field of a condition is one."""
+"""Any dataclass as flags, by tyro: nested settings have dotted names, a mistake is one line."""
 
-import contextlib
 import dataclasses
-import io
-import re
-from pathlib import Path
-from typing import Annotated, Any
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.toml import unknown_key
 
-
-@dataclasses.dataclass
-class RunOptions:
-    """Where a run goes and what is shown.
-
-    Attributes:
-        name: Name of the run folder; None for the preset's name.
-        runs: Folder that holds the run folders.
-        resume: Go on with the run of this name, interrupted or, with more epochs, unconverged.
-        devices: How many devices to use, None for all.
-        quiet: Print nothing but errors.
-    """
-
-    name: str | None = None
-    runs: Path = Path("runs")
-    resume: bool = False
-    devices: int | None = None
-    quiet: bool = False
-
-
-@dataclasses.dataclass
-class SweepOptions:
-    """What of a sweep runs, where, and what is shown.
-
-    Attributes:
-        preset: One of the file's presets; None for its first.
-        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`; all
-            unless given.
-        group: The one group to run, by its name or number in --dry-run's list.
-        dry_run: Print what would run and what it costs; start nothing.
-        update: Go on in the folder of an earlier version of the file.
-        runs: Folder that holds the sweep's folder.
-        devices: How many devices to use, None for all.
-        tile: Networks that a device trains at once, None for what fits.
-        checkpoint_seconds: Seconds between checkpoints of a group that trains.
-        quiet: Print nothing but errors.
-    """
-
-    preset: str | None = None
-    only: tuple[str, ...] = ()
-    group: str | None = None
-    dry_run: bool = False
-    update: bool = False
-    runs: Path = Path("runs")
-    devices: int | None = None
-    tile: int | None = None
-    checkpoint_seconds: float = 60.0
-    quiet: bool = False
-
-
-@dataclasses.dataclass
-class BatteryOptions:
-    """Measures standard networks and alternatives side by side.
-
-    Attributes:
-        folder: What `rnnensemble deflate` wrote.
-        devices: How many devices to use, None for all.
-        quiet: Print nothing but errors.
-    """
-
-    folder: Annotated[Path | None, tyro.conf.Positional] = None
-    devices: int | None = None
-    quiet: bool = False
-
+Options = TypeVar("Options")
 
 NO_FLAGS = ("features", "deflation", "imports", "starts")
 """What is no flag: sweeps measure feature learning, plans deflate, presets name modules, and parts
 of populations where their networks start."""
 
-
-def parse_condition(
-    prog: str, arguments: list[str], condition: Condition, *, name: str | None
-) -> tuple[RunOptions, Condition]:
-    """Flags over a condition: every field that one run uses is a flag."""
-    described = [
-        (field.name, type(getattr(condition, field.name)), getattr(condition, field.name))
-        for field in dataclasses.fields(condition)
-        if field.name not in NO_FLAGS
-    ]
-    places = [
-        (f.name, f.type, getattr(RunOptions(), f.name)) for f in dataclasses.fields(RunOptions)
-    ]
-    fields = [
-        (n, t, dataclasses.field(default=name if n == "name" else d))
-        for n, t, d in described + places
-    ]
-    options = dataclasses.make_dataclass("Options", fields)
-    options.__doc__ = "Settings of the run.\n\n" + "\n".join(
-        ["Attributes:", *_attributes(type(condition)), *_attributes(RunOptions)]
-    )
-    given = parse(options, prog, arguments)
-    values = {n: getattr(given, n) for n, _, _ in described}
-    run = RunOptions(**{n: getattr(given, n) for n, _, _ in places})
-    return run, dataclasses.replace(condition, **values)
+HELP = frozenset({"-h", "--help"})
+"""What asks for help instead of work."""
 
 
-def _attributes(config: type) -> list[str]:
-    """The lines of a docstring's Attributes section."""
-    text = (config.__doc__ or "").partition("Attributes:")[2]
-    return [line for line in text.splitlines() if line.strip()]
+class _MisfitError(Exception):
+    """A value does not fit its flag. It is no ValueError, which tyro would print in a box."""
 
 
-def parse(options: type, prog: str, arguments: list[str]) -> Any:
-    """Parses flags with tyro; its framed error becomes one line."""
-    known = [f"--{each}" for each in _flags(options)]
-    for argument in arguments:
-        flag = argument.partition("=")[0].replace("_", "-")
-        is_flag = flag.startswith("--") and flag not in ("--help",)
-        if is_flag and flag not in known and "--" + flag[2:].replace("no-", "", 1) not in known:
-            bare = [each for each in known if not each.startswith("--no-")]
-            raise ValueError(unknown_key(flag, bare))
-    printed = io.StringIO()
+class _Flags:
+    """What tyro fills: a subclass of a dataclass, whose checks wait until all flags are read."""
+
+    def __post_init__(self) -> None:
+        pass
+
+    def _settings(self) -> Any:
+        """The dataclass that the flags stand for, checked."""
+        _, kind = type(self).__bases__
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(kind)}
+        nested = {n: x._settings() for n, x in values.items() if isinstance(x, _Flags)}
+        return kind(**values | nested)
+
+
+def parse(kind: type[Options], command: str, arguments: list[str], **given: Any) -> Options:
+    """Reads the flags of a command.
+
+    Args:
+        kind: A dataclass, whose fields are flags, or arguments where they are positional.
+        command: As the user calls it.
+        arguments: What follows it.
+        **given: Defaults of fields, where they are not those of `kind`.
+
+    Returns:
+        An instance of `kind`.
+
+    Raises:
+        ValueError: If a flag is unknown (suggests the nearest), a value is missing or does not fit,
+            or the settings refuse it.
+        SystemExit: With status 0, after help was printed.
+    """
+    known = ["--help"]
+    fields = {f.name: f.default for f in dataclasses.fields(typing.cast(Any, kind))} | given
+    program, told = f"rnnensemble {command}", f"see `rnnensemble {command} --help`."
     try:
-        with contextlib.redirect_stderr(printed):
-            return tyro.cli(options, prog=f"rnnensemble {prog}", args=arguments)
+        flags, unknown = tyro.cli(
+            _flags_of(kind, fields, known),
+            prog=program,
+            args=arguments,
+            return_unknown_args=True,
+            console_outputs=bool(HELP & set(arguments)),  # mistakes are told here
+        )
+    except _MisfitError as misfit:
+        raise ValueError(str(misfit)) from None
     except SystemExit as stop:
         if not stop.code:
             raise
-        text = re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", printed.getvalue())
-        lines = [line.strip() for line in text.splitlines() if line.strip()]
-        kept = [line for line in lines if "For full helptext" not in line]
-        raise ValueError(" ".join(kept)[:300]) from None
+        text = " ".join(arguments)
+        raise ValueError(f"a flag lacks its value in `{command} {text}`; {told}") from None
+    if unknown and not unknown[0].startswith("-"):
+        raise ValueError(f"`{unknown[0]}` is one argument too many; {told}")
+    if unknown:
+        raise ValueError(unknown_key(unknown[0].partition("=")[0], known))
+    for name, default in fields.items():
+        if default is dataclasses.MISSING and getattr(flags, name) is None:
+            raise ValueError(f"`{name}` is missing: {program} {name.upper()} [flags]; {told}")
+    return flags._settings()
 
 
-def _flags(options: Any, prefix: str = "") -> list[str]:
-    """The names of all flags of a dataclass, nested ones with dots."""
-    names = []
-    for field in dataclasses.fields(options):
-        default = field.default
-        name = prefix + field.name.replace("_", "-")
-        nested = dataclasses.is_dataclass(default) and not isinstance(default, type)
-        names += _flags(default, f"{name}.") if nested else [name]
-        if isinstance(default, bool):
-            names.append(f"{prefix}no-{field.name}".replace("_", "-"))
-    return names
+def _flags_of(kind: type, values: Mapping[str, Any], known: list[str], prefix: str = "") -> Any:
+    """What tyro fills for a dataclass with these values; its flags are added to `known`."""
+    fields, hints = [], typing.get_type_hints(kind, include_extras=True)
+    for name, value in ((field.name, values[field.name]) for field in dataclasses.fields(kind)):
+        flag = prefix + name.replace("_", "-")
+        if name in NO_FLAGS:
+            hint = ClassVar[Any]
+        elif isinstance(value, Condition):  # its settings are the command's own
+            hint = _flags_of(type(value), vars(value), known)
+            hint, value = Annotated[hint, tyro.conf.arg(name="")], hint()
+        elif dataclasses.is_dataclass(value):
+            hint = _flags_of(type(value), vars(value), known, f"{flag}.")
+            value = hint()
+        else:
+            hint = _flag(hints[name], flag, known)
+            value = None if value is dataclasses.MISSING else value
+        fields.append((name, hint, value))
+    made = dataclasses.make_dataclass(
+        kind.__name__, fields, bases=(_Flags, kind), frozen=True, kw_only=True
+    )
+    made.__doc__ = kind.__doc__  # the help, with those of the classes above it
+    return made
+
+
+def _flag(hint: Any, flag: str, known: list[str]) -> Any:
+    """The type of a flag or positional argument; a value that does not fit names it."""
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(hint, set()))
+    if not isinstance(spec, PrimitiveConstructorSpec):
+        return ClassVar[Any]
+    extras = getattr(hint, "__metadata__", ())
+    if tyro.conf.Positional in extras:
+        spec = dataclasses.replace(spec, metavar=flag.upper())
+    else:
+        known.append(f"--{flag}")
+    if hint is bool:  # a switch takes no value
+        return hint
+
+    def read(texts: list[str]) -> Any:
+        try:
+            return spec.instance_from_str(texts)
+        except (ValueError, TypeError):
+            text = " ".join(texts)
+            raise _MisfitError(f"`--{flag}` must be {spec.metavar}; got {text!r}.") from None
+
+    checked = dataclasses.replace(spec, instance_from_str=read, choices=None)
+    return Annotated[(Any, *extras, checked)]  # a positional one is None until it is given

@@ -1,18 +1,15 @@
 """The commands `report` and `advise`: a sweep folder's findings, figures and page; the advice."""
 
-import dataclasses
 import importlib.metadata
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.flags import parse
 from rnnensemble.figures import study
 from rnnensemble.files.folders import read_rows, replace_figures, write_rows, write_text
+from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study import advice, findings, rows, tables
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import Finding, Findings
@@ -33,41 +30,23 @@ KINDS = {
 }
 """The figures of each factor and how to read them."""
 
+FINDINGS = Path(findings.__file__).with_name("findings.csv")
+"""What the package's own study found (docs/study)."""
+
 DPI = 110
 """Dots per inch of the figures in the page; those in `figures` are finer."""
 
 
-def report(arguments: list[str]) -> None:
-    """Writes the report on a sweep folder."""
-    from rnnensemble.files import sweep_folder
-
-    @dataclasses.dataclass
-    class Options:
-        """Writes report.html, findings.csv and figures into a sweep folder, finished or not.
-
-        Attributes:
-            folder: Sweep folder.
-            permutations: Permutations of networks for each p-value.
-            quiet: Print nothing but errors.
-        """
-
-        folder: Annotated[Path, tyro.conf.Positional]
-        permutations: int = 9999
-        quiet: bool = False
-
-    if not arguments:
-        raise ValueError("`folder` is missing: rnnensemble report FOLDER, a sweep's folder.")
-    options = parse(Options, "report", arguments)
-    if options.permutations < 1:
-        raise ValueError(f"`permutations` must be at least 1; got {options.permutations}.")
-    sweep, outcomes = sweep_folder.load_sweep(options.folder)
-    with Reporter(quiet=options.quiet) as reporter:
-        found = write_report(
-            options.folder, sweep, outcomes, permutations=options.permutations, reporter=reporter
-        )
+def report(folder: Path, *, permutations: int, quiet: bool) -> None:
+    """Writes the report on a sweep folder; see `options.Report`."""
+    if permutations < 1:
+        raise ValueError(f"`permutations` must be at least 1; got {permutations}.")
+    sweep, outcomes = load_sweep(folder)
+    with Reporter(quiet=quiet) as reporter:
+        found = write_report(folder, sweep, outcomes, permutations=permutations, reporter=reporter)
         table = tables.overall_table(found.cells)
         reporter.table("findings over tasks", table.head, table.rows)
-        reporter.line(f"report: {options.folder}/report.html; all cells: findings.csv; figures/")
+        reporter.line(f"report: {folder}/report.html; all cells: findings.csv; figures/")
 
 
 def write_report(
@@ -151,35 +130,21 @@ def _png(figure: "Figure") -> bytes:
     return written.getvalue()
 
 
-def advise(arguments: list[str]) -> None:
-    """Says what to raise or lower for a wish, from measured effects."""
-
-    @dataclasses.dataclass
-    class Options:
-        """Says what to raise or lower for solutions that are more consistent or more diverse.
-
-        Attributes:
-            want: consistent or diverse.
-            level: dynamics, weights, behavior or, where it was measured, topology.
-            task: One task alone; all unless given.
-            summary: Measured effects: the findings.csv that `rnnensemble report` writes.
-        """
-
-        want: str = "consistent"
-        level: str = "dynamics"
-        task: str | None = None
-        summary: Path = Path("docs/study/findings.csv")
-
-    options = parse(Options, "advise", arguments)
-    cells = read_findings(options.summary)
-    lines = advice.advise(cells, level=options.level, want=options.want, task=options.task)
+def advise(*, want: str, level: str, task: str | None, summary: Path | None) -> None:
+    """Says what to raise or lower for a wish, from measured effects; see `options.Advise`."""
+    cells = read_findings(summary or FINDINGS)
+    lines = advice.advise(cells, level=level, want=want, task=task)
     reporter = Reporter(quiet=False)
-    for line in [*lines, f"Effects are those measured in {options.summary}."]:
+    source = summary or "the study that comes with this package (docs/study)"
+    for line in [*lines, f"Effects are those measured in {source}."]:
         reporter.line(line)
 
 
-def read_findings(path: Path) -> list[Finding]:
+def read_findings(path: Path = FINDINGS) -> list[Finding]:
     """The findings of a file.
+
+    Args:
+        path: As `rnnensemble report` writes it; by default those of the package's own study.
 
     Raises:
         ValueError: If the file is missing or holds no findings.

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jax.sharding import Mesh
-
 from rnnensemble._core import runtime
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import (
@@ -15,80 +13,105 @@ from rnnensemble.analysis.feature_learning import (
     evaluation_trials,
     measure_feature_learning,
 )
-from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.flags import SweepOptions
-from rnnensemble.cli.forecast import Budget, print_forecast
+from rnnensemble.cli.console import Reporter, clock
+from rnnensemble.cli.forecast import print_forecast
 from rnnensemble.files import folders, stages, storage, sweep_folder
-from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
-from rnnensemble.study.costs import tile_for
-from rnnensemble.study.factors import Group, Sweep, groups_of, select
-from rnnensemble.study.sweep_file import read_sweep
+from rnnensemble.study.costs import Budget, expected_costs, tile_for
+from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
+from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
-
-__all__ = ["load_sweep", "run_sweep", "show_sweep"]
-
 
 GROUPS_OF_PROGRAMS = 8
 """After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
 
 
-def run_sweep(file: Path, options: SweepOptions) -> None:
-    """Runs what is asked for of a sweep, or goes on with it.
+def run_sweep(
+    sweep: Path | str | Sweep,
+    *,
+    runs: Path | str = "runs",
+    preset: str | None = None,
+    only: Sequence[str] = (),
+    group: str | None = None,
+    dry_run: bool = False,
+    update: bool = False,
+    devices: int | None = None,
+    tile: int | None = None,
+    checkpoint_seconds: float = 60.0,
+    quiet: bool = False,
+) -> Path:
+    """Runs what is asked for of a sweep, or goes on with it, as `rnnensemble sweep` does.
 
     Conditions that are finished are skipped, interrupted ones go on from their last checkpoint.
     Several processes may work on one folder: each group is in the hands of one of them.
 
     Args:
-        file: Sweep file.
-        options: What runs, and where.
+        sweep: Sweep file, or its text (anything with a line break), or a sweep made in Python.
+        runs: Folder that holds the sweep's folder.
+        preset: One of the file's presets; None for its first.
+        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`; all
+            unless given.
+        group: The one group to run, by its name or number among those that `dry_run` prints.
+        dry_run: Prints what would run and what it costs; starts nothing.
+        update: Goes on in the folder of an earlier version of the file.
+        devices: How many devices to use, None for all.
+        tile: Networks that a device trains at once, None for what fits.
+        checkpoint_seconds: Seconds between checkpoints of a group that trains.
+        quiet: Prints nothing.
+
+    Returns:
+        The sweep's folder, for `load_sweep`.
 
     Raises:
         ValueError: Before anything is started: if a setting, factor, level, preset or group is
             unknown or does not fit, a device is too small, or the folder is another sweep's.
-        SystemExit: With status 130 on Ctrl-C, after a checkpoint.
+        TrainingInterrupted: On Ctrl-C while networks train, after a checkpoint; the same call goes
+            on.
     """
-    text = sweep_folder.read_file(file)
-    whole = read_sweep(text, options.preset)
-    sweep = select(whole, options.only)
-    mesh = runtime.network_mesh(options.devices)
-    groups = _chosen(groups_of(sweep), options.group)
-    tiles = {group.name: tile_for(group.conditions, mesh, options.tile) for group in groups}
-    folder = options.runs / whole.folder_name
-    if options.dry_run:
-        sweep_folder.require_same(folder, whole, update=options.update)
-        _print_forecast(folder, sweep, groups, tiles, mesh)
-        return
-    sweep_folder.require_same(folder, whole, update=options.update)
-    _require_measurable(folder, groups)
-    sweep_folder.open_folder(folder, whole, text, update=options.update)
-    with Reporter(quiet=options.quiet) as reporter:
-        budget = Budget(sweep, [c for group in groups for c in group.conditions])
-        work = _Work(folder, sweep, options, mesh, reporter, budget)
+    text = _text(sweep)
+    whole = read_sweep(text, preset)
+    asked = select(whole, only)
+    mesh = runtime.network_mesh(devices)
+    groups = _chosen(groups_of(asked), group)
+    tiles = {each.name: tile_for(trained_once(each.conditions), mesh, tile) for each in groups}
+    folder = Path(runs) / whole.folder_name
+    sweep_folder.require_same(folder, whole, update=update)
+    everything = [condition for each in groups for condition in each.conditions]
+    left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
+    trained = sweep_folder.trained_by(folder)
+    if dry_run:
+        print_forecast(groups, asked, tiles, left=left, trained=trained, mesh=mesh)
+        return folder
+    _require_measurable(left)
+    sweep_folder.open_folder(folder, whole, text, update=update)
+    with Reporter(quiet=quiet) as reporter:
+        budget = Budget(expected_costs(asked, left, trained))
+        work = _Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget)
         _run_groups(work, groups)
+    return folder
 
 
-def _require_measurable(folder: Path, groups: list[Group]) -> None:
-    """Raises ValueError unless all that is unfinished can be measured, weights and features too.
+def _text(sweep: Path | str | Sweep) -> str:
+    """The text of a sweep file, or of what stands for one."""
+    if isinstance(sweep, Sweep):
+        return to_toml(sweep)
+    if isinstance(sweep, str) and "\n" in sweep:
+        return sweep
+    return sweep_folder.read_file(sweep)
+
+
+def _require_measurable(conditions: list[Condition]) -> None:
+    """Raises ValueError unless conditions can be measured, weights and features too.
 
     Compiles programs that the measurement needs later.
     """
-    for condition in (condition for group in groups for condition in group.conditions):
-        if not sweep_folder.is_finished(folder, condition.digest):
-            names = {*condition.analysis.pif_weights, "recurrent_weights"}
-            require_weights(condition.network, condition.task, names, "a sweep")
-            evaluation_trials(condition.features, condition.task)
-
-
-def _print_forecast(
-    folder: Path, sweep: Sweep, groups: list[Group], tiles: dict[str, int], mesh: Mesh
-) -> None:
-    finished = {d for d in sweep.conditions if sweep_folder.is_finished(folder, d)}
-    with Reporter(quiet=False) as reporter:
-        print_forecast(groups, sweep, tiles=tiles, finished=finished, mesh=mesh, reporter=reporter)
+    for condition in conditions:
+        names = {*condition.analysis.pif_weights, "recurrent_weights"}
+        require_weights(condition.network, condition.task, names, "a sweep")
+        evaluation_trials(condition.features, condition.task)
 
 
 def _chosen(groups: list[Group], name: str | None) -> list[Group]:
@@ -111,8 +134,9 @@ class _Work(NamedTuple):
 
     folder: Path
     sweep: Sweep
-    options: SweepOptions
-    mesh: Mesh
+    devices: int | None
+    tile: int | None
+    checkpoint_seconds: float
     reporter: Reporter
     budget: Budget
 
@@ -121,6 +145,9 @@ class _Work(NamedTuple):
 
     def stage(self, condition: Condition) -> str:
         return sweep_folder.stage(self.folder, condition.digest)[0]
+
+    def time_left(self) -> str:
+        return f"about {clock(self.budget.seconds_left())} left"
 
     def unfinished(self, group: Group) -> list[Condition]:
         return [c for c in group.conditions if self.stage(c) != stages.ANALYSED]
@@ -158,7 +185,7 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
             return
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
-        networks = sum(condition.size for condition in unfinished)
+        networks = sum(condition.size for condition in trained_once(unfinished))
         work.reporter.section(
             f"{title}, {group.name}: {len(unfinished)} conditions, {networks} networks"
         )
@@ -176,7 +203,7 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
         _stored(work, [c for c in wanted if c.recipe_digest == digest], trained.get(digest))
         for digest in recipes
     ]
-    started, options = time.monotonic(), work.options
+    started = time.monotonic()
 
     def save(populations: Sequence[Population]) -> None:
         shares = _seconds(time.monotonic() - started, stored, populations)
@@ -190,17 +217,17 @@ def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
     try:
         populations = train_populations(
             list(recipes.values()),
-            devices=options.devices,
-            tile=options.tile,
+            devices=work.devices,
+            tile=work.tile,
             resume=[run.population if run else None for run in stored],
             progress=work.reporter.training,
             checkpoint=save,
-            checkpoint_seconds=options.checkpoint_seconds,
+            checkpoint_seconds=work.checkpoint_seconds,
         )
     except TrainingInterrupted as stop:
         save(stop.populations)
-        work.reporter.line(f"interrupted, saved in {work.folder}; the same command goes on")
-        raise SystemExit(130) from None
+        stop.args = (f"interrupted, saved in {work.folder}; the same command or call goes on",)
+        raise
     save(populations)
     for condition in wanted:
         work.budget.finish(condition, "training")
@@ -236,11 +263,11 @@ def _seconds(
 
 def _measure(work: _Work, condition: Condition, population: Population) -> None:
     """Measures a trained condition, which finishes it."""
-    reporter, devices = work.reporter, work.options.devices
-    line = f"{work.budget.names[condition.digest]}: {population.summary()}"
+    reporter, devices = work.reporter, work.devices
+    line = f"{work.sweep.names[condition.digest]}: {population.summary()}"
     if population.converged.sum() < sweep_folder.LEAST_CONVERGED:
         work.budget.finish(condition, "analysis")
-        reporter.line(f"{line}; too few to compare; {work.budget.left()}")
+        reporter.line(f"{line}; too few to compare; {work.time_left()}")
         return
     started = time.monotonic()
     degeneracy = measure_degeneracy(
@@ -258,7 +285,7 @@ def _measure(work: _Work, condition: Condition, population: Population) -> None:
         replace=True,
     )
     work.budget.finish(condition, "analysis")
-    reporter.line(f"{line}; {_levels(degeneracy, features)}; {work.budget.left()}")
+    reporter.line(f"{line}; {_levels(degeneracy, features)}; {work.time_left()}")
 
 
 def _levels(degeneracy: Degeneracy, features: FeatureLearning) -> str:
@@ -268,24 +295,3 @@ def _levels(degeneracy: Degeneracy, features: FeatureLearning) -> str:
         f"PIF {degeneracy.weights.mean.value:.3g}, "
         f"kernel alignment {features.kernel_alignment.mean():.2f}"
     )
-
-
-def show_sweep(folder: Path, reporter: Reporter) -> None:
-    """Prints what a sweep's folder holds: the three levels of each finished level of a factor."""
-    sweep = sweep_folder.stored_sweep(folder)
-    rows = sweep_folder.summary_rows(folder, sweep)
-    finished = len({row["digest"] for row in rows})
-    reporter.line(f"{folder}: {finished} of {len(sweep.conditions)} conditions finished")
-    names = ("sigma_temporal", "dsa", "pif")
-    cells = [
-        (
-            row["factor"],
-            row["task"],
-            row["label"],
-            f"{row['converged']}/{row['size']}",
-            *(f"{float(row[name]):.3g}" if name in row else "" for name in names),
-        )
-        for row in rows
-    ]
-    columns = ("factor", "task", "value", "converged", "sigma_OOD", "DSA", "PIF")
-    reporter.table(sweep.folder_name, columns, cells)

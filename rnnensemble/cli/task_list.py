@@ -4,18 +4,11 @@ import dataclasses
 import re
 
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.flags import parse
 from rnnensemble.tasks import registered
 
 
-def run(arguments: list[str]) -> None:
+def run() -> None:
     """Lists the tasks."""
-
-    @dataclasses.dataclass
-    class Options:
-        """Lists the tasks, their knobs, thresholds and out-of-distribution variants."""
-
-    parse(Options, "tasks", arguments)
     reporter = Reporter(quiet=False)
     for name, task in registered().items():
         example = task()

@@ -7,7 +7,7 @@ from rnnensemble._core import runtime
 from rnnensemble.analysis.degeneracy import measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
-from rnnensemble.cli.flags import RunOptions
+from rnnensemble.cli.options import Quickstart
 from rnnensemble.figures.run import run_figures
 from rnnensemble.files import stages, storage
 from rnnensemble.networks import require_weights
@@ -17,9 +17,9 @@ from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 
-def train_and_analyse(options: RunOptions, condition: Condition, *, explain: bool) -> None:
+def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
     """Trains, saves, analyses, saves again."""
-    folder = options.runs / str(options.name)
+    folder, condition = options.runs / name, options.condition
     task, network, analysis = condition.task, condition.network, condition.analysis
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
@@ -64,7 +64,7 @@ def _train(
     reporter: Reporter,
     devices: int | None,
 ) -> Population:
-    """Trains and saves; Ctrl-C saves what is there and says how to go on."""
+    """Trains and saves; Ctrl-C saves what is there, says how to go on and is raised."""
 
     def save(populations: Sequence[Population]) -> None:
         storage.save_run(folder, condition, populations[0], replace=True)
@@ -79,9 +79,9 @@ def _train(
         )
     except TrainingInterrupted as stop:
         save(stop.populations)
-        reporter.line(f"interrupted: {stop.population.summary()}, saved in {folder}")
-        reporter.line(go_on(folder))
-        raise SystemExit(130) from None
+        done = f"interrupted: {stop.population.summary()}, saved in {folder}"
+        stop.args = (f"{done}; {go_on(folder)}",)
+        raise
     save([population])
     return population
 

@@ -108,7 +108,8 @@ def save(
 ) -> Path:
     """Writes a population, and what was measured of it, into a run folder.
 
-    `rnnensemble show FOLDER` and `load` read it. It is written whole or not at all.
+    `rnnensemble show FOLDER` and `load` read it, and import the modules of a task, network and
+    measures of your own. It is written whole or not at all.
 
     Args:
         folder: Where; must not exist unless `replace`.
@@ -143,7 +144,9 @@ def save(
                 raise ValueError(f"`{name}` must be of this population's converged networks.")
             settings[name] = found.analysis
     parts = {f.name: getattr(population.recipe, f.name) for f in dataclasses.fields(Recipe)}
-    condition = Condition(**parts, **settings)
+    measures = degeneracy.analysis.further.values() if degeneracy else ()
+    imports = conditions.own_modules(population.task, population.network, *measures)
+    condition = Condition(**parts, **settings, imports=imports)
     return save_run(
         folder, condition, population, degeneracy=degeneracy, features=features, replace=replace
     )

@@ -2,11 +2,10 @@
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import importlib
-import importlib.metadata
 import json
+import sys
 import types
 import typing
 from typing import Any, Literal
@@ -28,7 +27,7 @@ class Condition(Recipe):
     Attributes:
         analysis: How degeneracy is measured.
         features: How feature learning is measured.
-        imports: Modules that register tasks and networks of one's own; `import` in TOML.
+        imports: Modules that register tasks, networks and measures of one's own; `import` in TOML.
     """
 
     analysis: Analysis = Analysis()
@@ -97,7 +96,7 @@ def from_table(table: dict[str, Any]) -> Condition:
         known = ", ".join(tasks.registered())
         raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
     task_table = dict(table["task"])
-    task = _build(_found(tasks, task_table.pop("kind")), task_table, "task.")
+    task = _build(tasks.find(task_table.pop("kind")), task_table, "task.")
     rest = {name: x for name, x in table.items() if name not in ("task", "network", "import")}
     network = _network(table.get("network", {}))
     return _build(Condition, rest, "", task=task, network=network, imports=imports)
@@ -122,21 +121,18 @@ def import_modules(names: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-@functools.cache
-def load_plugins() -> None:
-    """Imports what installed packages register, by entry points of the group `rnnensemble`."""
-    for entry in importlib.metadata.entry_points(group="rnnensemble"):
-        entry.load()
+def own_modules(*parts: Any) -> tuple[str, ...]:
+    """The modules of tasks, networks and measures that are not this package's, to import again.
 
-
-def _found(registry: Any, name: Any) -> Any:
-    """The task or network of a name, one's own included."""
-    if name not in registry.registered():
-        load_plugins()
-    try:
-        return registry.find(name)
-    except ValueError as error:
-        raise ValueError(f"{error} If it is your own, name its module: import = [...].") from None
+    What was defined in `__main__`, or in no module that Python can import, is left out.
+    """
+    names = dict.fromkeys(type(part).__module__ for part in parts)
+    return tuple(
+        name
+        for name in names
+        if name.partition(".")[0] not in (__name__.partition(".")[0], "__main__")
+        and getattr(sys.modules.get(name), "__spec__", None) is not None
+    )
 
 
 DEFAULT_KIND = {"network": VanillaRNN.kind}
@@ -160,7 +156,7 @@ def _network(table: Any) -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
     rest = dict(toml.mapping(table, "network"))
     kind = rest.pop("kind", DEFAULT_KIND["network"])
-    return _build(_found(networks, kind), rest, "network.")
+    return _build(networks.find(kind), rest, "network.")
 
 
 def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:

@@ -1,8 +1,9 @@
 """What conditions cost: floating-point operations, memory and time, before anything is trained."""
 
 import functools
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -13,6 +14,7 @@ from jax.sharding import Mesh
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble.study.conditions import Condition
+from rnnensemble.study.factors import Sweep, trained_once
 from rnnensemble.training import slots
 
 NEWTON_FLOPS = 50
@@ -87,6 +89,30 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
         dynamics=float(pairs * NEWTON_FLOPS * newton),
         weights=pairs * PIF_FLOPS * analysis.pif.count(units) * float(units) ** 3,
     )
+
+
+def expected_costs(
+    sweep: Sweep, conditions: Sequence[Condition], trained: Collection[str] = ()
+) -> dict[str, Cost]:
+    """What each condition costs if its networks train for the epochs that its level expects.
+
+    Args:
+        sweep: What they are of.
+        conditions: What would run. Of those that share a recipe, the first one trains it.
+        trained: Digests of recipes whose networks are there already.
+
+    Returns:
+        Costs by digest.
+    """
+    levels = [level for factor in sweep.factors for level in factor.levels]
+    epochs: dict[str, float | None] = {}
+    for level in levels:
+        digest = level.condition.digest
+        epochs[digest] = epochs.get(digest) or level.expected_epochs
+    costs = {c.digest: cost_of(c, epochs[c.digest]) for c in conditions}
+    training = {c.digest for c in trained_once(conditions) if c.recipe_digest not in trained}
+    shared = {digest: costs[digest]._replace(training=0.0) for digest in costs.keys() - training}
+    return costs | shared
 
 
 def group_bytes(conditions: Sequence[Condition], mesh: Mesh, tile: int) -> float:
@@ -182,3 +208,33 @@ def compile_seconds(conditions: Sequence[Condition], mesh: Mesh) -> float:
     shapes = {(c.task, c.network.width, c.size) for c in conditions}
     platform = mesh.devices.flat[0].platform
     return len(shapes) * COMPILE_SECONDS.get(platform, 40.0)
+
+
+class Budget:
+    """How much of a sweep is done, and how long the rest takes at the speed so far.
+
+    Args:
+        costs: What is left of each condition, by digest (`expected_costs`).
+    """
+
+    def __init__(self, costs: Mapping[str, Cost]) -> None:
+        self.parts = {}
+        for digest, cost in costs.items():
+            parts = {n: value / SHARES[n] for n, value in cost._asdict().items()}
+            training = parts.pop("training")
+            self.parts[digest] = {"training": training, "analysis": sum(parts.values())}
+        self.spent, self.started = 0.0, time.monotonic()
+
+    def skip(self, condition: Condition) -> None:
+        """Takes out what is left of a condition: somebody else does or did it."""
+        self.parts.pop(condition.digest, None)
+
+    def finish(self, condition: Condition, part: str) -> None:
+        """Counts `training` or `analysis` of a condition as done."""
+        self.spent += self.parts.get(condition.digest, {}).pop(part, 0.0)
+
+    def seconds_left(self) -> float:
+        """How long the rest takes; infinity before anything is done."""
+        rest = sum(sum(parts.values()) for parts in self.parts.values())
+        elapsed = time.monotonic() - self.started
+        return elapsed * rest / self.spent if self.spent else math.inf

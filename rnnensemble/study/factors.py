@@ -88,6 +88,16 @@ class Sweep:
         levels = (level for factor in self.factors for level in factor.levels)
         return {level.condition.digest: level.condition for level in levels}
 
+    @functools.cached_property
+    def names(self) -> dict[str, str]:
+        """How each condition is called, by digest: its first factor, task and level."""
+        named: dict[str, str] = {}
+        for factor in self.factors:
+            for level in factor.levels:
+                text = f"{factor.name}:{factor.task}={level.label}"
+                named.setdefault(level.condition.digest, text)
+        return named
+
     @property
     def networks(self) -> int:
         """Networks in all conditions."""
@@ -148,6 +158,14 @@ def groups_of(sweep: Sweep) -> list[Group]:
         name = f"{condition.task.name}-{network.kind}{network.width}-{digits}"
         groups.setdefault(name, []).append(condition)
     return [Group(name, tuple(members)) for name, members in groups.items()]
+
+
+def trained_once(conditions: Sequence[Condition]) -> list[Condition]:
+    """The first condition of each recipe, whose networks the others of that recipe share."""
+    first: dict[str, Condition] = {}
+    for condition in conditions:
+        first.setdefault(condition.recipe_digest, condition)
+    return list(first.values())
 
 
 def select(sweep: Sweep, only: Sequence[str]) -> Sweep:

@@ -1,0 +1,239 @@
+"""What each command is told: one class a command, whose fields are its flags."""
+
+import dataclasses
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from rnnensemble.analysis.settings import Analysis
+from rnnensemble.study.benchmarking.measure import BATCHES, SECONDS, STEPS, WIDTHS
+from rnnensemble.study.conditions import Condition
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Quiet:
+    """What is shown.
+
+    Attributes:
+        quiet: Print nothing but errors.
+    """
+
+    quiet: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured(Quiet):
+    """Where something is measured.
+
+    Attributes:
+        devices: How many devices to use, None for all.
+    """
+
+    devices: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Runs:
+    """Where runs are stored.
+
+    Attributes:
+        runs: Folder that holds the folders of all runs.
+    """
+
+    runs: Path = Path("runs")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stored(Measured, Runs):
+    """Where something is measured and stored."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Quickstart(Stored):
+    """Train, analyse and draw 16 flip-flop networks.
+
+    Attributes:
+        condition: All settings of the run.
+        name: Name of the run folder; None for the preset's name.
+        resume: Go on with the run of this name, interrupted or, with more epochs, unconverged.
+    """
+
+    condition: Condition
+    name: str | None = None
+    resume: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train(Quickstart):
+    """Train a population from a preset, then analyse it.
+
+    Attributes:
+        preset: TOML file of settings, see experiments/; each of them is a flag.
+    """
+
+    preset: Positional[Path]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnalyseRun(Measured):
+    """Measure a trained run again, with other settings.
+
+    Attributes:
+        run: Run folder.
+        analysis: How degeneracy is measured.
+    """
+
+    run: Positional[Path]
+    analysis: Analysis
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Analyse(Stored):
+    """Measure a trained RUN again, or arrays made elsewhere.
+
+    Attributes:
+        activity: Rates, [K, B, T, N], in a .npy, .npz or .safetensors file, as the next two.
+        weights: Recurrent weights, [K, N, N]; row i holds what unit i receives.
+        outputs: Outputs, [K, B, T, O].
+        metrics: What to compare by; by default dsa for activity, pif for weights, disagreement
+            for outputs.
+        seed: Seed of the searches' starts and of the bootstrap.
+        name: Name of the folder to write; None for the first file's.
+        memory_gb: GB that each device may use, None for half of what it has.
+    """
+
+    activity: Path | None = None
+    weights: Path | None = None
+    outputs: Path | None = None
+    metrics: tuple[str, ...] = ()
+    seed: int = 0
+    name: str | None = None
+    memory_gb: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep(Stored):
+    """Run many conditions, or go on with them.
+
+    Attributes:
+        sweep: Sweep file, see experiments/study.
+        preset: One of the file's presets; None for its first.
+        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`; all
+            unless given.
+        group: The one group to run, by its name or number in --dry-run's list.
+        dry_run: Print what would run and what it costs; start nothing.
+        update: Go on in the folder of an earlier version of the file.
+        tile: Networks that a device trains at once, None for what fits.
+        checkpoint_seconds: Seconds between checkpoints of a group that trains.
+    """
+
+    sweep: Positional[Path]
+    preset: str | None = None
+    only: tuple[str, ...] = ()
+    group: str | None = None
+    dry_run: bool = False
+    update: bool = False
+    tile: int | None = None
+    checkpoint_seconds: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Deflate(Stored):
+    """Train alternatives that keep away from standard networks.
+
+    Attributes:
+        plan: Plan of rounds, see experiments/deflation.
+        checkpoint_seconds: Seconds between checkpoints.
+    """
+
+    plan: Positional[Path]
+    checkpoint_seconds: float = 60.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Battery(Measured):
+    """Compare what `deflate` found: a page and tables.
+
+    Attributes:
+        folder: What `rnnensemble deflate` wrote.
+    """
+
+    folder: Positional[Path]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Show(Runs):
+    """Show a run; without RUN, list all runs.
+
+    Attributes:
+        run: Run folder; None to list all.
+    """
+
+    run: Positional[Path | None] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report(Quiet):
+    """Write a sweep's report.html, findings.csv and figures.
+
+    Attributes:
+        folder: Sweep folder, finished or not.
+        permutations: Permutations of networks for each p-value.
+    """
+
+    folder: Positional[Path]
+    permutations: int = 9999
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Advise:
+    """Say what makes solutions more consistent or more diverse.
+
+    Attributes:
+        want: consistent or diverse.
+        level: dynamics, weights, behavior or, where it was measured, topology.
+        task: One task alone; all unless given.
+        summary: Measured effects: the findings.csv that `rnnensemble report` writes; None for those
+            of the study that comes with the package.
+    """
+
+    want: str = "consistent"
+    level: str = "dynamics"
+    task: str | None = None
+    summary: Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Benchmark(Stored):
+    """Measure how fast this machine trains and compares.
+
+    Attributes:
+        width: Units N of each shape.
+        batch: Trials B of each shape.
+        steps: Steps of a trial T.
+        sizes: Numbers of networks K; None for 1 to 256 on a CPU, 1 to 4,096 elsewhere.
+        tile: Networks that a device trains at once, None for the default.
+        platform: `cpu`, `gpu` or `tpu` to insist on it, None for what JAX finds.
+        seconds: Most that it may take; rows that would not end in time are left out.
+        check: Compare scan and GPU kernel with float64 first.
+        pairs: Compare networks by DSA and PIF.
+        torch: Time PyTorch beside it, where it is installed.
+        name: Name of the folder of results; the first free number is added to it.
+    """
+
+    width: tuple[int, ...] = WIDTHS
+    batch: tuple[int, ...] = BATCHES
+    steps: int = STEPS
+    sizes: tuple[int, ...] | None = None
+    tile: int | None = None
+    platform: str | None = None
+    seconds: float = SECONDS
+    check: bool = False
+    pairs: bool = True
+    torch: bool = True
+    name: str = "benchmark"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tasks:
+    """List the tasks: knobs, thresholds, OOD variants."""

@@ -1,0 +1,70 @@
+"""The command `show`: what a folder of any kind holds, or a list of all."""
+
+from pathlib import Path
+
+from rnnensemble.cli import deflate, distances, train
+from rnnensemble.cli.console import Reporter, population_line
+from rnnensemble.files import stages, storage, sweep_folder
+
+
+def show(run: Path | None, runs: Path) -> None:
+    """Shows a run as a table, or lists all runs; see `options.Show`."""
+    reporter = Reporter(quiet=False)
+    if run is not None:
+        _show_run(run, reporter)
+        return
+    found = stages.list_runs(runs)
+    if not found:
+        raise ValueError(f"`runs` folder {runs} holds no runs; `rnnensemble quickstart`.")
+    rows = [
+        (
+            path.name,
+            m["status"],
+            m.get("task", "(arrays)"),
+            f"{m['converged']}/{m['size']}" if "converged" in m else f"{m['size']}",
+            m["written"][:16],
+        )
+        for path, m in found.items()
+    ]
+    reporter.table("runs", ("name", "status", "task", "converged", "written"), rows)
+
+
+def _show_run(folder: Path, reporter: Reporter) -> None:
+    manifest = stages.read_manifest(folder)
+    if "inputs" in manifest:
+        distances.show_distances(folder, manifest, reporter)
+        return
+    if manifest["status"] == sweep_folder.STATUS:
+        _show_sweep(folder, reporter)
+        return
+    if manifest["status"] == deflate.STATUS:
+        deflate.show_rounds(folder, reporter)
+        return
+    run = storage.load_run(folder)
+    reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")
+    reporter.line(population_line(run.population))
+    if run.manifest["status"] == stages.INTERRUPTED:
+        reporter.line(train.go_on(folder))
+    if run.degeneracy is not None:
+        reporter.degeneracy(run.degeneracy)
+
+
+def _show_sweep(folder: Path, reporter: Reporter) -> None:
+    """Prints what a sweep's folder holds: the three levels of each finished level of a factor."""
+    sweep = sweep_folder.stored_sweep(folder)
+    rows = sweep_folder.summary_rows(folder, sweep)
+    finished = len({row["digest"] for row in rows})
+    reporter.line(f"{folder}: {finished} of {len(sweep.conditions)} conditions finished")
+    names = ("sigma_temporal", "dsa", "pif")
+    cells = [
+        (
+            row["factor"],
+            row["task"],
+            row["label"],
+            f"{row['converged']}/{row['size']}",
+            *(f"{float(row[name]):.3g}" if name in row else "" for name in names),
+        )
+        for row in rows
+    ]
+    columns = ("factor", "task", "value", "converged", "sigma_OOD", "DSA", "PIF")
+    reporter.table(sweep.folder_name, columns, cells)
