@@ -171,6 +171,12 @@ def test_starts_that_are_none_are_refused(starts):
         Recipe(TASK, size=2, starts=starts)
 
 
+def test_seeds_that_contradict_the_starts_are_refused():
+    with pytest.raises(ValueError, match="`seed` must be that of the first of `starts`, 4; got 0"):
+        Recipe(TASK, size=2, starts=((4, 0), (4, 2)))
+    assert Recipe(TASK, size=2, seed=4, starts=[[4, 0], [4, 2]]).starts == ((4, 0), (4, 2))
+
+
 def test_a_part_of_a_deflated_population_goes_on_by_no_other_recipe(five):
     training = dataclasses.replace(TRAINING, learning_rate=1e-3, threshold=1e-9, batch=16)
     how = {"network": rnne.VanillaRNN(width=4), "training": training, "size": 2}

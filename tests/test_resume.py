@@ -83,6 +83,8 @@ def test_what_cannot_go_on_is_refused(short, easy):
         rnne.resume(easy, max_epochs=50)
     with pytest.raises(ValueError, match=r"no network to go on with: .* give a higher one"):
         rnne.resume(short)
+    with pytest.raises(ValueError, match=r"no network to go on with: .* give a higher one"):
+        rnne.resume(short, max_epochs=3)
     with pytest.raises(ValueError, match="`max_epochs` must be at least that of the population, 3"):
         rnne.resume(short, max_epochs=2)
     with pytest.raises(ValueError, match="`max_epochs` must be a whole number"):

@@ -105,7 +105,7 @@ class Population:
 
     @property
     def seed(self) -> int:
-        """Network k started from `fold_in(key(seed), k)`."""
+        """Network k started from `fold_in(key(seed), k)`, unless `recipe.starts` says otherwise."""
         return self.recipe.seed
 
     @property

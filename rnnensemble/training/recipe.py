@@ -27,7 +27,8 @@ class Recipe(Config):
         seed: Network k starts from `fold_in(key(seed), k)`.
         deflation: How they keep away from earlier solutions, if they do.
         starts: The seed s and index i of each network, which starts from `fold_in(key(s), i)`; None
-            where these are `seed` and its place. Parts of populations and joined ones have it.
+            where these are `seed` and its place. Parts of populations and joined ones have it;
+            `seed` is then that of the first.
     """
 
     task: Task
@@ -46,6 +47,11 @@ class Recipe(Config):
         require_whole(self, "seed", least=0)
         if self.starts is not None:
             _require_starts(self.starts, self.size)
+            if self.seed != self.starts[0][0]:
+                raise ValueError(
+                    f"`seed` must be that of the first of `starts`, {self.starts[0][0]}; got "
+                    f"{self.seed}."
+                )
         names = []
         for config in self.parts:
             for name in config.per_network:

@@ -1,8 +1,9 @@
 """Training that goes on where it stopped: `resume`."""
 
+import dataclasses
 from collections.abc import Callable
 
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import for_one, train_populations
@@ -58,7 +59,8 @@ def resume(
         )
     if max_epochs is not None:
         recipe = with_epochs(recipe, max_epochs)
-    elif not population.unfinished:
+    require_resumable(population, recipe)
+    if not dataclasses.replace(population, recipe=recipe).unfinished:
         raise ValueError(
             f"`population` has no network to go on with: {population.summary()}; where some ended "
             "at `max_epochs`, give a higher one."
