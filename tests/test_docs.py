@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import distance_matrix, metrics
-from tests import own_metric, own_network, own_task
+from tests import own_measure, own_metric, own_network, own_task
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,6 +40,7 @@ SHOWN = {
     "docs/add-a-task.md": (Path(own_task.__file__), {"Evidence": own_task.Evidence}),
     "docs/add-a-network.md": (Path(own_network.__file__), {"Leaky": own_network.Leaky}),
     "docs/add-a-metric.md": (Path(own_metric.__file__), {"Speed": own_metric.Speed}),
+    "docs/extending.md": (Path(own_measure.__file__), {}),
     "docs/foreign-data.md": (ROOT / "docs" / "pytorch_ensemble.py", {}),  # needs torch
 }
 """Files that pages show whole, which other tests run, and what the next blocks use of them."""

@@ -24,7 +24,7 @@ from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
     TRAINING,
-    EpochReport,
+    History,
     Hyperparameters,
     Training,
     init_state,
@@ -233,7 +233,7 @@ def _epoch(state, fixed, active, *, task, network, training, mesh, tile):  # noq
     shape = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
     example = jax.eval_shape(lambda: shape(jax.random.key(0), gain=jnp.ones(())))
     as_params = ravel_pytree(jax.tree.map(lambda x: jnp.zeros(x.shape), example))[1]
-    blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
+    blank = History(*(jnp.full(active.shape, jnp.nan),) * len(History._fields))
 
     def objective(key: Key, vector: Array) -> tuple[Array, Array]:
         trials = task.sample(key, training.batch)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
-from rnnensemble.training.epoch import TRAINING, EpochReport, Hyperparameters, Training, judge
+from rnnensemble.training.epoch import TRAINING, History, Hyperparameters, Training, judge
 
 Objective = Callable[[Key, Array], tuple[Array, Array]]
 """From a key and parameters `[P]` to a loss and its gradient `[P]`."""
@@ -69,7 +69,7 @@ def train_subspace(
     trained: ArrayLike,
     objective: Objective,
     training: Training,
-) -> tuple[SubspaceState, EpochReport]:
+) -> tuple[SubspaceState, History]:
     """Trains theta = theta_0 + P z for one epoch by Adam on the first d entries of z.
 
     The step is learning_rate * sqrt(P / d): a step in theta then is as long as that of Adam on
@@ -115,7 +115,7 @@ def train_subspace(
     carry = (state.position, state.adam, jnp.array(True))
     (position, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
     state = state._replace(position=position, adam=adam, epoch=state.epoch + 1)
-    report = EpochReport(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
+    report = History(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
     # `judge` reads and replaces fields that both kinds of state have
     judged = judge(cast(Any, state), report.loss, finite, hyper["threshold"], training)
     return cast(SubspaceState, judged), report

@@ -14,8 +14,8 @@ from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.epoch import TrainState, init_state
-from rnnensemble.training.population import History, Population
+from rnnensemble.training.epoch import History, TrainState, init_state
+from rnnensemble.training.population import Population
 
 FEATURES = (
     "weight_change",

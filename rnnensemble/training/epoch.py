@@ -131,21 +131,23 @@ def resting(state: TrainState) -> TrainState:
     return jax.tree.map(blank, state)._replace(**kept)
 
 
-class EpochReport(NamedTuple):
-    """What an epoch reports and nothing continues from.
+class History(NamedTuple):
+    """What training reports and nothing continues from: of an epoch, or `[K, E]` of a population.
+
+    NaN after a network stopped.
 
     Attributes:
-        loss: Mean training MSE over the epoch's steps, in squared output units.
+        loss: Mean training MSE over an epoch's steps, in squared output units.
         gradient_norm: Mean global gradient norm before clipping.
         learning_rate: Adam's step size during the epoch.
         penalty: Mean penalty over the epoch's steps, that of a deflation included, in the units of
             the loss.
     """
 
-    loss: ArrayLike
-    gradient_norm: ArrayLike
-    learning_rate: ArrayLike
-    penalty: ArrayLike
+    loss: Any
+    gradient_norm: Any
+    learning_rate: Any
+    penalty: Any
 
 
 def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network) -> TrainState:
@@ -185,7 +187,7 @@ def train_epoch(
     slices: int = 1,
     deflation: Deflation | None = None,
     references: References | None = None,
-) -> tuple[TrainState, EpochReport]:
+) -> tuple[TrainState, History]:
     """Trains one network for one epoch.
 
     A step whose loss or gradient is not finite changes nothing, and no later step does: the
@@ -259,7 +261,7 @@ def train_epoch(
     state = state._replace(params=params, adam=adam, epoch=state.epoch + 1)
     apart = references is None or predicted <= hyper["target"]
     state = judge(state, loss, finite, hyper["threshold"], training, apart=apart)
-    return state, EpochReport(loss, norm, rate, paid)
+    return state, History(loss, norm, rate, paid)
 
 
 def judge(

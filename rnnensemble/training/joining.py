@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, TrainState
-from rnnensemble.training.population import ARRAYS, History, Population
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, History, TrainState
+from rnnensemble.training.population import ARRAYS, Population
 from rnnensemble.training.recipe import PARTS, Recipe, started
 
 

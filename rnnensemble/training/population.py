@@ -10,26 +10,10 @@ from rnnensemble._core import runtime
 from rnnensemble._core.axes import ArrayLike
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
-from rnnensemble.training.epoch import Training, TrainState
+from rnnensemble.training.epoch import History, Training, TrainState
 from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
 from rnnensemble.training.respond import respond
 from rnnensemble.training.similarity import Deflation
-
-
-class History(NamedTuple):
-    """What training reported, epoch by epoch; NaN after a network stopped.
-
-    Attributes:
-        loss: Mean training MSE of each epoch, `[K, E]`, in squared output units.
-        gradient_norm: Mean global gradient norm before clipping, `[K, E]`.
-        learning_rate: Adam's step size, `[K, E]`.
-        penalty: Mean penalty on weights of each epoch, `[K, E]`, in the units of the loss.
-    """
-
-    loss: np.ndarray
-    gradient_norm: np.ndarray
-    learning_rate: np.ndarray
-    penalty: np.ndarray
 
 
 class Responses(NamedTuple):

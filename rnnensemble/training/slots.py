@@ -16,7 +16,7 @@ from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Key
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import (
-    EpochReport,
+    History,
     Hyperparameters,
     TrainState,
     init_state,
@@ -136,7 +136,7 @@ def _slices(settings: Recipe, mesh: Mesh) -> int:
     return min(fitting, default=max(counts, default=1))
 
 
-def advance(slots: Slots, active: np.ndarray) -> tuple[Slots, EpochReport]:
+def advance(slots: Slots, active: np.ndarray) -> tuple[Slots, History]:
     """Trains the active networks, `[K]`, for one epoch; reports by network.
 
     Consumes the slots: their state is donated to the devices.
@@ -248,7 +248,7 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
 )
 def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile, **how):  # noqa: ANN001, ANN003, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
-    blank = EpochReport(*(jnp.full(active.shape, jnp.nan),) * len(EpochReport._fields))
+    blank = History(*(jnp.full(active.shape, jnp.nan),) * len(History._fields))
 
     how |= {"task": task, "network": network}
 

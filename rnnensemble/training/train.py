@@ -12,9 +12,9 @@ import numpy as np
 from rnnensemble._core import process, runtime
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, Training, resting
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, History, Training, resting
 from rnnensemble.training.memory import fitted
-from rnnensemble.training.population import History, Population, require_resumable
+from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.progress import Progress, measure_progress
 from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
 from rnnensemble.training.similarity import References
