@@ -155,8 +155,9 @@ def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict
 
 def _network(table: Any) -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
-    rest = dict(toml.mapping(table, "network"))
-    kind = rest.pop("kind", DEFAULT_KIND["network"])
+    table = toml.mapping(table, "network")
+    rest = {name: value for name, value in table.items() if name != "kind"}
+    kind = table.get("kind", DEFAULT_KIND["network"])
     return _build(_found(networks, kind), rest, "network.")
 
 
