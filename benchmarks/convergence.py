@@ -39,14 +39,7 @@ def measure(path: Path) -> dict:
             print(f"{path.stem} {progress}", flush=True)
 
     started = time.perf_counter()
-    population = rnne.train_population(
-        condition.task,
-        network=condition.network,
-        training=condition.training,
-        size=condition.size,
-        seed=condition.seed,
-        progress=note,
-    )
+    (population,) = rnne.train_populations([condition.recipe], progress=note)
     epochs = population.stop_epoch[population.converged]
     return {
         "settings": conditions.as_table(condition),

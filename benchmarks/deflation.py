@@ -7,25 +7,19 @@ three rounds, and takes medians of the ratios within rounds. Writes
 benchmarks/results/deflation.json and docs/deflation.md.
 """
 
-import datetime
-import json
-import time
-from pathlib import Path
+from functools import partial
 
-import documents
 import numpy as np
+import step_costs
 
 import rnnensemble as rnne
-from rnnensemble._core import runtime
 from rnnensemble.training.deflate import Chosen, Deflation, deflate
 
-ROOT = Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results" / "deflation.json"
 COUNTS = (0, 1, 3, 10)
 """Numbers of references; 0 is a plain training step."""
 SHAPES = ((64, 64, 50), (128, 64, 100))
 """Width, batch and steps of a trial."""
-ROUNDS, EPOCHS, SIZE, EPOCH_STEPS = 3, 5, 2, 32
+EPOCHS, SIZE, EPOCH_STEPS = 5, 2, 32
 
 
 def recipe(shape: tuple[int, int, int], **training: float) -> dict:
@@ -54,48 +48,16 @@ def net_steps_per_second(
     return float(np.median(speeds[1:]))
 
 
-def measure(shape: tuple[int, int, int]) -> dict:
-    """Net-steps a second of each round, by number of references."""
+def speeds_at(shape: step_costs.Shape) -> step_costs.Speeds:
+    """Net-steps a second by number of references."""
     how = recipe(shape, threshold=1e9)  # all converge at once
     references = rnne.train_population(how.pop("task"), size=max(COUNTS), **how)
-    found: dict[int, list[float]] = {count: [] for count in COUNTS}
-    for _ in range(ROUNDS):
-        for count in COUNTS:
-            found[count].append(net_steps_per_second(shape, count, references))
-    width, batch, steps = shape
-    return {"width": width, "batch": batch, "steps": steps, "net_steps_per_second": found}
+    return {str(count): partial(net_steps_per_second, shape, count, references) for count in COUNTS}
 
 
-def report(results: dict) -> str:
-    """The results as a Markdown table."""
-    rows = []
-    for row in results["shapes"]:
-        speeds = {int(name): np.array(x) for name, x in row["net_steps_per_second"].items()}
-        slower = [np.median(speeds[0] / speeds[count]) for count in COUNTS[1:]]
-        shape = f"{row['width']} units, {row['batch']} trials of {row['steps']} steps"
-        rows.append([shape, *(f"{ratio:.2f}" for ratio in slower)])
-    machine = results["machine"]
-    names = [f"{count} reference{'s' if count > 1 else ''}" for count in COUNTS[1:]]
-    head = ["time of a step relative to a plain one", *names]
-    where = f"{machine['cores']} cores, jax {machine['jax']}, {results['date']}"
-    return f"{documents.table(head, rows)}\n\n(`python benchmarks/deflation.py`; {where}.)"
-
-
-def main() -> None:
-    """Measures and writes."""
-    runtime.use_all_cores()
-    started = time.perf_counter()
-    results = {
-        "date": datetime.date.today().isoformat(),
-        "machine": runtime.describe(),
-        "shapes": [measure(shape) for shape in SHAPES],
-    }
-    results["seconds"] = time.perf_counter() - started
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    documents.replace_part(
-        ROOT / "docs" / "deflation.md", "cost", report(json.loads(RESULTS.read_text()))
-    )
+HEAD = ["time of a step relative to a plain one"]
+HEAD += [f"{count} reference{'s' if count > 1 else ''}" for count in COUNTS[1:]]
 
 
 if __name__ == "__main__":
-    main()
+    step_costs.write("deflation", "deflation.md", HEAD, SHAPES, speeds_at)

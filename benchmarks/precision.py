@@ -35,12 +35,9 @@ def measure(precision: str) -> dict:
     text = (ROOT / "experiments" / "flipflop.toml").read_text()
     condition = conditions.from_toml(text)
     speeds: list[float] = []
-    population = rnne.train_population(
-        condition.task,
-        network=dataclasses.replace(condition.network, precision=precision),
-        training=condition.training,
-        size=SIZE,
-        seed=condition.seed,
+    network = dataclasses.replace(condition.network, precision=precision)
+    (population,) = rnne.train_populations(
+        [dataclasses.replace(condition.recipe, network=network, size=SIZE)],
         progress=lambda progress: speeds.append(progress.net_steps_per_second),
     )
     last = population.history.loss[np.arange(SIZE), population.stop_epoch - 1]

@@ -32,13 +32,9 @@ SEED = 1
 
 def train(condition: Condition, **network: object) -> rnne.Population:
     """A population of a condition with a changed network."""
-    return rnne.train_population(
-        condition.task,
-        network=dataclasses.replace(condition.network, **network),
-        training=condition.training,
-        size=condition.size,
-        seed=SEED,
-    )
+    changed = dataclasses.replace(condition.network, **network)
+    recipe = dataclasses.replace(condition.recipe, network=changed, seed=SEED)
+    return rnne.train_populations([recipe])[0]
 
 
 def measure(factor: str, preset: str) -> dict:

@@ -25,12 +25,7 @@ def main() -> None:
     rnne.use_all_cores()
     root = Path(__file__).parent.parent
     condition = conditions.from_toml((root / "experiments" / "flipflop.toml").read_text())
-    population = rnne.train_population(
-        condition.task,
-        network=condition.network,
-        training=condition.training,
-        size=condition.size,
-    )
+    (population,) = rnne.train_populations([condition.recipe])
     print(population.summary())
     long = condition.task.lengthened(10)
     rare = dataclasses.replace(long, pulse_probability=0.01)

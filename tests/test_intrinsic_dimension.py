@@ -15,8 +15,8 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.analysis.intrinsic_dimension import IntrinsicDimension
-from rnnensemble.analysis.subspace import directions, init_subspace, train_subspace
-from rnnensemble.training.epoch import CONVERGED, DIVERGED
+from rnnensemble.analysis.subspace import directions, train_subspace
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, state_at
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=15)
 NETWORK = VanillaRNN(width=12)
@@ -52,7 +52,7 @@ def train_on_blocks(dimension, rate, *, objective, training):
         training=training,
     )
     states, reports = jax.lax.scan(
-        lambda state, _: train(state), init_subspace(MOST), length=training.max_epochs
+        lambda state, _: train(state), state_at(jnp.zeros(MOST)), length=training.max_epochs
     )
     return states, reports.loss
 
@@ -64,8 +64,8 @@ def test_blocks_have_dimension_ten():
     for d, (state, losses) in found.items():
         assert (losses[-1] < 1e-4) == (d >= 10), (d, losses[-1])
         assert (state.status == CONVERGED) == (d >= 10)
-        assert (state.position[d:] == 0).all()
-        assert (state.position[:d] != 0).all()
+        assert (state.params[d:] == 0).all()
+        assert (state.params[:d] != 0).all()
         # in a subspace, the best loss is a least-squares problem
         basis = np.asarray(directions(KEY, jnp.ones(BLOCKS * LENGTH), MOST))
         sums = basis[:, :d].reshape(BLOCKS, LENGTH, d).sum(axis=1)
@@ -82,7 +82,7 @@ def test_not_finite_freezes():
     training = Training(epoch_steps=3, max_epochs=1)
     state, _ = train_on_blocks(4, 0.1, objective=overflows, training=training)
     assert state.status == DIVERGED
-    assert np.isfinite(state.position).all()
+    assert np.isfinite(state.params).all()
 
 
 def test_directions_are_nested_and_leave_untrained_parameters():

@@ -12,12 +12,7 @@ from jax.flatten_util import ravel_pytree
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.analysis.subspace import (
-    SubspaceState,
-    directions,
-    init_subspace,
-    train_subspace,
-)
+from rnnensemble.analysis.subspace import directions, train_subspace
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import (
@@ -27,7 +22,9 @@ from rnnensemble.training.epoch import (
     History,
     Hyperparameters,
     Training,
+    TrainState,
     init_state,
+    state_at,
 )
 from rnnensemble.training.objective import loss_and_gradient
 from rnnensemble.training.penalties import PENALTIES
@@ -136,7 +133,9 @@ def measure_intrinsic_dimension(
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), member[index])
     hyper = jax.tree.map(lambda x: x[member[index]], hyperparameters(settings))
     fixed = (keys, hyper, np.array(tried)[which[index]])
-    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (slots, *x.shape)), init_subspace(most))
+    state = jax.tree.map(
+        lambda x: jnp.broadcast_to(x, (slots, *x.shape)), state_at(jnp.zeros(most))
+    )
     state, n_parameters = _train(state, fixed, settings, mesh, n_trials, progress)
 
     def table(values: Array) -> np.ndarray:
@@ -174,16 +173,16 @@ def _tile(settings: Recipe, mesh: Any, most: int) -> int:
 
 
 def _train(
-    state: SubspaceState,
+    state: TrainState,
     fixed: tuple[Key, Hyperparameters, np.ndarray],
     settings: Recipe,
     mesh: Any,
     n_trials: int,
     progress: Callable[[Progress], None] | None,
-) -> tuple[SubspaceState, int]:
+) -> tuple[TrainState, int]:
     """Epochs until every slot has stopped, and the number of trained parameters."""
     task, network, training = settings.task, settings.network, settings.training
-    tile = _tile(settings, mesh, state.position.shape[1])
+    tile = _tile(settings, mesh, state.params.shape[1])
     shared = {"task": task, "network": network, "training": training, "mesh": mesh, "tile": tile}
     origins = _origins(*fixed[:2], task=task, network=network, mesh=mesh)
     real = np.arange(len(fixed[2])) < n_trials
@@ -242,7 +241,7 @@ def _epoch(state, fixed, active, *, task, network, training, mesh, tile):  # noq
 
     def one(item: tuple, fixed: tuple, _: tuple) -> tuple:
         key, hyper, dimension, origin, trained = fixed
-        most = item[0].position.shape[0]
+        most = item[0].params.shape[0]
         return train_subspace(
             key,
             item[0],

@@ -2,49 +2,17 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
-from rnnensemble.training.epoch import TRAINING, History, Hyperparameters, Training, judge
+from rnnensemble.training.epoch import History, Hyperparameters, Training, TrainState, judge
 
 Objective = Callable[[Key, Array], tuple[Array, Array]]
 """From a key and parameters `[P]` to a loss and its gradient `[P]`."""
-
-
-class SubspaceState(NamedTuple):
-    """All that an epoch continues from; `epoch.TrainState` with a position for parameters.
-
-    Attributes:
-        position: z, `[D]`, zero beyond the network's own dimension.
-        adam: Adam's moments of z.
-        epoch: Epochs trained.
-        status: TRAINING, CONVERGED or DIVERGED.
-        below: Epochs in a row below the threshold.
-        rate_scale: Product of the plateau factors so far.
-        best_loss: Lowest epoch loss so far.
-        stale: Epochs since then.
-    """
-
-    position: Array
-    adam: optax.OptState
-    epoch: Array
-    status: Array
-    below: Array
-    rate_scale: Array
-    best_loss: Array
-    stale: Array
-
-
-def init_subspace(most: int) -> SubspaceState:
-    """The state at z = 0, `[most]`."""
-    position, zero = jnp.zeros(most), jnp.zeros((), jnp.int32)
-    adam = optax.scale_by_adam().init(position)
-    one, infinity = jnp.ones(()), jnp.full((), jnp.inf)
-    return SubspaceState(position, adam, zero, zero + TRAINING, zero, one, infinity, zero)
 
 
 def directions(key: Key, trained: Array, most: int) -> Array:
@@ -60,7 +28,7 @@ def directions(key: Key, trained: Array, most: int) -> Array:
 
 def train_subspace(
     key: Key,
-    state: SubspaceState,
+    state: TrainState,
     hyper: Hyperparameters,
     *,
     origin: Array,
@@ -69,7 +37,7 @@ def train_subspace(
     trained: ArrayLike,
     objective: Objective,
     training: Training,
-) -> tuple[SubspaceState, History]:
+) -> tuple[TrainState, History]:
     """Trains theta = theta_0 + P z for one epoch by Adam on the first d entries of z.
 
     The step is learning_rate * sqrt(P / d): a step in theta then is as long as that of Adam on
@@ -79,7 +47,7 @@ def train_subspace(
     Args:
         key: The network's own key; step s draws from `fold_in(fold_in(key, 1), s)`, the trials
             of `train_epoch`.
-        state: The state.
+        state: The state, whose `params` are z, `[D]`, zero beyond the first d entries.
         hyper: Hyperparameters, scalars.
         origin: theta_0, `[P]`.
         basis: P, `[P, D]`.
@@ -93,7 +61,7 @@ def train_subspace(
 
     Source: Li et al. (arXiv 1804.08838, eq. 2); the step's length is our choice.
     """
-    inside = jnp.arange(len(state.position)) < dimension
+    inside = jnp.arange(len(state.params)) < dimension
     rate = hyper["learning_rate"] * state.rate_scale
     stretch = jnp.sqrt(trained / jnp.asarray(dimension, jnp.float32))
 
@@ -112,10 +80,8 @@ def train_subspace(
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
-    carry = (state.position, state.adam, jnp.array(True))
+    carry = (state.params, state.adam, jnp.array(True))
     (position, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
-    state = state._replace(position=position, adam=adam, epoch=state.epoch + 1)
+    state = state._replace(params=position, adam=adam, epoch=state.epoch + 1)
     report = History(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
-    # `judge` reads and replaces fields that both kinds of state have
-    judged = judge(cast(Any, state), report.loss, finite, hyper["threshold"], training)
-    return cast(SubspaceState, judged), report
+    return judge(state, report.loss, finite, hyper["threshold"], training), report

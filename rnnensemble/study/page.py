@@ -48,7 +48,7 @@ def page(
     import jinja2  # only where a page is written
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__, "."),
+        loader=jinja2.PackageLoader("rnnensemble.study", "."),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -158,6 +158,11 @@ def init_state(key: Key, hyper: Hyperparameters, *, task: Task, network: Network
         n_outputs=task.n_outputs,
         **_own(network, hyper),
     )
+    return state_at(params)
+
+
+def state_at(params: Params) -> TrainState:
+    """The state before the first step from these parameters."""
     zero = jnp.zeros((), jnp.int32)
     return TrainState(
         params=params,

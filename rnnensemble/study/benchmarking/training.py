@@ -15,7 +15,7 @@ from rnnensemble.tasks import FlipFlop
 from rnnensemble.training.epoch import Training
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.slots import default_tile
-from rnnensemble.training.train import train_population
+from rnnensemble.training.train import train_populations
 
 BITS = 3
 NAMES = {
@@ -156,16 +156,7 @@ def net_steps_per_second(
         if clock is not None:
             clock.check()
 
-    settings = case.settings
-    train_population(
-        settings.task,
-        network=settings.network,
-        training=settings.training,
-        size=case.size,
-        devices=mesh.size,
-        tile=case.tile,
-        progress=note,
-    )
+    train_populations([case.settings], devices=mesh.size, tile=case.tile, progress=note)
     return float(np.median(speeds[1:]))
 
 
