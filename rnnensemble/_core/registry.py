@@ -58,7 +58,7 @@ class Registry(Generic[Kind]):
         known = sorted(self._classes)
         raise ValueError(
             f"`{self.argument}` must be one of {known}; got {name!r}.{hint} If it is your own, "
-            "import its module first; presets, sweeps and plans name its module: import = [...]."
+            "import it first; presets, sweeps and plans name its module: import = [...]."
         )
 
 

@@ -91,12 +91,11 @@ class Sweep:
     @functools.cached_property
     def names(self) -> dict[str, str]:
         """How each condition is called, by digest: its first factor, task and level."""
-        named: dict[str, str] = {}
-        for factor in self.factors:
-            for level in factor.levels:
-                text = f"{factor.name}:{factor.task}={level.label}"
-                named.setdefault(level.condition.digest, text)
-        return named
+        return {
+            level.condition.digest: f"{factor.name}:{factor.task}={level.label}"
+            for factor in reversed(self.factors)
+            for level in factor.levels
+        }
 
     @property
     def networks(self) -> int:
@@ -162,10 +161,7 @@ def groups_of(sweep: Sweep) -> list[Group]:
 
 def trained_once(conditions: Sequence[Condition]) -> list[Condition]:
     """The first condition of each recipe, whose networks the others of that recipe share."""
-    first: dict[str, Condition] = {}
-    for condition in conditions:
-        first.setdefault(condition.recipe_digest, condition)
-    return list(first.values())
+    return list({each.recipe_digest: each for each in reversed(conditions)}.values())
 
 
 def select(sweep: Sweep, only: Sequence[str]) -> Sweep:
