@@ -30,6 +30,7 @@ def fails():
     raise RuntimeError("RESOURCE_EXHAUSTED: out of\n  memory")
 
 
+@pytest.mark.long
 def test_command_writes_table_json_and_figure(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(rivals, "run_script", lambda arguments, seconds: 5.0)
     cli.main(["benchmark", *TINY, "--runs", str(tmp_path), "--check"])
@@ -145,6 +146,7 @@ def test_pytorch_missing_or_failing_is_told(monkeypatch):
     assert [row.problem for row in rows if row.kind == "rival"] == ["PyTorch is not installed"]
 
 
+@pytest.mark.long
 def test_pytorch_runs_in_both_forms():
     pytest.importorskip("torch")
     for form in ("loop", "processes"):

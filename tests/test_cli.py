@@ -66,18 +66,18 @@ def failure(capsys, *arguments):
 
 def test_train_analyse_show(preset, tmp_path, capsys):
     runs = tmp_path / "runs"
-    cli.main(["train", str(preset), "--runs", str(runs), "--network.width", "6", "--size", "2"])
+    cli.main(["train", str(preset), "--runs", str(runs), "--seed", "4"])
     printed = capsys.readouterr().out
-    assert "2 of 2 networks converged" in printed
+    assert "3 of 3 networks converged" in printed
     assert "mean PIF distance" in printed
     folder = runs / "tiny"
     assert (folder / "figures" / "overview.png").stat().st_size > 10_000
-    assert storage.load_run(folder).condition.network.width == 6
-    cli.main(["analyse", str(folder), "--analysis.dsa.score", "angular"])
-    assert "angular" in capsys.readouterr().out
-    assert storage.load_run(folder).condition.analysis.dsa.score == "angular"
+    assert storage.load_run(folder).population.seed == 4
+    cli.main(["analyse", str(folder), "--analysis.seed", "5"])
+    assert storage.load_run(folder).condition.analysis.seed == 5
+    assert capsys.readouterr().out != printed
     cli.main(["show", str(folder)])
-    assert "mean DSA distance (angular, rank 2, delays 1)" in capsys.readouterr().out
+    assert "mean DSA distance (euclidean, rank 2, delays 1)" in capsys.readouterr().out
     cli.main(["show", "--runs", str(runs)])
     assert "analysed" in capsys.readouterr().out
     assert "`name` 'tiny' is taken" in failure(capsys, "train", preset, "--runs", runs)
@@ -153,7 +153,7 @@ def test_help_shows_the_values_of_what_is_named(preset, capsys):
         (["analyse", "nowhere"], "`run` must be a run folder"),
         (["analyse", "--activity", "nowhere.npy"], "nowhere.npy does not exist"),
         (["analyse", "--activty", "nowhere.npy"], "did you mean `--activity`"),
-        (["analyse", "--dsa.rank", "x"], "`--dsa.rank` must be INT; got 'x'"),
+        (["analyse", "--dsa.rank", "x"], "`--dsa.rank` must be {None}|INT; got 'x'"),
         (["show", "nowhere"], "`run` must be a run folder"),
         (["show", "--runs", "nowhere"], "holds no runs"),
     ],
@@ -188,6 +188,7 @@ def test_no_disk_space(preset, tmp_path, capsys, monkeypatch):
     assert not list(runs.glob("*"))
 
 
+@pytest.mark.long
 def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
     endless = TINY.replace("= 10.0", "= 1e-9").replace("max_epochs = 3", "max_epochs = 100000")
     preset.write_text(endless)
@@ -224,6 +225,7 @@ def test_ctrl_c_saves_and_resume_goes_on(preset, tmp_path):
     assert int(storage.load_run(runs / "tiny").population.stop_epoch.max()) > done
 
 
+@pytest.mark.long
 def test_compiled_programs_are_kept(preset, tmp_path):
     own = {"XDG_CACHE_HOME": str(tmp_path / "caches")}
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"} | own

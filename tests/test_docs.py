@@ -21,6 +21,7 @@ def blocks(path, language):
     return [block for found, block in fenced if found == language]
 
 
+@pytest.mark.long
 def test_readme_example_runs_as_printed():
     (code,) = blocks("README.md", "python")
     assert len(code.strip().splitlines()) <= 16
@@ -65,6 +66,7 @@ def test_no_block_is_left_out():
         assert (ROOT / page).read_text().count("```python") == len(blocks(page, "python")), page
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if own_blocks(page)])
 def test_page_runs_as_printed(page, tmp_path, monkeypatch, capsys):
     """The blocks of a page are one program."""

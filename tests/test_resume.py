@@ -135,6 +135,7 @@ output_trials = 4
 """
 
 
+@pytest.mark.long
 def test_the_command_line_trains_longer(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny.toml").write_text(PRESET)

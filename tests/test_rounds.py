@@ -18,6 +18,8 @@ from rnnensemble.files import storage
 from rnnensemble.study.deflation_plan import read_plan
 from rnnensemble.training.deflate import Chosen, deflate
 
+pytestmark = pytest.mark.long
+
 PLAN = (Path(__file__).parent.parent / "experiments" / "deflation" / "tiny.toml").read_text()
 
 

@@ -89,7 +89,7 @@ def _flags_of(kind: type, values: Mapping[str, Any], known: list[str], prefix: s
     fields, hints = [], typing.get_type_hints(kind, include_extras=True)
     for name, value in ((field.name, values[field.name]) for field in dataclasses.fields(kind)):
         flag = prefix + name.replace("_", "-")
-        if name in NO_FLAGS:
+        if name in NO_FLAGS and not prefix:
             hint = ClassVar[Any]
         elif isinstance(value, Condition):  # its settings are the command's own
             hint = _flags_of(type(value), vars(value), known)
