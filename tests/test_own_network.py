@@ -297,7 +297,7 @@ def test_a_new_process_loads_what_was_saved(own):
     found = rnne.measure_degeneracy(population, analysis=analysis)
     rnne.save("mine", population, degeneracy=found)
     assert rnne.load("mine").condition.imports == ("my_lab",)
-    code = "import rnnensemble as rnne; run = rnne.load('mine'); print(list(run.degeneracy.distances)[-1])"
+    code = "import rnnensemble as rnne; print([*rnne.load('mine').degeneracy.distances][-1])"
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join((str(own), str(ROOT)))}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=paths, check=False
