@@ -87,6 +87,7 @@ def test_a_range_of_rates_trains():
         (lambda: rnne.VanillaRNN(width=True), "width"),
         (lambda: rnne.DSA(ridge=np.True_), "ridge"),
         (lambda: rnne.Analysis(dynamics_trials=True), "dynamics_trials"),
+        (lambda: rnne.FeatureAnalysis(memory=True), "memory"),
         (lambda: rnne.tasks.FlipFlop(n_bits=True), "n_bits"),
         (lambda: Leaky(tau=False), "tau"),
     ],

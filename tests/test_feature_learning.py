@@ -247,7 +247,7 @@ def test_memory_is_bounded_as_promised(task, width, block):
 
 
 @pytest.mark.parametrize("name", ["trials", "step_stride", "memory", "seed"])
-@pytest.mark.parametrize("value", [-1, 2.0, True])
+@pytest.mark.parametrize("value", [-1, 2.0])
 def test_bad_analysis(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be a whole number of at least"):
         FeatureAnalysis(**{name: value})
