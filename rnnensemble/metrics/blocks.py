@@ -101,7 +101,7 @@ def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
     return jax.tree.map(zeros, *shapes)
 
 
-@partial(jax.jit, static_argnames=("how", "mesh"))
+@partial(runtime.compiled_fast, static_argnames=("how", "mesh"))
 def _prepare(data: Any, *, how: Preparation, mesh: Any) -> Any:
     """The features of networks of one shape."""
     numbers = sum(x.size / len(x) for x in jax.tree.leaves(data))

@@ -8,7 +8,7 @@ import jax
 from rnnensemble._core import mapping, runtime
 
 
-@partial(jax.jit, static_argnames=("network", "mesh"))
+@partial(runtime.compiled_fast, static_argnames=("network", "mesh"))
 def respond(inputs, params, *, network, mesh):  # noqa: ANN001, ANN201
     """Rates `[K, B, T, N]` and outputs `[K, B, T, O]` for inputs `[B, T, I]`."""
     tile = tile_of(mesh, network, *inputs.shape[:2])

@@ -230,7 +230,7 @@ def dealt(slots: Slots, active: np.ndarray, tile: int) -> Slots:
     return dataclasses.replace(slots, tile=tile, holds=holds, state=state)
 
 
-@partial(jax.jit, static_argnames=("task", "network", "mesh"))
+@partial(runtime.compiled_fast, static_argnames=("task", "network", "mesh"))
 def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
     """The states of networks with these keys and hyperparameters, slot by slot."""
 
