@@ -3,8 +3,6 @@
 from functools import partial
 from typing import Any
 
-import jax
-
 from rnnensemble._core import mapping, runtime
 
 
