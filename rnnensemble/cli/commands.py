@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         _run(*arguments)
     except (ValueError, FileExistsError) as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever read us has seen enough
+    except BrokenPipeError:  # the program that read our output has ended
         sys.stderr.close()
     except OSError as error:
         reason = "no space left on the disk" if error.errno == errno.ENOSPC else str(error)

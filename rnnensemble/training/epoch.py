@@ -219,7 +219,7 @@ def train_epoch(
     strengths = {
         name: jnp.asarray(hyper[name])
         for name in PENALTIES
-        if np.any(np.not_equal(getattr(training, name), 0))  # static: others' programs have none
+        if np.any(np.not_equal(getattr(training, name), 0))  # static: other programs do without
     }
     pays = bool(strengths) or references is not None
 
