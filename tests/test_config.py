@@ -1,12 +1,14 @@
 """Configs take lists, arrays and numbers of any kind, and stay plain and hashable."""
 
 import dataclasses
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import rnnensemble as rnne
+from rnnensemble._core.config import Config
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.study.conditions import Condition
 from tests.own_network import Leaky
@@ -115,6 +117,24 @@ def test_a_bool_is_no_number(make, name):
 def test_what_is_no_such_number_is_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_named_tuples_and_fields_that_are_made_later_stay():
+    class Pulse(NamedTuple):
+        low: float = 1.0
+        high: float = 2.0
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Own(Config):
+        pulse: Pulse = Pulse()
+        made: int = dataclasses.field(init=False)
+
+        def __post_init__(self):
+            super().__post_init__()
+            object.__setattr__(self, "made", 3)
+
+    assert Own(pulse=Pulse(high=np.float32(3.0))).pulse.high == 3.0
+    assert Own().made == 3
 
 
 def test_flags_and_names_stay_what_they_are():

@@ -3,9 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from rnnensemble import VanillaRNN, tasks
+from rnnensemble import DSA, Analysis, DSAGrid, VanillaRNN, tasks
 from rnnensemble.study.factors import Factor, Level, Sweep, groups_of, select
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 
@@ -148,7 +149,11 @@ def test_select_refuses(only, message):
         ("values = [1, 2, 4]", "", "must have either `levels`, or `field` and `values`"),
         ('"task.n_bits"', '"task.mask"', "`task.mask` is not a setting"),
         ('"task.n_bits"', '"tsk.n_bits"', "did you mean `factors.channels=1.task`"),
-        ('"task.n_bits"', '"network.width"', None),  # the rank of DSA follows the width
+        (
+            '"task.n_bits"',
+            '"network.width"',
+            r"`analysis.dsa.rank` must be set .* ranks \[1, 2, 4\]",
+        ),
         ("base = {", "base = {analysis = {dsa = {rank = 99}}, ", "`rank` must be at most"),
         ('"task.n_bits"', '"size"', "channels=1 on flipflop: `size` must be at least 2"),
         ('"task.n_bits"', '"task.n_steps"', "`n_steps` must be a whole number of at least 2"),
@@ -191,6 +196,30 @@ def test_levels_need_values_that_differ():
         Factor(name="x", task="flip", title="", unit="", levels=(level, level))
     factor = Factor(name="x", task="flip", title="", unit="", levels=(level,))
     assert Sweep(name="a", preset="", factors=(factor,)).folder_name == "a"
+
+
+def test_levels_whose_open_ranks_differ_are_refused():
+    condition = read_sweep(TEXT).factors[0].levels[0].condition
+
+    def levels(**dsa):
+        return tuple(
+            Level(
+                value=np.int64(width),
+                label=str(width),
+                condition=dataclasses.replace(
+                    condition,
+                    network=VanillaRNN(width=width),
+                    analysis=Analysis(dsa=DSA(**dsa), grid=DSAGrid(ranks=(3,), delays=(1,))),
+                ),
+            )
+            for width in (8, 64)
+        )
+
+    with pytest.raises(ValueError, match=r"`analysis.dsa.rank` must be set .* ranks \[8, 20\]"):
+        Factor(name="width", task="flip", title="", unit="", levels=levels())
+    factor = Factor(name="width", task="flip", title="", unit="", levels=levels(rank=5))
+    assert [level.value for level in factor.levels] == [8.0, 64.0]
+    assert all(type(level.value) is float for level in factor.levels)
 
 
 def test_groups_share_a_program():

@@ -69,7 +69,21 @@ def test_unknown_measures_are_refused(named, message):
         rnne.Analysis(measures=named)
 
 
-@pytest.mark.parametrize("name", ["topology", "grid", "dsa", "kernel_alignment"])
+@pytest.mark.parametrize("column", ["dsa", "weights", "grid"])
+def test_columns_of_others_are_taken(column):
+    with pytest.raises(ValueError, match=f"`column` '{column}' is taken by files"):
+        measures.register(type("Own", (Kernels,), {"name": "own", "column": column}))
+
+
+def test_a_measure_that_cannot_measure_is_refused_at_once():
+    measures.register(type("Empty", (measures.Measure,), {"name": "empty"}))
+    with pytest.raises(ValueError, match="`measures` names 'empty', which has no `measure`"):
+        rnne.Analysis(measures=("empty",))
+
+
+@pytest.mark.parametrize(
+    "name", ["topology", "grid", "dsa", "kernel_alignment", "relative_weight_change"]
+)
 def test_names_of_what_is_always_measured_are_taken(name):
     with pytest.raises(ValueError, match=f"`name` '{name}' is taken by"):
         measures.register(type("Own", (Kernels,), {"name": name}))

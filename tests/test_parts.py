@@ -110,6 +110,21 @@ def test_a_run_folder_holds_where_networks_started(five, tmp_path):
     assert "starts = [" not in (rnne.save(tmp_path / "whole", five) / "config.toml").read_text()
 
 
+def test_what_was_stored_without_its_state_is_loaded_all_the_same(five, tmp_path):
+    longer = dataclasses.replace(
+        five, recipe=dataclasses.replace(five.recipe, training=longer_training()), state=None
+    )
+    assert longer.unfinished
+    rnne.save(tmp_path / "run", longer)
+    assert rnne.load(tmp_path / "run").population == longer
+    with pytest.raises(ValueError, match="stored without what its networks go on from"):
+        rnne.resume(rnne.load(tmp_path / "run").population)
+
+
+def longer_training():
+    return dataclasses.replace(TRAINING, max_epochs=4)
+
+
 def test_parts_are_measured_as_any_population(five):
     quick = rnne.Analysis(
         dsa=rnne.DSA(starts=4),

@@ -18,7 +18,7 @@ class Config:
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
+        for field in (field for field in dataclasses.fields(self) if field.init):
             value, kind = as_plain(getattr(self, field.name)), str(field.type)
             number = ("int" in kind or "float" in kind) and "bool" not in kind
             if number and any(isinstance(each, bool) for each in _entries(value)):
@@ -30,7 +30,10 @@ def as_plain(value: Any) -> Any:
     """Lists, arrays and their numbers as tuples and Python's numbers; anything else as it is."""
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
         value = np.asarray(value).tolist()
-    return tuple(map(as_plain, value)) if isinstance(value, (list, tuple)) else value
+    if not isinstance(value, (list, tuple)):
+        return value
+    found = map(as_plain, value)
+    return type(value)(*found) if hasattr(value, "_fields") else tuple(found)
 
 
 def finite(value: Any) -> Any:

@@ -144,6 +144,8 @@ class Analysis(Config):
         for name, each in self.further.items():
             if each.standard:
                 raise ValueError(f"`measures` names {name!r}, which is always measured.")
+            if type(each).measure is Measure.measure:
+                raise ValueError(f"`measures` names {name!r}, which has no `measure`.")
 
     @property
     def pif_weights(self) -> list[str]:

@@ -13,6 +13,7 @@
 Each run folder is interrupted, then trained; a second start goes on where the first one ended.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -182,8 +183,11 @@ class _Rounds(NamedTuple):
         folders.recover(folder)
         if folder.exists():
             run = storage.load_run(folder)
-            if run.condition != condition:
+            if run.condition.digest != condition.digest:
                 raise ValueError(f"`{name}` in {self.folder} has other settings; remove it.")
+            run = run._replace(
+                population=dataclasses.replace(run.population, recipe=condition.recipe)
+            )
             if run.manifest["status"] != stages.INTERRUPTED:
                 self.reporter.line(f"{name}: {population_line(run.population)} (there already)")
                 return run.population

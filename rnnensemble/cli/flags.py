@@ -114,19 +114,22 @@ def _flag(hint: Any, flag: str, known: list[str]) -> Any:
     if not isinstance(spec, PrimitiveConstructorSpec):
         return ClassVar[Any]
     extras = getattr(hint, "__metadata__", ())
-    if tyro.conf.Positional in extras:
+    told = flag if tyro.conf.Positional in extras else f"--{flag}"
+    if told == flag:
         spec = dataclasses.replace(spec, metavar=flag.upper())
     else:
-        known.append(f"--{flag}")
+        known.append(told)
     if hint is bool:  # a switch takes no value
         return hint
 
     def read(texts: list[str]) -> Any:
+        if not all(isinstance(text, str) for text in texts):
+            return None  # before an unknown flag tyro has nothing for a positional argument
         try:
             return spec.instance_from_str(texts)
         except (ValueError, TypeError):
             text = " ".join(texts)
-            raise _MisfitError(f"`--{flag}` must be {spec.metavar}; got {text!r}.") from None
+            raise _MisfitError(f"`{told}` must be {spec.metavar}; got {text!r}.") from None
 
     checked = dataclasses.replace(spec, instance_from_str=read, choices=None)
     return Annotated[(Any, *extras, checked)]  # a positional one is None until it is given

@@ -118,6 +118,7 @@ def _chosen(groups: list[Group], name: str | None) -> list[Group]:
     """The groups to run: all, or the one of a name or number."""
     if name is None:
         return groups
+    name = str(name)
     if name.isdecimal() and 1 <= int(name) <= len(groups):
         return [groups[int(name) - 1]]
     found = [group for group in groups if group.name == name]

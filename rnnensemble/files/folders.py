@@ -10,8 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from rnnensemble._core import runtime
 
 if TYPE_CHECKING:
@@ -75,6 +73,8 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # without `preserve_lock_file`, a filesystem without flock would get a lock that outlives a kill
+    import filelock  # the GPU machine has none, and takes no lock
+
     lock = filelock.FileLock(path, blocking=wait, preserve_lock_file=True)
     with contextlib.suppress(filelock.Timeout):
         lock.acquire()

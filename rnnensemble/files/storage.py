@@ -239,7 +239,7 @@ def _manifest(
 ) -> dict[str, Any]:
     status = TRAINED if degeneracy is None else ANALYSED
     return {
-        "status": INTERRUPTED if population.unfinished else status,
+        "status": INTERRUPTED if population.unfinished and population.state else status,
         "digest": condition.digest,
         "recipe": condition.recipe_digest,
         "task": condition.task.name,

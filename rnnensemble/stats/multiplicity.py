@@ -34,7 +34,7 @@ def adjust(
     if method == "benjamini_hochberg":
         from scipy import stats  # takes a second to load
 
-        return stats.false_discovery_control(p)
+        return np.array(stats.false_discovery_control(p))
     if method != "holm":
         raise ValueError(f"`method` must be 'holm' or 'benjamini_hochberg'; got {method!r}.")
     order = np.argsort(p, kind="stable")  # Holm's by hand: scipy has it not

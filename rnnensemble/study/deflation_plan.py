@@ -62,6 +62,8 @@ class DeflationPlan:
                     f"`references` must be indices of the {self.standard.size} standard networks; "
                     f"got {index!r}."
                 )
+        if self.standard.starts is not None or self.alternative.starts is not None:
+            raise ValueError("`starts` must be left out of a plan; its seeds say it.")
         if self.alternative.task != self.standard.task:
             raise ValueError("`alternative` must learn the standard networks' task.")
 

@@ -31,6 +31,9 @@ class Level:
     condition: Condition
     expected_epochs: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))  # as a sweep file has it
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Factor:
@@ -58,6 +61,19 @@ class Factor:
             raise ValueError(
                 f"`levels` of factor {self.name} on {self.task} must differ; got {values}."
             )
+        ranks = [_open_rank(level.condition) for level in self.levels]
+        if None not in ranks and len(set(ranks)) > 1:
+            raise ValueError(
+                f"`analysis.dsa.rank` must be set for factor {self.name} on {self.task}: left "
+                f"open, its levels have ranks {ranks}, whose distances do not compare."
+            )
+
+
+def _open_rank(condition: Condition) -> int | None:
+    """The rank of DSA that is left open, as the networks allow it; None if one is asked for."""
+    if condition.analysis.dsa.rank is not None:
+        return None
+    return condition.analysis.fitted(condition.task, condition.network.width).dsa.rank
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,8 +22,16 @@ __all__ = [
 REGISTRY: Registry[type[Measure]] = Registry("measures", (*STANDARD, Representation))
 LEVELS = tuple(each.name for each in STANDARD if each.level == each.name)
 """The levels of degeneracy, in the order of the paper's table; topology where it was asked for."""
-TAKEN = {"networks", "sigmas", "nulls", "losses", "disagreements", "trials", "grid", "dsa", "pif"}
+TAKEN = {
+    *("networks", "sigmas", "nulls", "losses", "disagreements", "trials", "grid"),
+    *("relative_weight_change", "representation_alignment"),
+    *(each.column for each in STANDARD if each.column),
+}
 """Further names that files use."""
+registered = REGISTRY.registered
+"""All known measures by name."""
+find = REGISTRY.find
+"""The measure called `name`; raises ValueError that suggests the nearest name."""
 
 
 def register(measure: type[Measure]) -> type[Measure]:
@@ -32,12 +40,8 @@ def register(measure: type[Measure]) -> type[Measure]:
     Raises:
         ValueError: If the name is taken.
     """
-    if measure.name in TAKEN:
-        raise ValueError(f"`name` {measure.name!r} is taken by files; choose another.")
+    taken = TAKEN | {each.name for each in STANDARD}
+    for field, names in (("name", TAKEN), ("column", taken)):
+        if getattr(measure, field) in names:
+            raise ValueError(f"`{field}` {getattr(measure, field)!r} is taken by files.")
     return REGISTRY.register(measure)
-
-
-registered = REGISTRY.registered
-"""All known measures by name."""
-find = REGISTRY.find
-"""The measure called `name`; raises ValueError that suggests the nearest name."""
