@@ -166,6 +166,12 @@ def test_a_battery_needs_two_networks_to_compare_with(folder):
         ("rounds = 2", "round = 2", "`round` is not a setting; did you mean `rounds`"),
         ("rounds = 2", "rounds = 0", "`rounds` must be a whole number of at least 1; got 0"),
         ("rounds = 2", "references = [4]", "must be indices of the 4 standard networks; got 4"),
+        (
+            "rounds = 2",
+            "references = [true]",
+            "must be indices of the 4 standard networks; got True",
+        ),
+        ("[0.5, 1.0]", '[0.5, "x"]', "`gains` must be numbers; got"),
         ("[0.5, 1.0]", "[0.5, 1.0, 2.0]", "must be as many as divide the 4 standard networks"),
         ('name = "deflation-tiny"', 'name = "a b"', "`name` must be letters, digits"),
         ("strength = 0.1", "strenght = 0.1", "did you mean `deflation.strength`"),

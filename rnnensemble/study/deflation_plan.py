@@ -57,7 +57,7 @@ class DeflationPlan:
         toml.identifier(self.name, "name")
         require_whole(self, "rounds", "kept")
         for index in self.references:
-            if not isinstance(index, int) or not 0 <= index < self.standard.size:
+            if type(index) is not int or not 0 <= index < self.standard.size:
                 raise ValueError(
                     f"`references` must be indices of the {self.standard.size} standard networks; "
                     f"got {index!r}."
@@ -114,6 +114,8 @@ def _with_gains(standard: Condition, gains: Any) -> Condition:
             f"`gains` must be as many as divide the {standard.size} standard networks; got "
             f"{len(gains)}."
         )
+    if not all(type(gain) in (int, float) for gain in gains):
+        raise ValueError(f"`gains` must be numbers; got {gains}.")
     each = tuple(float(gain) for gain in gains for _ in range(standard.size // len(gains)))
     network: Any = dataclasses.replace(standard.network, gain=each)  # type: ignore[type-var]
     return dataclasses.replace(standard, network=network)
