@@ -11,6 +11,7 @@ from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.feature_learning import FeatureAnalysis, FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.analysis.settings import Analysis, DSAGrid
+from rnnensemble.metrics import DSA
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.stats import intervals
 from rnnensemble.study.conditions import Condition
@@ -127,7 +128,7 @@ def factor(name, values, task="flipflop", starts=None, **more):
             task=TASKS[task],
             network=VanillaRNN(width=width),
             training=Training(**more),
-            analysis=Analysis(fixed_points=starts),
+            analysis=Analysis(dsa=DSA(rank=20), fixed_points=starts),
             size=24,
             seed=index + zlib.crc32(name.encode()) % 1000 * 100,
         )
