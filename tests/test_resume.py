@@ -10,6 +10,7 @@ import rnnensemble as rnne
 from rnnensemble.cli.commands import main
 from rnnensemble.files import stages, storage
 from rnnensemble.training.recipe import with_epochs
+from tests.test_cli import TINY
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = rnne.VanillaRNN(width=8)
@@ -110,35 +111,22 @@ def test_a_run_folder_keeps_what_unconverged_networks_go_on_from(tmp_path, short
     assert not list(whole.glob("conditions/*/state"))
 
 
-PRESET = """
-size = 3
-[task]
-kind = "flipflop"
-n_bits = 1
-n_steps = 12
-[network]
-width = 8
-[training]
-batch = 8
-epoch_steps = 6
-max_epochs = 2
-patience = 1
-threshold = [10.0, 10.0, 1e-9]
-[analysis]
-dsa = {rank = 2, starts = 4}
-grid = {ranks = [2], delays = [1]}
-pif = {starts = 1}
-dynamics_trials = 4
-behavior_trials = 8
-fixed_trials = true
-output_trials = 4
-"""
+CHANGES = {
+    "max_epochs = 3": "max_epochs = 2",
+    "patience = 2": "patience = 1",
+    "threshold = 10.0": "threshold = [10.0, 10.0, 1e-9]",
+}
+"""From the command line's small preset to one whose last network does not converge."""
 
 
 @pytest.mark.long
 def test_the_command_line_trains_longer(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "tiny.toml").write_text(PRESET)
+    preset = TINY
+    for old, new in CHANGES.items():
+        assert old in preset
+        preset = preset.replace(old, new)
+    (tmp_path / "tiny.toml").write_text(preset)
     main(["train", "tiny.toml", "--name", "mine", "--quiet"])
     folder = tmp_path / "runs" / "mine"
     short = rnne.load(folder).population
