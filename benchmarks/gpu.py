@@ -96,7 +96,7 @@ class Plan:
             Exact(width, method, precision, scale.n_steps)
             for width in scale.checked
             for method in ("scan", scale.kernel)
-            for precision in ("float32", "tf32")
+            for precision in ("float32", "tf32", "bfloat16")
         ]
         timed = [check_step(case, scale.overhead / 2) for case in cases]
         for width, batch, tiles, scanned in scale.tiles:
@@ -114,7 +114,7 @@ class Plan:
         for shape in scale.shapes:
             steps.append(self.train(*shape))
             steps += [self.train(*shape, precision=name) for name in ("tf32", "bfloat16")]
-            steps.append(self.train(*shape, precision="bfloat16", fused=True))
+            steps.append(self.train(*shape, precision="bfloat16", fused=False))
         steps += [self.torch(shape, "float32") for shape in scale.shapes[1:]]
         most, seconds = scale.pairs
         steps += [

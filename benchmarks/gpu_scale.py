@@ -59,8 +59,8 @@ FULL = Scale(
         "experiments/study/sweep.toml",
         "paper",
         (
-            "gamma:flipflop",
             "channels:flipflop",
+            "gamma:flipflop",
             "width:flipflop=32,64,256,512",
             "gamma:sine",
             "l1",

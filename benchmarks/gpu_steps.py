@@ -224,19 +224,32 @@ def _measure_group(sweep: Sweep, group: Group, mesh: Mesh, clock: Clock) -> dict
             continue
         before = time.perf_counter()
         try:
-            row |= _analysed(condition, population, clock.check)
+            levels = row["seconds_until"] = {}
+            row |= _analysed(condition, population, levels, clock.check)
         except OutOfTimeError as error:
             problem = str(error)
         longest = max(longest, time.perf_counter() - before)
     return {"speed": steps / trained, "problem": problem, "details": found}
 
 
-def _analysed(condition: Any, population: Any, progress: Callable[..., None]) -> dict[str, Any]:
-    """The levels of a condition and how much its networks learned features."""
+def _analysed(
+    condition: Any, population: Any, levels: dict[str, float], progress: Callable[..., None]
+) -> dict[str, Any]:
+    """The levels of a condition and how much its networks learned features.
+
+    `levels` gets the seconds from the start until each level's last pairs.
+    """
     if population.converged.sum() < 2:
         return {}
     started = time.perf_counter()
-    degeneracy = rnne.measure_degeneracy(population, analysis=condition.analysis, progress=progress)
+
+    def note(level: str, done: int, total: int) -> None:
+        if level not in levels:
+            print(f"    {level} after {time.perf_counter() - started:.1f} s", flush=True)
+        levels[level] = round(time.perf_counter() - started, 1)
+        progress(level, done, total)
+
+    degeneracy = rnne.measure_degeneracy(population, analysis=condition.analysis, progress=note)
     measured = time.perf_counter()
     features = rnne.measure_feature_learning(population, analysis=condition.features)
     return {

@@ -203,7 +203,7 @@ def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
     np.testing.assert_allclose(*matrices, rtol=1e-5)
 
 
-def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
+def test_networks_are_factored_on_the_host(monkeypatch, one_accelerator):
     """Accelerators factor matrices one after another."""
     mesh, seen = runtime.network_mesh(1), []
     map_items = mapping.map_items
@@ -226,8 +226,8 @@ def test_networks_are_prepared_on_the_host(monkeypatch, one_accelerator):
     rates = evaluation.responses(subject, task, trials=6, key=key)["activity"]
     again = blocks.prepare_networks(how, [*rates], mesh=mesh)
     accelerator, core = one_accelerator
-    # rates alone are asked for where the networks are
-    assert seen == [core, core, core, accelerator, core]
+    # networks run, and trials are summed, where the networks are; factorizations on cores
+    assert seen == [accelerator, core, accelerator, core, accelerator, core]
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(again), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 

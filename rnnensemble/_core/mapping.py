@@ -26,12 +26,13 @@ def map_items(
         items: Tree whose leaves share a leading axis of any length.
         shared: Tree that every call sees whole.
         mesh: Devices, as `network_mesh` makes it.
-        tile: Items that a device handles at once.
+        tile: Items that a device handles at once, at most.
 
     Returns:
         The results, stacked along the leading axis.
     """
     count = jax.tree.leaves(items)[0].shape[0]
+    tile = min(tile, -(-count // mesh.size))
     slots = -(-count // (mesh.size * tile)) * mesh.size * tile
     padded = jnp.minimum(jnp.arange(slots), count - 1)  # padding repeats the last item
 

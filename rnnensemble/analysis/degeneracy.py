@@ -144,6 +144,9 @@ class _Dynamics(NamedTuple):
     operators: GridOperators
     other: Autocovariance
 
+    def columns(self, units: int) -> int:
+        return self.operators.columns(units) + self.other.columns(units)
+
     def begin(self, data: Array) -> Any:
         return self.operators.begin(data), self.other.begin(data)
 

@@ -98,6 +98,10 @@ class GridOperators(NamedTuple):
         """For each rank what pairs are compared by, leading axis D; lower ranks are corners."""
         return self.finish(self.add(self.begin(data), data))
 
+    def columns(self, units: int) -> int:
+        """Numbers that a step of so many units is embedded into, by all numbers of delays."""
+        return sum(each.columns(units) for each in self._by_delays())
+
     def begin(self, data: Array) -> tuple[RunningSums, ...]:
         """Sums of no trials yet for each number of delays, in coordinates of the first trials."""
         return tuple(each.begin(data) for each in self._by_delays())

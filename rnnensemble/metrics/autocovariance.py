@@ -154,6 +154,10 @@ class Autocovariance(Metric):
         """The autocovariances of rates `[B, T, N]`."""
         return self.finish(self.add(self.begin(data), data))
 
+    def columns(self, units: int) -> int:
+        """Numbers that a step of so many units becomes: one copy of it for each lag."""
+        return len(self.lags) * units
+
     def begin(self, data: Array) -> RunningProducts:
         """Sums of no trials yet, from the mean of the first of them, `[B, T, N]`."""
         units, lags = data.shape[-1], len(self.lags)

@@ -185,6 +185,10 @@ class DSA(Metric):
         """The rank, 20 where it is left open."""
         return self.rank or RANK
 
+    def columns(self, units: int) -> int:
+        """Numbers that a step of so many units is embedded into."""
+        return self.n_delays * (self.components or units)
+
     def begin(self, data: Array) -> "RunningSums":
         """Sums of no trials yet, in coordinates found from the first of them, `[B, T, N]`."""
         axes = None if self.components is None else axes_of(data, self.components)

@@ -37,10 +37,6 @@ from rnnensemble.networks.cell import (
 WIDTHS = (16, 32, 64, 128)
 """Widths whose weights fit on the chip and whose products fit its matrix units."""
 
-CONFIRMED = frozenset({"float32", "tf32"})
-"""Precisions in which a GPU has confirmed that the kernel is right and that training is faster with
-it (docs/performance.md): what `fused = "auto"` runs it in on NVIDIA GPUs."""
-
 
 def _of_parts(parts: Any, left: Array, right: Array) -> Array:
     """left @ right in float32, from the products of their parts that are not below its rounding.
@@ -135,8 +131,7 @@ def resolved(network: Any) -> Any:
     """The network with `fused` decided: true or false, false where its kernel does not compile."""
     if not hasattr(network, "fused"):
         return network
-    confirmed = network.precision in CONFIRMED and jax.default_backend() == "gpu"
-    wanted = confirmed if network.fused == "auto" else network.fused
+    wanted = jax.default_backend() == "gpu" if network.fused == "auto" else network.fused
     how = network.activation, network.precision, network.width, getattr(network, "tau", 1.0)
     wanted = wanted and network.width in WIDTHS and _compiles(*how)
     return dataclasses.replace(network, fused=wanted)

@@ -44,9 +44,9 @@ class VanillaRNN(Network):
             rounded to 11 or 8 significant bits before exact products and float32 sums.
         fused: Whether NVIDIA GPUs run the recurrence as one kernel where the shapes allow it
             (widths 16, 32, 64, 128; at most 8 inputs and outputs; batches divisible by 16).
-            `auto` trains with it in the precisions in which an H100 has confirmed that it is right
-            and faster, float32 and tf32. Where the kernel does not compile, the scan takes over
-            with a warning.
+            `auto` trains with it on these: an H100 has shown that it is right and about twice as
+            fast in each precision (docs/performance.md). Where the kernel does not compile, the
+            scan takes over with a warning.
     """
 
     kind: ClassVar[str] = "vanilla"

@@ -95,6 +95,10 @@ def _losses(trials, params, *, network, mesh, tile):  # noqa: ANN001, ANN202
 class Accumulation(Protocol):
     """What reduces a network's rates to sums that further trials are added to; hashable."""
 
+    def columns(self, units: int) -> int:
+        """Numbers that a step of a trial becomes, of so many units: what memory is needed for."""
+        ...
+
     def begin(self, data: Any) -> Any:
         """Sums of no trials yet, of a form that the first of them, `[B, T, N]`, decide."""
         ...
@@ -107,8 +111,9 @@ class Accumulation(Protocol):
 class Draw:
     """Fresh trials that drive every network, as many as are asked for; no rates outlive a batch.
 
-    The networks run where factorizations run (`runtime.factoring_mesh`). Memory does not grow with
-    the number of trials, and none is drawn twice.
+    Trials are summed on the devices; `begin` and `finish`, which factor matrices, run where that is
+    fast (`runtime.factoring_mesh`). Memory does not grow with the number of trials, and none is
+    drawn twice.
 
     Attributes:
         trials: How many there were so far.
@@ -118,20 +123,22 @@ class Draw:
     def __init__(
         self, subject: Subject, task: Task, how: Accumulation, *, batch: int, key: Key
     ) -> None:
-        self.mesh = runtime.factoring_mesh(subject.mesh)
+        self.host = runtime.factoring_mesh(subject.mesh)
         self.subject, self.task, self.how, self.batch, self.key = subject, task, how, batch, key
         self.trials, self.running = 0, None
 
     def extend(self, trials: int) -> None:
         """Goes on to this number of trials, a multiple of the batch."""
-        network, params = self.subject.network, self.subject.params
-        options: dict[str, Any] = {"network": network, "how": self.how, "mesh": self.mesh}
+        params, network, mesh, _ = self.subject
+        options: dict[str, Any] = {"network": network, "how": self.how, "mesh": mesh}
         with process.one_blas_thread():
             while self.trials < trials:
                 key = batch_key(self.key, self.trials // self.batch)
                 inputs = _sampled(key, task=self.task, batch=self.batch).inputs
                 if self.running is None:
-                    self.running = _on_host(_begun(inputs, params, **options))
+                    self.running = _on_host(
+                        _begun(inputs, params, **{**options, "mesh": self.host})
+                    )
                 self.running = _on_host(_added(inputs, params, self.running, **options))
                 self.trials += self.batch
 
@@ -143,7 +150,7 @@ class Draw:
             part: Takes from the sums what it is for.
         """
         with process.one_blas_thread():
-            return _on_host(_finished(part(self.running), how=how, mesh=self.mesh))
+            return _on_host(_finished(part(self.running), how=how, mesh=self.host))
 
 
 def _on_host(tree: Any) -> Any:
@@ -165,8 +172,15 @@ def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
     def one(params: Any, inputs: Any) -> Any:
         return how.begin(network.respond(params, inputs)[0])
 
-    tile = tile_of(mesh, network, *inputs.shape[:2])
+    tile = _tile_of(mesh, network, how, inputs)
     return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
+
+
+def _tile_of(mesh: Any, network: Any, how: Accumulation, inputs: Any) -> int:
+    """Networks that a device drives, and whose trials it sums, at once."""
+    trials, steps, _ = inputs.shape
+    each = 4 * trials * steps * (3 * network.width + 2 * how.columns(network.width))
+    return runtime.default_tile(mesh, trials * network.width, item_bytes=each)
 
 
 @partial(jax.jit, static_argnames=("network", "how", "mesh"))
@@ -175,7 +189,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
         params, running = item
         return how.add(running, network.respond(params, inputs)[0])
 
-    tile = tile_of(mesh, network, *inputs.shape[:2])
+    tile = _tile_of(mesh, network, how, inputs)
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
