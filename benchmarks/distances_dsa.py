@@ -15,8 +15,9 @@ from rnnensemble import DSA
 from rnnensemble._core import process, runtime
 from rnnensemble.metrics.alignment import as_operator
 from rnnensemble.metrics.base import distance_of
-from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
+from rnnensemble.metrics.blocks import compare_pairs, plan
 from rnnensemble.metrics.dsa import eigenvalues
+from rnnensemble.metrics.preparation import prepare_networks
 
 REFERENCE = Path(__file__).parent / "reference"
 SETTINGS = {"score_method": "euclidean", "iters": 1500, "lr": 5e-3}

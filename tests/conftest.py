@@ -22,7 +22,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
 import jax
 import pytest
 
-from rnnensemble._core import runtime
+from rnnensemble._core import programs
 
 jax.config.update("jax_num_cpu_devices", 2)
 
@@ -40,4 +40,4 @@ def pytest_collection_modifyitems(items):
 def _forget_programs():
     """Compiled programs of all tests together have more memory maps than Linux allows (65,530)."""
     yield
-    runtime.forget_programs()
+    programs.forget_programs()

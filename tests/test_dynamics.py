@@ -21,8 +21,8 @@ from rnnensemble import (
 )
 from rnnensemble._core import runtime
 from rnnensemble.analysis.dsa_grid import GridDistances, compare_grid
-from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.operators import delay_embedding
+from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.study.dsa_trends import trend_over_settings
 from rnnensemble.training.evaluation import evaluation_key
 

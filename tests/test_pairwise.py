@@ -12,11 +12,11 @@ import scipy.linalg  # noqa: F401  loads the BLAS that JAX factors by
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnensemble import DSA, PIF, compare_networks, distance_matrix
-from rnnensemble._core import mapping, runtime
+from rnnensemble._core import mapping, programs, runtime
 from rnnensemble.analysis import distances as distances_of_networks
 from rnnensemble.analysis.distances import distances
 from rnnensemble.files.arrays import MatrixCheckpoint
-from rnnensemble.metrics import Metric, blocks, pairwise, pif
+from rnnensemble.metrics import Metric, blocks, pairwise, pif, preparation
 from rnnensemble.networks import VanillaRNN
 from rnnensemble.tasks import FlipFlop
 from rnnensemble.training import evaluation
@@ -82,8 +82,8 @@ def test_networks_of_different_width():
 )
 def test_memory_is_planned_for_what_is_prepared(metric, networks):
     networks = [np.float32(one) for one in networks]
-    expected = blocks.expected_features(metric, networks)
-    prepared = blocks.prepare_networks(metric, networks, mesh=runtime.network_mesh())
+    expected = preparation.expected_features(metric, networks)
+    prepared = preparation.prepare_networks(metric, networks, mesh=runtime.network_mesh())
     assert jax.tree.structure(expected) == jax.tree.structure(prepared)
     for x, y in zip(jax.tree.leaves(expected), jax.tree.leaves(prepared), strict=True):
         assert (x.shape, x.dtype, x.nbytes) == (y.shape, y.dtype, y.nbytes)
@@ -94,7 +94,7 @@ def test_memory_is_planned_for_what_is_prepared(metric, networks):
 )
 def test_devices_tiles_and_blocks_do_not_matter(devices, tile, networks):
     pair = 2 * ACTIVITY[0].size * 4
-    memory = (networks + blocks.WORKSPACE * tile) * pair
+    memory = (networks + preparation.WORKSPACE * tile) * pair
     seen = []
     found = distance_matrix(
         Power(),
@@ -120,11 +120,11 @@ def test_symmetric_distances_do_not_depend_on_devices_tiles_or_blocks():
 
 def test_any_number_of_networks_shares_one_program():
     found = distance_matrix(Power(), ACTIVITY)
-    programs = blocks._compared.programs()
+    before = blocks._compared.programs()
     for count in (2, 5, 6):
         fewer = distance_matrix(Power(), ACTIVITY[:count])
         np.testing.assert_array_equal(fewer, found[:count, :count])
-    assert blocks._compared.programs() == programs
+    assert blocks._compared.programs() == before
 
 
 @pytest.mark.parametrize("tile", [1, 2, 3])
@@ -186,7 +186,7 @@ def test_pairs_go_to_the_host_where_its_cores_are_faster(
 
 def test_a_level_goes_to_the_host_too(monkeypatch, one_accelerator):
     mesh = runtime.network_mesh(1)
-    features = blocks.prepare_networks(PIF(), [*wired_alike()], mesh=mesh)
+    features = preparation.prepare_networks(PIF(), [*wired_alike()], mesh=mesh)
     seen = []
 
     def compare(*args, where, **options):
@@ -224,7 +224,7 @@ def test_networks_are_factored_on_the_host(monkeypatch, one_accelerator):
     draw.extend(6)
     found = draw.finished(how)
     rates = evaluation.responses(subject, task, trials=6, key=key)["activity"]
-    again = blocks.prepare_networks(how, [*rates], mesh=mesh)
+    again = preparation.prepare_networks(how, [*rates], mesh=mesh)
     accelerator, core = one_accelerator
     # begin, add, finish; rates; the metric alone
     assert seen == [core, accelerator, core, accelerator, core]
@@ -259,13 +259,13 @@ class Threads(Power):
 def test_networks_are_prepared_with_one_blas_thread():
     with threadpool_limits(2, user_api="blas"):
         mesh = runtime.network_mesh()
-        assert (blocks.prepare_networks(Threads(), ACTIVITY, mesh=mesh) == 1).all()
+        assert (preparation.prepare_networks(Threads(), ACTIVITY, mesh=mesh) == 1).all()
         assert blas_threads() == {2}  # as before
 
 
 def test_a_stopped_matrix_goes_on(tmp_path, monkeypatch):
     checkpoint = MatrixCheckpoint(tmp_path / "power.npz")
-    memory = (2 + blocks.WORKSPACE) * 2 * ACTIVITY[0].size * 4
+    memory = (2 + preparation.WORKSPACE) * 2 * ACTIVITY[0].size * 4
     seen = []
 
     def stop(done, total):
@@ -321,3 +321,36 @@ def test_evidence_comes_with_every_pair():
 def test_bad_data(metric, data, options, message):
     with pytest.raises(ValueError, match=message):
         distance_matrix(metric, data, **options)
+
+
+def test_programs_compiled_ahead_are_those_that_run(monkeypatch):
+    """`measure_degeneracy` compiles its searches in threads; one that fails is compiled again."""
+    metric, mesh = PIF(starts=3), runtime.network_mesh()
+    weights = np.random.default_rng(0).normal(size=(4, 5, 5)).astype(np.float32)
+    features = preparation.prepare_networks(metric, [*weights], mesh=mesh)
+    where, pairs = blocks.plan(features, mesh), np.triu_indices(4, 1)
+
+    def compared():
+        found = blocks.compare_pairs(metric, features, pairs, where=where)
+        return found, sum(form._cache_size() for form in blocks._compared._forms.values())
+
+    programs.forget_programs()
+    blocks.compile_ahead(metric, weights[0], 4, mesh=mesh, tile=None)
+    first, called = compared()
+    assert called == 0
+    programs.forget_programs()
+    blocks.compile_ahead(metric, np.eye(6), 4, mesh=mesh, tile=None)  # of another shape
+    second, called = compared()
+    assert called == 1
+    programs.forget_programs()
+    with monkeypatch.context() as patch:
+        patch.setattr(PIF, "compare", lambda *_: 1 / 0)
+        blocks.compile_ahead(metric, weights[0], 4, mesh=mesh, tile=None)
+        assert isinstance(
+            next(iter(blocks._compared._ahead.values())).exception(), ZeroDivisionError
+        )
+    third, called = compared()
+    assert called == 1
+    for other in (second, third):
+        for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(a, b)

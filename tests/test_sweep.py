@@ -13,7 +13,7 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import cli, load_sweep, tasks
-from rnnensemble._core import runtime
+from rnnensemble._core import programs, runtime
 from rnnensemble.cli import sweep
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, stages, storage, sweep_folder
@@ -154,7 +154,7 @@ def test_finished_conditions_are_skipped(copy, no_training, capsys):
 def test_programs_are_forgotten_now_and_then(copy, monkeypatch, capsys):
     forgotten = []
     monkeypatch.setattr(sweep, "GROUPS_OF_PROGRAMS", 2)
-    monkeypatch.setattr(runtime, "forget_programs", lambda: forgotten.append(1))
+    monkeypatch.setattr(programs, "forget_programs", lambda: forgotten.append(1))
     digest = rows_of(copy / "tiny")[1]["digest"]
     shutil.rmtree(copy / "tiny" / "conditions" / digest)
     start(copy, "--quiet")

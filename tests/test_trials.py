@@ -24,7 +24,7 @@ from rnnensemble._core import runtime
 from rnnensemble.analysis import degeneracy
 from rnnensemble.analysis.distances import distances
 from rnnensemble.metrics import Autocovariance, operators
-from rnnensemble.metrics.blocks import prepare_networks
+from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats import reliability
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Draw, batch_key, evaluation_key, subject_of

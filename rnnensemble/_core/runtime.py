@@ -1,12 +1,10 @@
 """Devices, meshes and interrupts: the only file that knows them."""
 
 import contextlib
-import functools
-import gc
 import math
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -53,12 +51,6 @@ def use_compilation_cache() -> None:
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
         jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "rnnensemble"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-
-
-def forget_programs() -> None:
-    """Frees the memory of compiled programs, for work of many shapes; those on disk stay."""
-    jax.clear_caches()
-    gc.collect()
 
 
 def network_mesh(devices: int | None = None) -> Mesh:
@@ -154,27 +146,6 @@ def _host_devices() -> list[Any]:
         return jax.local_devices(backend="cpu")
     except RuntimeError:
         return []
-
-
-def compiled_fast(function: Callable, *, static_argnames: tuple[str, ...]) -> Callable:
-    """`jax.jit` with COMPILED_FAST where it runs on a CPU: on `mesh`, if it is called with one."""
-    forms = {
-        cpu: jax.jit(
-            function,
-            static_argnames=static_argnames,
-            compiler_options=COMPILED_FAST if cpu else None,
-        )
-        for cpu in (True, False)
-    }
-
-    @functools.wraps(function)
-    def call(*args: Any, mesh: Mesh | None = None, **options: Any) -> Any:
-        if mesh is None:
-            return forms[jax.default_backend() == "cpu"](*args, **options)
-        return forms[on_cpu(mesh)](*args, mesh=mesh, **options)
-
-    call.programs = lambda: sum(each._cache_size() for each in forms.values())  # type: ignore[attr-defined]
-    return call
 
 
 def on_cpu(mesh: Mesh) -> bool:

@@ -11,11 +11,12 @@ from rnnensemble.analysis.distances import Distances, distances, probed_share, r
 from rnnensemble.analysis.dsa_grid import GridDistances, GridOperators, compare_grid
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.result import Behavior, Degeneracy
-from rnnensemble.analysis.settings import Analysis
+from rnnensemble.analysis.settings import Analysis, at
 from rnnensemble.metrics import Autocovariance, Disagreement
-from rnnensemble.metrics.blocks import prepare_networks
+from rnnensemble.metrics.blocks import compile_ahead
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
+from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.networks import require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.tasks import Task
@@ -69,6 +70,7 @@ def measure_degeneracy(
     analysis.check(population.task, population.network.width)
     require_weights(population.network, population.task, analysis.pif_weights, "PIF")
     subject = evaluation.subject_of(population, networks, devices, tile)
+    _compile_ahead(population.task, subject, analysis)
     dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
@@ -92,6 +94,24 @@ def measure_degeneracy(
         size=population.size,
         analysis=analysis,
     )
+
+
+def _compile_ahead(task: Task, subject: Subject, analysis: Analysis) -> None:
+    """Compiles the searches, which take longest, while networks are driven."""
+    dsa, count = analysis.dsa, 2 * subject.size
+    grid = analysis.grid_for(task, subject.network.width)
+    rates = np.broadcast_to(
+        np.float32(0), (analysis.dynamics_trials, task.n_steps, subject.network.width)
+    )
+    found = weights_of(subject.network, subject.params, analysis.pif_weights, "PIF")
+    first = {name: x[0] for name, x in zip(analysis.pif_weights, found, strict=True)}
+    weights = first["recurrent_weights"] if len(first) == 1 else first
+    searches = [(dsa, rates, count), (analysis.autocovariance, rates, count)]
+    searches += [(at(dsa, rank, 1), rates, count * len(grid.delays)) for rank in grid.ranks]
+    searches += [(analysis.pif, weights, count)]
+    for metric, data, networks in searches:
+        mesh = mesh_for(metric, subject.mesh)
+        compile_ahead(metric, data, networks, mesh=mesh, tile=subject.tile)
 
 
 def _at_level(progress: Report | None, level: str) -> Callable[[int, int], None] | None:

@@ -13,10 +13,11 @@ from rnnensemble._core.config import finite
 from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
-from rnnensemble.metrics.blocks import compare_pairs, plan, prepare_networks
+from rnnensemble.metrics.blocks import compare_pairs, plan
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.dsa import RunningSums
 from rnnensemble.metrics.operators import finished, kept_coordinates
+from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats import reliability
 
 

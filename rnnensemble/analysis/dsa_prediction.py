@@ -9,9 +9,9 @@ from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
 from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
-from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks, require_comparable
 from rnnensemble.metrics.operators import axes_of, moments
+from rnnensemble.metrics.preparation import prepare_networks
 
 
 class Prediction(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rnnensemble._core import runtime
+from rnnensemble._core import programs, runtime
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
@@ -164,7 +164,7 @@ def _run_groups(work: _Work, groups: list[Group]) -> None:
             if work.unfinished(group):
                 _run_group(work, group, f"group {number} of {len(todo)}")
             if number % GROUPS_OF_PROGRAMS == 0:
-                runtime.forget_programs()  # other groups need others
+                programs.forget_programs()  # other groups need others
         todo = [group for group in todo if work.unfinished(group)]
     sweep_folder.write_summary(work.folder)
     left = sum(len(work.unfinished(group)) for group in todo)

@@ -1,14 +1,12 @@
 """All figures of a run."""
 
-from functools import partial
-
 import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rnnensemble._core import runtime
+from rnnensemble._core.programs import compiled_fast
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.figures.dsa import settings_figure
 from rnnensemble.figures.panels import (
@@ -210,7 +208,7 @@ def hold_figure(
     return figure
 
 
-@partial(runtime.compiled_fast, static_argnames=("task", "network"))
+@compiled_fast(static_argnames=("task", "network"))
 def _examples(key, params, *, task, network):  # noqa: ANN001, ANN202
     """Trials, and the outputs of a network on them."""
     trials = task.sample(key, EXAMPLES)

@@ -2,29 +2,25 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
-from rnnensemble._core import mapping, process, runtime
+from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
+from rnnensemble._core.programs import compiled_fast
 from rnnensemble.metrics import Metric
-from rnnensemble.metrics.data import shape_of, stack_padded
+from rnnensemble.metrics.preparation import WORKSPACE, expected_features
 
 PAIRS = 256, 1024
 """The least and the most pairs that an accelerator compares at once by default: searches handle
 many small arrays, whose launches fewer pairs do not hide."""
 TILES_PER_CALL = 256
 """Tiles of one pair that a device compares before the host hears of it; of larger ones, fewer."""
-NETWORKS_PER_CALL = 64
-"""Networks that are prepared before their features go back to the host."""
 SHARED_BYTES = 4 * 2**20
 """Blocks of networks are filled up to this, so that one program does for most numbers of them."""
-WORKSPACE = 4
-"""Memory for comparing a pair, in multiples of its features (our estimate, copies included)."""
 CHECKPOINT_SECONDS = 10.0
 
 
@@ -44,14 +40,6 @@ class Checkpoint(Protocol):
         ...
 
 
-class Preparation(Protocol):
-    """What reduces the data of one network: hashable, so that a program is compiled once."""
-
-    def prepare(self, data: Any) -> Any:
-        """A tree of arrays from the data of one network; pure and jittable."""
-        ...
-
-
 class Where(NamedTuple):
     """Where pairs are compared.
 
@@ -64,49 +52,6 @@ class Where(NamedTuple):
     mesh: Any
     tile: int
     block: int
-
-
-def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) -> Any:
-    """What a metric (or another preparation) keeps of each network: host arrays, leading axis K.
-
-    Networks of one shape are prepared together, on the host's cores where the mesh has accelerators
-    (`runtime.factoring_mesh`); features of unlike shapes are padded with zeros.
-    """
-    mesh = runtime.factoring_mesh(mesh)
-    shapes = [str(shape_of(one)) for one in networks]
-    prepared: list[Any] = [None] * len(networks)
-    for shape in dict.fromkeys(shapes):
-        members = [k for k, each in enumerate(shapes) if each == shape]
-        size = min(len(members), NETWORKS_PER_CALL)
-        for start in range(0, len(members), size):
-            rows = members[start : start + size]
-            padded = rows + rows[-1:] * (size - len(rows))  # one shape, one program
-            stack = jax.tree.map(lambda *each: np.stack(each), *(networks[k] for k in padded))
-            with process.one_blas_thread():
-                features = jax.tree.map(np.asarray, _prepare(stack, how=how, mesh=mesh))
-            for place, k in enumerate(rows):
-                prepared[k] = jax.tree.map(lambda x, place=place: x[place], features)
-    return jax.tree.map(lambda *each: stack_padded(each), *prepared)
-
-
-def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
-    """What `prepare_networks` would return, by shape alone: zeros that take no memory."""
-    kinds = {str(shape_of(one)): one for one in networks}.values()
-    shapes = [jax.eval_shape(metric.prepare, one) for one in kinds]
-
-    def zeros(*each: jax.ShapeDtypeStruct) -> np.ndarray:
-        shape = np.max([x.shape for x in each], axis=0)
-        return np.broadcast_to(np.zeros((), each[0].dtype), (len(networks), *shape))
-
-    return jax.tree.map(zeros, *shapes)
-
-
-@partial(runtime.compiled_fast, static_argnames=("how", "mesh"))
-def _prepare(data: Any, *, how: Preparation, mesh: Any) -> Any:
-    """The features of networks of one shape."""
-    numbers = sum(x.size / len(x) for x in jax.tree.leaves(data))
-    tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)
-    return mapping.map_items(lambda one, _: how.prepare(one), data, mesh=mesh, tile=tile)
 
 
 def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:
@@ -186,7 +131,7 @@ def compare_pairs(
 
     places = np.add(numbers, [0, offset])
     saved, sides = time.monotonic(), {}
-    most = where.mesh.size * where.tile * max(4, TILES_PER_CALL // where.tile)
+    most = _pairs_a_call(where)
     try:
         for rows, blocks in _calls(places, ~done, where.block, most):
             sides = {b: sides[b] if b in sides else _side(features, b, where) for b in blocks}
@@ -210,6 +155,32 @@ def compare_pairs(
     finally:
         keep()
     return results
+
+
+def compile_ahead(metric: Metric, one: Any, count: int, *, mesh: Any, tile: int | None) -> None:
+    """Starts to compile what `compare_pairs` will run, while other work goes on.
+
+    Args:
+        metric: What to compare by.
+        one: A network's data, of which the shapes are enough.
+        count: How many networks there will be, of both draws.
+        mesh: Devices.
+        tile: Pairs that a device compares at once, as for `plan`.
+    """
+    features = expected_features(metric, [one] * count)
+    where = plan(features, mesh, tile)
+    whole, calls = runtime.whole_on(mesh), _pairs_a_call(where)
+
+    def side(x: np.ndarray) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((where.block, *x.shape[1:]), x.dtype, sharding=whole)
+
+    sides = jax.tree.map(side, features)
+    pairs = np.zeros((calls, 2), np.int32), np.zeros((calls, 2), np.uint32)
+    _compared.ahead(pairs, 0, (sides, sides), metric=metric, mesh=mesh, tile=where.tile)
+
+
+def _pairs_a_call(where: Where) -> int:
+    return where.mesh.size * where.tile * max(4, TILES_PER_CALL // where.tile)
 
 
 def _calls(
@@ -246,7 +217,7 @@ def _folded(key, pairs):  # noqa: ANN001, ANN202
     return jax.vmap(one)(pairs)
 
 
-@partial(runtime.compiled_fast, static_argnames=("metric", "mesh", "tile"))
+@compiled_fast(static_argnames=("metric", "mesh", "tile"))
 def _compared(pairs, count, sides, *, metric, mesh, tile):  # noqa: ANN001, ANN202
     """Compares the first pairs (places of i and j, data of a key) of two blocks of networks."""
 

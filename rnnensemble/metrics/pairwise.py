@@ -14,11 +14,10 @@ from rnnensemble.metrics.blocks import (
     Checkpoint,
     Where,
     compare_pairs,
-    expected_features,
     plan,
-    prepare_networks,
 )
 from rnnensemble.metrics.data import as_networks, require_comparable, shape_of
+from rnnensemble.metrics.preparation import expected_features, prepare_networks
 
 
 class Comparison(NamedTuple):

@@ -9,7 +9,8 @@ import numpy as np
 
 from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import Key
-from rnnensemble.metrics.blocks import WORKSPACE
+from rnnensemble._core.programs import compiled_fast
+from rnnensemble.metrics.preparation import WORKSPACE
 from rnnensemble.tasks import Task
 from rnnensemble.training.objective import task_loss
 from rnnensemble.training.population import Population
@@ -80,7 +81,7 @@ class LossDraw:
         return (self.total / self.batches).astype(np.float32)
 
 
-@partial(runtime.compiled_fast, static_argnames=("task", "batch"))
+@compiled_fast(static_argnames=("task", "batch"))
 def _sampled(key, *, task, batch):  # noqa: ANN001, ANN202
     """Trials, apart from what they are for: tasks of one shape share the other programs."""
     return task.sample(key, batch)
@@ -193,7 +194,7 @@ def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN
     return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
 
 
-@partial(runtime.compiled_fast, static_argnames=("how", "mesh"))
+@compiled_fast(static_argnames=("how", "mesh"))
 def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
     numbers = sum(x.size / len(x) for x in jax.tree.leaves(running))
     tile = runtime.default_tile(mesh, numbers, item_bytes=4 * WORKSPACE * numbers)

@@ -1,12 +1,12 @@
 """The rates and outputs of many networks for the same inputs."""
 
-from functools import partial
 from typing import Any
 
 from rnnensemble._core import mapping, runtime
+from rnnensemble._core.programs import compiled_fast
 
 
-@partial(runtime.compiled_fast, static_argnames=("network", "mesh"))
+@compiled_fast(static_argnames=("network", "mesh"))
 def respond(inputs, params, *, network, mesh):  # noqa: ANN001, ANN201
     """Rates `[K, B, T, N]` and outputs `[K, B, T, O]` for inputs `[B, T, I]`."""
     tile = tile_of(mesh, network, *inputs.shape[:2])

@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Key
+from rnnensemble._core.programs import compiled_fast
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import (
     History,
@@ -230,7 +231,7 @@ def dealt(slots: Slots, active: np.ndarray, tile: int) -> Slots:
     return dataclasses.replace(slots, tile=tile, holds=holds, state=state)
 
 
-@partial(runtime.compiled_fast, static_argnames=("task", "network", "mesh"))
+@compiled_fast(static_argnames=("task", "network", "mesh"))
 def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
     """The states of networks with these keys and hyperparameters, slot by slot."""
 

@@ -9,9 +9,9 @@ import numpy as np
 from rnnensemble._core.config import Config
 from rnnensemble.analysis.distances import Distances, distances
 from rnnensemble.metrics import Metric
-from rnnensemble.metrics.blocks import prepare_networks
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import mesh_for
+from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats.reduction import Statistic
 from rnnensemble.tasks import Task
 from rnnensemble.training.evaluation import Subject, evaluation_key, responses

@@ -1,0 +1,95 @@
+"""Compiled programs: quickly compiled ones, compiled while other work goes on, and forgotten."""
+
+import functools
+import gc
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from rnnensemble._core.runtime import on_cpu
+
+COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
+"""Options for programs on a CPU that spend their time in products and LAPACK, or hardly any: what
+LLVM and XLA do otherwise takes longer and gains nothing there."""
+if jax.__version_info__ < (0, 11):
+    COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
+
+
+EVERY: "list[CompiledFast]" = []
+"""All of them, for `forget_programs`."""
+
+
+class CompiledFast:
+    """`jax.jit` with COMPILED_FAST where it runs on a CPU: on `mesh`, if it is called with one.
+
+    `ahead` starts to compile a program in another thread, `__call__` waits for it if it needs it.
+    On an accelerator a search takes ten seconds to compile, on one core of the host.
+    """
+
+    def __init__(self, function: Callable, *, static_argnames: tuple[str, ...]) -> None:
+        functools.update_wrapper(self, function)
+        self._forms = {
+            cpu: jax.jit(
+                function,
+                static_argnames=static_argnames,
+                compiler_options=COMPILED_FAST if cpu else None,
+            )
+            for cpu in (True, False)
+        }
+        self._ahead: dict[Any, Future] = {}
+        EVERY.append(self)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        program = self._ahead.get(_signature(args, options)) if self._ahead else None
+        if program is not None and program.exception() is None:
+            return program.result()(*args)
+        return self._form(options.get("mesh"))(*args, **options)
+
+    def ahead(self, *args: Any, **options: Any) -> None:
+        """Starts to compile the program of these arguments, of which shapes are enough."""
+        signature = _signature(args, options)
+        if signature not in self._ahead:
+            form = self._form(options.get("mesh"))
+            self._ahead[signature] = _threads().submit(
+                lambda: form.lower(*args, **options).compile()
+            )
+
+    def programs(self) -> int:
+        """How many programs there are."""
+        called = sum(form._cache_size() for form in self._forms.values())  # pyright: ignore[reportAttributeAccessIssue]
+        return called + len(self._ahead)
+
+    def _form(self, mesh: Mesh | None) -> Any:
+        return self._forms[jax.default_backend() == "cpu" if mesh is None else on_cpu(mesh)]
+
+
+def compiled_fast(*, static_argnames: tuple[str, ...]) -> Callable[[Callable], CompiledFast]:
+    """Decorates a function as `CompiledFast`."""
+    return functools.partial(CompiledFast, static_argnames=static_argnames)
+
+
+def _signature(args: Any, options: dict[str, Any]) -> tuple:
+    """What decides a program: the structure, shapes and types of arrays, and the options."""
+    leaves, tree = jax.tree.flatten(args)
+    arrays = tuple(
+        (jnp.shape(x), jax.dtypes.canonicalize_dtype(jnp.result_type(x))) for x in leaves
+    )
+    return tree, arrays, tuple(sorted(options.items()))
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compile")
+
+
+def forget_programs() -> None:
+    """Frees the memory of compiled programs, for work of many shapes; those on disk stay."""
+    for each in EVERY:
+        each._ahead.clear()
+    jax.clear_caches()
+    gc.collect()
