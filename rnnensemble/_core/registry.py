@@ -49,10 +49,11 @@ class Registry(Generic[Kind]):
         Raises:
             ValueError: If there is none; suggests the nearest name.
         """
-        if name not in self._classes:
-            load_plugins()
-        if name in self._classes:
-            return self._classes[name]
+        if isinstance(name, str):  # a preset may hold anything here
+            if name not in self._classes:
+                load_plugins()
+            if name in self._classes:
+                return self._classes[name]
         near = difflib.get_close_matches(str(name), self._classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = sorted(self._classes)

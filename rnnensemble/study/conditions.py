@@ -191,7 +191,8 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
         if len(inner) == len(value):
             return tuple(_fit(v, h, name) for v, h in zip(value, inner, strict=True))
     elif hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        with contextlib.suppress(OverflowError):  # of whole numbers beyond 1e308
+            return float(value)
     elif isinstance(hint, type) and type(value) is hint:
         return value
     shown = getattr(hint, "__name__", str(hint)) if origin is None else str(hint)

@@ -52,6 +52,7 @@ def require_known(table: dict[str, Any], known: Sequence[str], prefix: str = "")
 
 def unknown_key(name: str, known: Sequence[str]) -> str:
     """The message for an unknown setting, with the nearest known one."""
+    name = name if name.isprintable() else repr(name)[1:-1]  # a key may hold line breaks
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}."
     return f"`{name}` is not a setting; {hint}"
