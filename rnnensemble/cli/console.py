@@ -1,5 +1,6 @@
 """What the command line shows: tables, progress, plain lines where there is no terminal."""
 
+import copy
 import logging
 import math
 import sys
@@ -29,7 +30,9 @@ what the numbers mean: sigma_OOD is how much the networks' losses differ on tria
 
 def show_warnings() -> None:
     """Prints what is said beside results as lines on standard error."""
-    handler = logging.StreamHandler()
+    handler = copy.copy(logging.lastResort)
+    if handler is None:  # somebody wants silence
+        return
     handler.setFormatter(logging.Formatter("rnnensemble: %(message)s"))
     LOG.handlers, LOG.propagate = [handler], False
 

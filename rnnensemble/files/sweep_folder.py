@@ -216,7 +216,11 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
 def stored_sweep(folder: Path) -> Sweep:
     """The sweep that a folder was started with."""
     manifest = sweep_manifest(folder)
-    sweep = read_sweep(read_file(folder / "sweep.toml"), manifest["preset"] or None)
+    text = read_file(folder / "sweep.toml")
+    try:
+        sweep = read_sweep(text, manifest["preset"] or None)
+    except ValueError as error:
+        raise ValueError(f"`sweep` file {folder}/sweep.toml is damaged: {error}") from None
     if sweep.digest != manifest["digest"]:
         raise ValueError(f"`sweep` file {folder}/sweep.toml does not match its manifest.")
     return sweep
