@@ -28,5 +28,7 @@ def draw(folder: Path, figures: "Callable[[], dict[str, Figure]]") -> "dict[str,
     except Exception as error:  # matplotlib, fonts, disks: each has its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         LOG.warning("no figures in %s (%s); its numbers are written", folder, reason)
+        if (folder / "figures").exists():  # they would show earlier results
+            folders.replace_figures(folder, {})
         return {}
     return drawn

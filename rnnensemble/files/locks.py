@@ -19,6 +19,9 @@ LOG = logging.getLogger("rnnensemble")
 WITHOUT_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 """What a filesystem says that knows no locks (NFS without lockd, Lustre without `flock`)."""
 
+BRIEF = 2.0
+"""Seconds of waiting of which nothing is said."""
+
 _SAID: set[int] = set()
 """Of these a line was printed already."""
 
@@ -71,7 +74,7 @@ def _acquired(path: Path, *, wait: bool) -> "BaseFileLock | None":
     lock: BaseFileLock = filelock.FileLock(path, preserve_lock_file=True)
     patience = 0.0
     try:
-        if _try(lock, patience):
+        if _try(lock, BRIEF if wait else 0.0):
             return lock
     except OSError as error:
         if error.errno not in WITHOUT_LOCKS:
