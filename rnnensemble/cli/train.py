@@ -13,7 +13,7 @@ from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.population import Population, require_resumable
+from rnnensemble.training.population import Population, require_resumable, require_two
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
@@ -112,6 +112,13 @@ def analyse_and_save(
     devices: int | None,
 ) -> None:
     """Measures, saves, shows and draws."""
+    try:
+        require_two(population)
+    except ValueError as error:
+        if not population.going.any():
+            raise
+        epochs = 2 * population.training.max_epochs
+        raise ValueError(f"{error} To {go_on(folder)} --training.max-epochs {epochs}") from None
     degeneracy = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
