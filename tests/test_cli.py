@@ -177,6 +177,11 @@ def test_too_few_converged(preset, tmp_path, capsys):
         capsys, "train", preset, "--runs", runs, "--training.threshold", "1e-9", "--quiet"
     )
     assert "at least 2 converged networks; got 0 of 3" in error
+    command = re.search(r"To go on with: rnnensemble (train .* --training.max-epochs \d+)$", error)
+    assert "--resume" in command[1]
+    assert "at least 2 converged networks" in failure(capsys, *command[1].split(), "--quiet")
+    run = storage.load_run(runs / preset.stem)
+    assert run.population.training.max_epochs == int(command[1].split()[-1])
 
 
 def test_no_disk_space(preset, tmp_path, capsys, monkeypatch):

@@ -16,7 +16,7 @@ from rnnensemble import cli, load_sweep, tasks
 from rnnensemble._core import programs, runtime
 from rnnensemble.cli import sweep
 from rnnensemble.cli.console import Reporter
-from rnnensemble.files import folders, stages, storage, sweep_folder
+from rnnensemble.files import locks, stages, storage, sweep_folder
 from rnnensemble.study.costs import Budget, cost_of, expected_costs
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.train import TrainingInterrupted
@@ -180,7 +180,7 @@ def test_a_lost_condition_is_made_again(copy, whole):
     second.rename(second.with_name(f".{second.name}.old"))  # a kill between two renames
     run = storage.load_run(third)  # a kill between training and analysis
     storage.save_run(third, run.condition, run.population, replace=True)
-    assert len(load_sweep(folder)[1]) == 0
+    assert set(load_sweep(folder)[1]) == {second.name}  # brought back
     start(copy, "--quiet")
     assert rows_of(folder) == rows_of(whole[0] / "tiny")
 
@@ -232,7 +232,7 @@ def test_a_group_of_another_process_is_left_to_it(whole, copy, no_training, caps
     read, _ = load_sweep(folder)
     alone = next(g for g in sweep.groups_of(read) if len(g.conditions) == 1)
     shutil.rmtree(folder / "conditions" / alone.conditions[0].digest)
-    with folders.held(folder / "groups" / f"{alone.name}.lock") as ours:
+    with locks.held(folder / "groups" / f"{alone.name}.lock") as ours:
         assert ours
         start(copy)
     printed = capsys.readouterr().out
@@ -462,7 +462,7 @@ def test_a_device_too_small_names_the_tile_that_fits(tmp_path, capsys, monkeypat
 def test_lock_is_free_again_after_the_block(tmp_path):
     path = tmp_path / "groups" / "a.lock"
     for _ in range(2):
-        with folders.held(path) as first, folders.held(path) as second:
+        with locks.held(path) as first, locks.held(path) as second:
             assert (first, second) == (True, False)
     assert path.exists()
 

@@ -3,18 +3,21 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from rnnensemble._core import runtime
 from rnnensemble.cli.console import Reporter
-from rnnensemble.figures.benchmark import benchmark_figure
+from rnnensemble.cli.drawing import draw
 from rnnensemble.files import folders
 from rnnensemble.files.folders import write_text
 from rnnensemble.study.benchmarking import Benchmark, Row, benchmark
 from rnnensemble.study.benchmarking.arguments import PLATFORMS
 from rnnensemble.study.benchmarking.result import cells
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 NAMES = {"gpu": "cuda"}
 """What JAX calls a platform when it is told to use one."""
@@ -32,9 +35,8 @@ def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings:
     """
     if platform in PLATFORMS:
         jax.config.update("jax_platforms", NAMES.get(platform, platform))
-    folder = folders.free_folder(runs, name)
     rows: list[Row] = []
-    with Reporter(quiet=quiet) as reporter:
+    with folders.reserved_free(runs, name) as folder, Reporter(quiet=quiet) as reporter:
 
         def report(row: Row) -> None:
             rows.append(row)
@@ -50,12 +52,19 @@ def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings:
         left_out = sum(row.left_out for row in found.rows)
         if left_out:
             reporter.line(f"{left_out} rows were left out for want of time; --seconds allows more")
-        with contextlib.suppress(ValueError):  # no row has a speed to draw
-            folders.replace_figures(folder, {"benchmark": benchmark_figure(found)})
+        draw(folder, lambda: _figures(found))
         reporter.line(f"{found.seconds:.0f} s; {folder}/benchmark.json, {folder}/figures")
     if any(row.problem.startswith("wrong") for row in found.rows):
         raise SystemExit(1)
     return found
+
+
+def _figures(found: Benchmark) -> "dict[str, Figure]":
+    from rnnensemble.figures.benchmark import benchmark_figure  # takes a second to load
+
+    with contextlib.suppress(ValueError):  # no row has a speed to draw
+        return {"benchmark": benchmark_figure(found)}
+    return {}
 
 
 def write(folder: Path, found: Benchmark) -> None:

@@ -14,7 +14,7 @@ import tyro
 
 from rnnensemble._core import runtime
 from rnnensemble.cli import options
-from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.console import Reporter, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.study import conditions
@@ -47,6 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
             kinds, prog="rnnensemble", description=about, args=["--help"]
         )
     sys.path.append("")  # modules of one's own in the current folder
+    show_warnings()
     runtime.use_all_cores()
     runtime.use_compilation_cache()
     try:
@@ -99,8 +100,8 @@ def _quickstart(arguments: list[str]) -> None:
     given = parse(options.Quickstart, "quickstart", arguments, condition=condition)
     from rnnensemble.cli import train
 
-    new = "quickstart" if given.resume else folders.free_folder(given.runs, "quickstart").name
-    train.train_and_analyse(given, given.name or new, explain=True)
+    name = given.name or ("quickstart" if given.resume else None)
+    train.train_and_analyse(given, name, explain=True)
 
 
 def _train(arguments: list[str]) -> None:
@@ -125,15 +126,19 @@ def _analyse(arguments: list[str]) -> None:
         return
     if Path(folder).is_file():
         raise ValueError(f"`run` must be a run folder; give the file {folder} by --activity.")
-    run = storage.load_run(folder)
-    given = parse(options.AnalyseRun, "analyse", arguments, analysis=run.condition.analysis)
-    from rnnensemble.cli import train
+    stages.read_manifest(folder)
+    with folders.reserved(Path(folder)):
+        run = storage.load_run(folder)
+        given = parse(options.AnalyseRun, "analyse", arguments, analysis=run.condition.analysis)
+        from rnnensemble.cli import train
 
-    if run.manifest["status"] == stages.INTERRUPTED:
-        raise ValueError(f"`run` {folder} was interrupted; {train.go_on(given.run)}")
-    condition = dataclasses.replace(run.condition, analysis=given.analysis)
-    with Reporter(quiet=given.quiet) as reporter:
-        train.analyse_and_save(given.run, condition, run.population, reporter, given.devices)
+        if run.manifest["status"] == stages.INTERRUPTED:
+            raise ValueError(f"`run` {folder} was interrupted; {train.go_on(given.run)}")
+        condition = dataclasses.replace(run.condition, analysis=given.analysis)
+        with Reporter(quiet=given.quiet) as reporter:
+            if run.damage:
+                reporter.line(f"{run.damage}; they are measured again")
+            train.analyse_and_save(given.run, condition, run.population, reporter, given.devices)
 
 
 COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {

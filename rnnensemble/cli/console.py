@@ -1,5 +1,7 @@
 """What the command line shows: tables, progress, plain lines where there is no terminal."""
 
+import copy
+import logging
 import math
 import sys
 from collections.abc import Sequence
@@ -7,6 +9,8 @@ from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.files.locks import LOG
+from rnnensemble.stats.comparable import incomparable
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
 
@@ -22,6 +26,15 @@ what the numbers mean: sigma_OOD is how much the networks' losses differ on tria
   The PIF distance compares their recurrent weights up to a renumbering of units.
   Larger means more degenerate: more ways to solve the task. Compare only equal settings."""
 """What quickstart says last."""
+
+
+def show_warnings() -> None:
+    """Prints what is said beside results as lines on standard error."""
+    handler = copy.copy(logging.lastResort)
+    if handler is None:  # somebody wants silence
+        return
+    handler.setFormatter(logging.Formatter("rnnensemble: %(message)s"))
+    LOG.handlers, LOG.propagate = [handler], False
 
 
 class Reporter:
@@ -87,6 +100,9 @@ class Reporter:
         """Prints the three levels as a table."""
         columns = ("level", "measure", "value", "95% interval")
         self.table("degeneracy", columns, degeneracy_rows(degeneracy))
+        for name, found in degeneracy.distances.items():
+            if missing := degeneracy.networks[incomparable(found.matrix)].tolist():
+                self.line(left_out_line(missing, name))
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:
@@ -109,6 +125,15 @@ class Reporter:
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.line(("  " + "  ".join(cells)).rstrip())
+
+
+def left_out_line(networks: Sequence[object], measure: str) -> str:
+    """Which networks have no distance, and what that means for the others."""
+    names = ", ".join(map(str, networks))
+    return (
+        f"{measure} cannot compare network {names}: what it compares does not vary, or is no "
+        "number; it is left out of means and maps"
+    )
 
 
 def clock(seconds: float) -> str:

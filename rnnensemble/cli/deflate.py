@@ -16,15 +16,21 @@ Each run folder is interrupted, then trained; a second start goes on where the f
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from rnnensemble._core import runtime
-from rnnensemble.analysis.battery import group_rows, measure_battery, predictivity_rows
+from rnnensemble.analysis.battery import (
+    Battery,
+    group_rows,
+    measure_battery,
+    predictivity_rows,
+)
 from rnnensemble.cli.console import Reporter, population_line
-from rnnensemble.figures.battery import battery_figure
+from rnnensemble.cli.drawing import draw
 from rnnensemble.files import folders, stages, storage
+from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
@@ -32,8 +38,14 @@ from rnnensemble.training.deflate import Chosen, references_of
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 STATUS = "rounds"
 """Status in the manifest of such a folder."""
+
+TABLES = ("battery.csv", "battery_groups.csv", "predictivity.csv")
+"""What the battery writes."""
 
 MEANS = "mean (least to most) over networks"
 """What the battery's table of groups holds."""
@@ -62,8 +74,8 @@ def run_rounds(
     text = read_text(plan)
     read = read_plan(text)
     folder = (runs / read.name).absolute()
-    _start(folder, read, text)
-    with Reporter(quiet=quiet) as reporter:
+    with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
+        _start(folder, read, text)
         found = runtime.describe()["devices"]
         reporter.line(f"{read.name}: {read.rounds} rounds, {found} devices, into {folder}")
         _Rounds(folder, read, devices, checkpoint_seconds, reporter).run()
@@ -79,7 +91,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
     manifest = stages.read_manifest(folder)
     if manifest["status"] != STATUS:
         raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
-    plan = read_plan(read_text(folder / "plan.toml"))
+    plan = _stored_plan(folder, manifest)
     names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
     found = {}
     for name in names:
@@ -99,22 +111,29 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
         ValueError: As `load_rounds`.
     """
     plan, groups = load_rounds(folder)
-    with Reporter(quiet=quiet) as reporter:
+    with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
         rows = group_rows(battery)
-        folders.write_rows(folder / "battery.csv", battery.table())
-        folders.write_rows(folder / "battery_groups.csv", rows)
-        folders.write_rows(folder / "predictivity.csv", predictivity_rows(battery))
-        title = f"{plan.standard.task.name}: standard networks and alternatives"
-        folders.replace_figures(folder, {"battery": battery_figure(battery, title=title)})
+        tables = battery.table(), rows, predictivity_rows(battery)
+        for name, table in zip(TABLES, tables, strict=True):
+            folders.write_rows(folder / name, table)
+        folders.note_files(folder, stages.read_manifest(folder), TABLES)
         cells = [[str(cell) for cell in row.values()] for row in rows]
         reporter.table(MEANS, list(rows[0]), cells)
+        title = f"{plan.standard.task.name}: standard networks and alternatives"
+        draw(folder, lambda: _figures(battery, title))
         reporter.line(f"page: {folder}/figures/battery.png; tables: {folder}/battery.csv")
 
 
-def show_rounds(folder: Path, reporter: Reporter) -> None:
+def _figures(battery: Battery, title: str) -> "dict[str, Figure]":
+    from rnnensemble.figures.battery import battery_figure  # takes a second to load
+
+    return {"battery": battery_figure(battery, title=title)}
+
+
+def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
     """Shows how far a plan has come, and its battery if that was measured."""
-    plan = read_plan(read_text(folder / "plan.toml"))
+    plan = _stored_plan(folder, manifest)
     reporter.line(f"{folder} ({STATUS}), {plan.standard.task.name}")
     for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
         if not (folder / name).is_dir():
@@ -122,9 +141,20 @@ def show_rounds(folder: Path, reporter: Reporter) -> None:
             continue
         run = storage.load_run(folder / name)
         reporter.line(f"{name} ({run.manifest['status']}): {population_line(run.population)}")
-    if (folder / "battery_groups.csv").exists():
+    broken = stages.broken_files(folder, manifest)
+    if broken:
+        reporter.line(f"{broken[0]} is damaged; measure again: rnnensemble battery {folder}")
+    elif set(TABLES) <= manifest["files"].keys():
         rows = folders.read_rows(folder / "battery_groups.csv")
         reporter.table(MEANS, list(rows[0]), [list(row.values()) for row in rows])
+
+
+def _stored_plan(folder: Path, manifest: dict[str, Any]) -> DeflationPlan:
+    """The plan that a folder was started with."""
+    if "plan.toml" in stages.broken_files(folder, manifest):
+        remedy = "start its plan again, which brings it back"
+        raise stages.damaged(folder, "plan.toml is missing or damaged", remedy)
+    return read_plan(read_text(folder / "plan.toml"))
 
 
 def alternative(number: int) -> str:
@@ -141,6 +171,9 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
                 f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "
                 "another name or --runs."
             )
+        if "plan.toml" in stages.broken_files(folder, manifest):
+            write_text(folder / "plan.toml", text)
+            folders.note_files(folder, manifest, ["plan.toml"])
         return
     size = plan.standard.size + plan.rounds * plan.alternative.size
     about = {"status": STATUS, "digest": plan.digest, "size": size, "task": plan.standard.task.name}

@@ -15,13 +15,15 @@ import numpy as np
 from rnnensemble import metrics
 from rnnensemble._core import runtime
 from rnnensemble.cli import options
-from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.console import Reporter, left_out_line
+from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.flags import parse
-from rnnensemble.files import arrays
+from rnnensemble.files import arrays, folders
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks, shape_of
 from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
+from rnnensemble.stats.comparable import comparable, incomparable
 from rnnensemble.stats.intervals import Estimate, mean_distance
 
 DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}
@@ -55,9 +57,8 @@ def analyse_arrays(arguments: list[str]) -> None:
     given = _parsed(arguments)
     command = f"rnnensemble analyse {shlex.join(arguments)}"
     request = _checked(given, command)
-    resumed = arrays.start_distances(request.folder, request.manifest)
-    with Reporter(quiet=given.quiet) as reporter:
-        if resumed:
+    with folders.reserved(request.folder), Reporter(quiet=given.quiet) as reporter:
+        if arrays.start_distances(request.folder, request.manifest):
             reporter.line(f"going on with the unfinished analysis in {request.folder}")
         names = ", ".join(metric.name for metric in request.metrics)
         reporter.line(
@@ -71,15 +72,13 @@ def analyse_arrays(arguments: list[str]) -> None:
                 f"interrupted; the pairs done are kept in {request.folder}; go on with: {command}"
             ) from None
         means = [_mean(metric, matrices[metric.name], request.seed) for metric in request.metrics]
-        rows = [_row(*each, request) for each in zip(request.metrics, means, strict=True)]
-        arrays.save_distances(
-            request.folder,
-            request.manifest,
-            rows=rows,
-            matrices=matrices,
-            figures=_figures(request.metrics, means, matrices),
-        )
+        rows = [
+            _row(metric, mean, matrices[metric.name], request)
+            for metric, mean in zip(request.metrics, means, strict=True)
+        ]
+        arrays.save_distances(request.folder, request.manifest, rows=rows, matrices=matrices)
         show_rows(rows, reporter)
+        draw(request.folder, lambda: _figures(request.metrics, means, matrices))
         reporter.line(f"matrices, figures and settings: {request.folder}")
 
 
@@ -161,7 +160,7 @@ def _manifest(
     inputs = {
         kind: {
             "file": str(path),
-            "sha256": arrays.file_digest(path),
+            "sha256": folders.file_digest(path),
             "shapes": sorted({str(one.shape) for one in networks[kind]}),
         }
         for kind, path in paths.items()
@@ -193,13 +192,15 @@ def _mean(metric: Metric, matrix: np.ndarray, seed: int) -> Estimate:
     """The mean over pairs; over ordered pairs and without interval if the metric is asymmetric."""
     if metric.symmetric:
         return mean_distance(matrix, seed=seed)
-    ordered = matrix[~np.eye(len(matrix), dtype=bool)]
+    kept = comparable(matrix)
+    ordered = matrix[np.ix_(kept, kept)][~np.eye(len(kept), dtype=bool)]
     return Estimate(float(ordered.mean()), math.nan, math.nan)
 
 
-def _row(metric: Metric, mean: Estimate, request: Request) -> Row:
-    settings = json.dumps(_settings(metric))
-    return Row(metric.name, metric.data, request.manifest["size"], *mean, settings)
+def _row(metric: Metric, mean: Estimate, matrix: np.ndarray, request: Request) -> Row:
+    settings, left_out = json.dumps(_settings(metric)), incomparable(matrix)
+    count = request.manifest["size"] - len(left_out)
+    return Row(metric.name, metric.data, count, *mean, settings, " ".join(map(str, left_out)))
 
 
 def _settings(metric: Any) -> dict[str, Any]:
@@ -237,6 +238,9 @@ def show_rows(rows: Sequence[Row], reporter: Reporter) -> None:
         for row in rows
     ]
     reporter.table("mean distances", ("data", "metric", "networks", "mean", "95% interval"), cells)
+    for row in rows:
+        if row.left_out:
+            reporter.line(left_out_line(row.left_out.split(), row.metric))
 
 
 def show_distances(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:

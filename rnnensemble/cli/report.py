@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnensemble.cli.console import Reporter
-from rnnensemble.figures import study
-from rnnensemble.files.folders import read_rows, replace_figures, write_rows, write_text
+from rnnensemble.cli.drawing import draw
+from rnnensemble.files import folders, stages, sweep_folder
+from rnnensemble.files.folders import read_rows, write_rows, write_text
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study import advice, findings, rows, tables
 from rnnensemble.study.factors import Outcome, Sweep
@@ -42,8 +43,9 @@ def report(folder: Path, *, permutations: int, quiet: bool) -> None:
     if permutations < 1:
         raise ValueError(f"`permutations` must be at least 1; got {permutations}.")
     sweep, outcomes = load_sweep(folder)
-    with Reporter(quiet=quiet) as reporter:
+    with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         found = write_report(folder, sweep, outcomes, permutations=permutations, reporter=reporter)
+        sweep_folder.note(folder, ["findings.csv"])
         table = tables.overall_table(found.cells)
         reporter.table("findings over tasks", table.head, table.rows)
         reporter.line(f"report: {folder}/report.html; all cells: findings.csv; figures/")
@@ -78,9 +80,8 @@ def write_report(
         trends = len(sweep.factors) * len(asked_for(sweep))
         reporter.line(f"testing {trends} trends with {permutations} permutations each")
     found = findings.find(sweep, outcomes, permutations=permutations)
-    figures = study_figures(sweep, outcomes, found)
-    replace_figures(folder, figures)
     write_rows(folder / "findings.csv", [rows.row(cell) for cell in found.cells])
+    figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
     version = importlib.metadata.version("rnnensemble")
     text = page(sweep, outcomes, found.cells, _pictures(sweep, figures), version=version)
     write_text(folder / "report.html", text)
@@ -91,6 +92,8 @@ def study_figures(
     sweep: Sweep, outcomes: Mapping[str, Outcome], found: Findings
 ) -> "dict[str, Figure]":
     """Every figure of a study, by name: `<factor>_<kind>` and `dsa_settings`."""
+    from rnnensemble.figures import study  # takes a second to load
+
     figures, levels = {}, rows.levels_of(found.cells)
     for name, factors in tables.by_name(sweep).items():
         drawn = (
@@ -107,7 +110,9 @@ def study_figures(
 
 
 def _pictures(sweep: Sweep, figures: "Mapping[str, Figure]") -> dict[str, list[Picture]]:
-    """The figures as images, by factor."""
+    """The figures as images, by factor; none if they could not be drawn."""
+    if not figures:
+        return {}
     found = {
         tables.words(name): [
             Picture(f"{tables.words(name)}: {kind}", caption, _png(figures[f"{name}_{kind}"]))
@@ -125,8 +130,10 @@ def _pictures(sweep: Sweep, figures: "Mapping[str, Figure]") -> dict[str, list[P
 
 
 def _png(figure: "Figure") -> bytes:
+    from rnnensemble.figures import style
+
     written = io.BytesIO()
-    figure.savefig(written, format="png", dpi=DPI)
+    style.save(figure, written, dpi=DPI, kind="png")
     return written.getvalue()
 
 
@@ -153,6 +160,11 @@ def read_findings(path: Path = FINDINGS) -> list[Finding]:
         raise ValueError(
             f"`summary` {path} does not exist; give the findings.csv that `rnnensemble report "
             "FOLDER` writes by --summary."
+        )
+    if not stages.is_noted(path):
+        raise ValueError(
+            f"`summary` {path} is not as it was written; write it again: rnnensemble report "
+            f"{path.parent}"
         )
     try:
         found = [rows.finding_of(cells) for cells in read_rows(path)]

@@ -38,13 +38,15 @@ def _show_run(folder: Path, reporter: Reporter) -> None:
         _show_sweep(folder, reporter)
         return
     if manifest["status"] == deflate.STATUS:
-        deflate.show_rounds(folder, reporter)
+        deflate.show_rounds(folder, manifest, reporter)
         return
     run = storage.load_run(folder)
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")
     reporter.line(population_line(run.population))
     if run.manifest["status"] == stages.INTERRUPTED:
         reporter.line(train.go_on(folder))
+    if run.damage:
+        reporter.line(f"{run.damage}; measure it again: rnnensemble analyse {folder}")
     if run.degeneracy is not None:
         reporter.degeneracy(run.degeneracy)
 
@@ -52,6 +54,7 @@ def _show_run(folder: Path, reporter: Reporter) -> None:
 def _show_sweep(folder: Path, reporter: Reporter) -> None:
     """Prints what a sweep's folder holds: the three levels of each finished level of a factor."""
     sweep = sweep_folder.stored_sweep(folder)
+    sweep_folder.require_sound(folder, sweep)
     rows = sweep_folder.summary_rows(folder, sweep)
     finished = len({row["digest"] for row in rows})
     reporter.line(f"{folder}: {finished} of {len(sweep.conditions)} conditions finished")

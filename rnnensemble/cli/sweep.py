@@ -15,7 +15,7 @@ from rnnensemble.analysis.feature_learning import (
 )
 from rnnensemble.cli.console import Reporter, clock
 from rnnensemble.cli.forecast import print_forecast
-from rnnensemble.files import folders, stages, storage, sweep_folder
+from rnnensemble.files import locks, stages, storage, sweep_folder
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
@@ -176,13 +176,11 @@ def _run_groups(work: _Work, groups: list[Group]) -> None:
 def _run_group(work: _Work, group: Group, title: str) -> None:
     """Trains and measures a group unless another process does."""
     lock = work.folder / "groups" / f"{group.name}.lock"
-    with folders.held(lock) as ours:
+    with locks.held(lock) as ours:
         if not ours:
             return
-        for condition in group.conditions:
-            folders.recover(work.path(condition))
         unfinished = work.unfinished(group)
-        if not unfinished:  # after recovery, or by another process in the meantime
+        if not unfinished:  # by another process in the meantime
             return
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
@@ -190,6 +188,10 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
         work.reporter.section(
             f"{title}, {group.name}: {len(unfinished)} conditions, {networks} networks"
         )
+        for condition in unfinished:
+            if damage := sweep_folder.damage(work.folder, condition.digest):
+                name = work.sweep.names[condition.digest]
+                work.reporter.line(f"{name}: {damage} is damaged; it is measured again")
         populations = _trained(work, unfinished)
         for condition, population in zip(unfinished, populations, strict=True):
             _measure(work, condition, population)

@@ -2,24 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnnensemble._core import runtime
-from rnnensemble.analysis.degeneracy import measure_degeneracy
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
+from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.options import Quickstart
-from rnnensemble.figures.run import run_figures
-from rnnensemble.files import stages, storage
+from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.population import Population, require_resumable
+from rnnensemble.training.population import Population, require_resumable, require_two
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
-    """Trains, saves, analyses, saves again."""
-    folder, condition = options.runs / name, options.condition
+
+def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -> None:
+    """Trains, saves, analyses, saves again; without a name under the first free `quickstart`."""
+    condition = options.condition
     task, network, analysis = condition.task, condition.network, condition.analysis
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
@@ -29,10 +33,14 @@ def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
     analysis.check(task, network.width)
     require_weights(network, task, analysis.pif_weights, "PIF")
-    resumed = _resumed(folder, condition) if options.resume else None
-    if resumed is None:
-        stages.require_free(folder)
-    with Reporter(quiet=options.quiet) as reporter:
+    named = name and folders.reserved(options.runs / name)
+    with (
+        named or folders.reserved_free(options.runs, "quickstart") as folder,
+        Reporter(quiet=options.quiet) as reporter,
+    ):
+        resumed = _resumed(folder, condition, reporter) if options.resume else None
+        if resumed is None:
+            stages.require_free(folder)
         reporter.line(
             f"training {condition.size} networks of {network.width} units on {task.name}, "
             f"{runtime.describe()['devices']} devices, into {folder}"
@@ -44,7 +52,7 @@ def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
             reporter.line(EXPLANATION)
 
 
-def _resumed(folder: Path, condition: Condition) -> Population:
+def _resumed(folder: Path, condition: Condition, reporter: Reporter) -> Population:
     """The population in a run folder, to go on with."""
     run, recipe = storage.load_run(folder), condition.recipe
     if with_epochs(run.condition.recipe, recipe.training.max_epochs) != recipe:
@@ -54,6 +62,8 @@ def _resumed(folder: Path, condition: Condition) -> Population:
             "`max_epochs` may be higher.)"
         )
     require_resumable(run.population, recipe)
+    if run.damage:
+        reporter.line(f"{run.damage}; they are measured again")
     return run.population
 
 
@@ -101,13 +111,25 @@ def analyse_and_save(
     reporter: Reporter,
     devices: int | None,
 ) -> None:
-    """Measures, draws, saves and shows."""
+    """Measures, saves, shows and draws."""
+    try:
+        require_two(population)
+    except ValueError as error:
+        if not population.going.any():
+            raise
+        epochs = 2 * population.training.max_epochs
+        raise ValueError(f"{error} To {go_on(folder)} --training.max-epochs {epochs}") from None
     degeneracy = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
-    figures = run_figures(population, degeneracy)
-    storage.save_run(
-        folder, condition, population, degeneracy=degeneracy, figures=figures, replace=True
-    )
+    storage.save_run(folder, condition, population, degeneracy=degeneracy, replace=True)
     reporter.degeneracy(degeneracy)
-    reporter.line(f"figures: {folder}/figures/overview.png and others; run folder: {folder}")
+    if draw(folder, lambda: _figures(population, degeneracy)):
+        reporter.line(f"figures: {folder}/figures/overview.png and others")
+    reporter.line(f"run folder: {folder}")
+
+
+def _figures(population: Population, degeneracy: Degeneracy) -> "dict[str, Figure]":
+    from rnnensemble.figures.run import run_figures  # takes a second to load
+
+    return run_figures(population, degeneracy)

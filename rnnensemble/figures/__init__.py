@@ -1,5 +1,6 @@
 """All that is drawn, and the only room that knows matplotlib: values in, a `Figure` out."""
 
+from rnnensemble.figures import style  # loads matplotlib, before the others do
 from rnnensemble.figures.battery import battery_figure
 from rnnensemble.figures.dsa import predictions_figure, settings_figure
 from rnnensemble.figures.fixed_points import fixed_points_figure
@@ -23,5 +24,6 @@ __all__ = [
     "predictions_figure",
     "run_figures",
     "settings_figure",
+    "style",
     "trials_figure",
 ]

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.panels import COLORMAP, COLORS, mds
+from rnnensemble.figures.style import ours
 
 LEADING = 6
 """Eigenvalues drawn of each fixed point."""
@@ -16,6 +17,7 @@ VARIABLES = 3
 """Variables whose decodability is drawn."""
 
 
+@ours()
 def battery_figure(battery: Battery, *, title: str) -> Figure:
     """The page.
 

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from rnnensemble.figures.panels import COLORS
+from rnnensemble.figures.style import ours
 from rnnensemble.study.benchmarking.result import Benchmark
 from rnnensemble.study.benchmarking.rows import Row
 
@@ -15,6 +16,7 @@ RIVALS = {":": "one after another", "--": "a process on each core"}
 """Line styles of PyTorch, by the end of a rival's name."""
 
 
+@ours()
 def benchmark_figure(found: Benchmark) -> Figure:
     """Net-steps a second against K with PyTorch beside it, and shares of the roofline.
 

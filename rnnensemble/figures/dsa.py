@@ -7,8 +7,10 @@ from matplotlib.figure import Figure
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.dsa_prediction import Prediction
 from rnnensemble.figures.panels import COLORS
+from rnnensemble.figures.style import ours
 
 
+@ours()
 def settings_figure(found: GridDistances) -> Figure:
     """Mean DSA distance, and its ratio to the null, by rank and number of delays.
 
@@ -38,6 +40,7 @@ def settings_figure(found: GridDistances) -> Figure:
     return figure
 
 
+@ours()
 def predictions_figure(found: dict[str, Prediction]) -> Figure:
     """Held-out prediction error by rank and number of delays, one panel a name.
 

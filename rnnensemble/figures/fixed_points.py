@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from rnnensemble.analysis.fixed_points.points import FixedPoints
 from rnnensemble.figures.panels import COLORS
+from rnnensemble.figures.style import ours
 
 KINDS = (
     ("stable", "o", COLORS[0], True),
@@ -17,6 +18,7 @@ KINDS = (
 """Name, marker, color and whether filled, by number of unstable directions."""
 
 
+@ours()
 def fixed_points_figure(
     found: FixedPoints, states: np.ndarray, *, title: str, shown: int = 8
 ) -> Figure:

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from rnnensemble.figures.style import ours
+from rnnensemble.stats.comparable import comparable, incomparable
 from rnnensemble.stats.intervals import Estimate
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -35,9 +37,15 @@ def mark_stack(axes: Axes, channels: int) -> None:
 def mds(matrix: np.ndarray) -> np.ndarray:
     """Classical multidimensional scaling of distances `[M, M]` to coordinates `[M, 2]`.
 
-    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0.
+    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0. Networks
+    without distances have NaN for coordinates.
     Source: Torgerson (1952).
     """
+    kept = comparable(matrix)
+    if len(kept) < len(matrix):
+        places = np.full((len(matrix), 2), np.nan)
+        places[kept] = mds(matrix[np.ix_(kept, kept)]) if len(kept) else 0.0
+        return places
     count = len(matrix)
     center = np.eye(count) - 1 / count
     values, vectors = np.linalg.eigh(-0.5 * center @ matrix.astype(float) ** 2 @ center)
@@ -46,6 +54,7 @@ def mds(matrix: np.ndarray) -> np.ndarray:
     return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
 
 
+@ours()
 def mds_figure(
     matrix: np.ndarray, mean: Estimate, *, name: str, unit: str, networks: Sequence[int]
 ) -> Figure:
@@ -54,9 +63,19 @@ def mds_figure(
     axes = figure.subplots()
     draw_mds(axes, matrix, unit=unit)
     for (x, y), network in zip(mds(matrix), networks, strict=True):
-        axes.annotate(str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points")
-    axes.set_title(f"{name}: mean {with_interval(mean)}", fontsize=9)
+        if np.isfinite([x, y]).all():
+            axes.annotate(
+                str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points"
+            )
+    title = f"{name}: mean {with_interval(mean)}{without(matrix, networks)}"
+    axes.set_title(title, fontsize=9)
     return figure
+
+
+def without(matrix: np.ndarray, networks: Sequence[int]) -> str:
+    """A line of a title: the networks that have no distance."""
+    missing = ", ".join(str(networks[k]) for k in incomparable(matrix))
+    return f"\nwithout network {missing}, which cannot be compared" if missing else ""
 
 
 def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
@@ -69,6 +88,7 @@ def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
     axes.set_ylabel(f"MDS 2 ({unit})")
 
 
+@ours()
 def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
     """The distance matrix, networks ordered so that close ones stand together."""
     figure = Figure(figsize=(3.8, 3.2), layout="constrained")
@@ -76,7 +96,7 @@ def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequen
     order = cluster_order(matrix)
     image = axes.imshow(matrix[np.ix_(order, order)], cmap=COLORMAP, vmin=0)
     figure.colorbar(image, ax=axes, label=f"distance ({unit})")
-    axes.set_title(f"{name}, networks by similarity", fontsize=9)
+    axes.set_title(f"{name}, networks by similarity{without(matrix, networks)}", fontsize=9)
     if len(order) <= 24:
         labels = [str(networks[i]) for i in order]
         axes.set_xticks(range(len(order)), labels, fontsize=6)
@@ -87,7 +107,14 @@ def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequen
 
 
 def cluster_order(matrix: np.ndarray) -> np.ndarray:
-    """Order of the leaves of average-linkage clustering, neighbors as close as can be."""
+    """Order of the leaves of average-linkage clustering, neighbors as close as can be.
+
+    Networks without distances come last.
+    """
+    kept, missing = comparable(matrix), incomparable(matrix)
+    if missing:
+        order = kept[cluster_order(matrix[np.ix_(kept, kept)])] if len(kept) > 1 else kept
+        return np.append(order, missing)
     condensed = squareform(matrix, checks=False)
     tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
     return hierarchy.leaves_list(tree)

@@ -19,6 +19,7 @@ from rnnensemble.figures.panels import (
     mds_figure,
     with_interval,
 )
+from rnnensemble.figures.style import ours
 from rnnensemble.tasks import Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.population import Population
@@ -30,6 +31,7 @@ EXAMPLES = 3
 """Trials shown."""
 
 
+@ours()
 def trials_figure(trials: Trials, outputs: np.ndarray, *, title: str, shown: int = 3) -> Figure:
     """Example trials: inputs above, targets and outputs of one network below.
 
@@ -79,6 +81,7 @@ def _draw_outputs(axes: Axes, trials: Trials, outputs: np.ndarray, trial: int) -
     mark_stack(axes, outputs.shape[2])
 
 
+@ours()
 def learning_figure(population: Population) -> Figure:
     """Learning curves with the threshold and each network's stopping point."""
     figure = Figure(figsize=(4.2, 3.0), layout="constrained")
@@ -105,6 +108,7 @@ def draw_learning(axes: Axes, population: Population) -> None:
     axes.set_title(f"{int(population.converged.sum())} of {population.size} converged", fontsize=9)
 
 
+@ours()
 def losses_figure(degeneracy: Degeneracy) -> Figure:
     """The loss of every network in and out of distribution."""
     figure = Figure(figsize=(3.8, 3.0), layout="constrained")
@@ -131,6 +135,7 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> None:
     axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=8)
 
 
+@ours()
 def overview_figure(
     population: Population, degeneracy: Degeneracy, trials: Trials, outputs: np.ndarray
 ) -> Figure:
@@ -171,7 +176,8 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
     """Draws DSA distances between networks beside those of a network to itself."""
     matrix = degeneracy.dynamics.matrix
     between = matrix[np.triu_indices(len(matrix), 1)]
-    bins = np.linspace(0, 1.05 * max(between.max(), 1e-6), 24)
+    between = between[np.isfinite(between)]
+    bins = np.linspace(0, 1.05 * max(between.max(initial=0), 1e-6), 24)
     axes.hist(between, bins, color=COLORS[0], alpha=0.8, label="between networks")
     null = np.minimum(degeneracy.dynamics.null, bins[-1])
     axes.hist(null, bins, color=COLORS[1], alpha=0.8, label="same network,\nother trials")
@@ -182,6 +188,7 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> None:
     axes.set_title("dynamics against its null", fontsize=9)
 
 
+@ours()
 def hold_figure(
     trials: Trials, outputs: np.ndarray, losses: np.ndarray, *, trained_steps: int
 ) -> Figure:
@@ -215,6 +222,7 @@ def _examples(key, params, *, task, network):  # noqa: ANN001, ANN202
     return trials, network.respond(params, trials.inputs)[1]
 
 
+@ours()
 def run_figures(population: Population, degeneracy: Degeneracy) -> dict[str, Figure]:
     """Every figure of an analysed run, by name."""
     task, shown = population.task, int(degeneracy.networks[0])

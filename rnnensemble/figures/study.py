@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.panels import COLORS, mds
+from rnnensemble.figures.style import ours
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (
@@ -44,6 +45,7 @@ MEASURE_COLORS = dict(
 )
 
 
+@ours()
 def factor_figure(
     factors: Sequence[Factor], outcomes: Mapping[str, Outcome], names: Sequence[str]
 ) -> Figure:
@@ -150,6 +152,7 @@ def _scale(axes: Axes, shown: np.ndarray, values: np.ndarray) -> None:
     axes.set_ylim(kept.min() / 1.4, kept.max() * 1.4)
 
 
+@ours()
 def networks_figure(
     factors: Sequence[Factor], outcomes: Mapping[str, Outcome], name: str
 ) -> Figure:
@@ -214,6 +217,7 @@ def _draw_row(row: np.ndarray, readings: Sequence[Reading | Gap], *, color: str)
             axes.scatter(*mds(reading.data).T, s=11, color=color, edgecolor="white", lw=0.3)
 
 
+@ours()
 def settings_figure(
     found: Findings, factors: Sequence[Factor], outcomes: Mapping[str, Outcome]
 ) -> Figure:

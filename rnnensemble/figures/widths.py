@@ -7,8 +7,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from rnnensemble.figures.panels import COLORMAP
+from rnnensemble.figures.style import ours
 
 
+@ours()
 def coordinate_figure(sizes: Mapping[str, Mapping[str, Mapping[int, np.ndarray]]]) -> Figure:
     """The coordinate check: how far rates and outputs moved, by width, one line a step.
 

@@ -11,20 +11,15 @@ Nothing is unpickled.
 """
 
 import csv
-import hashlib
 import re
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble.files import folders, stages
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COMPARED = "compared"
 """Status of a whole folder of distances; an unfinished one is `stages.INTERRUPTED`."""
@@ -54,7 +49,7 @@ class MatrixCheckpoint(NamedTuple):
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 found = str(stored["digest"])
                 arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        except Exception:  # a damaged archive raises whatever its bytes suggest
             raise ValueError(f"`checkpoint` {path} cannot be read; remove it.") from None
         if found != digest:
             raise ValueError(
@@ -63,13 +58,10 @@ class MatrixCheckpoint(NamedTuple):
         return arrays
 
     def save(self, digest: str, arrays: list[np.ndarray]) -> None:
-        """Writes the arrays under a temporary name, then renames the file."""
-        path = Path(self.path)
-        partial = path.with_name(f".{path.name}.partial")
-        with partial.open("wb") as file:
-            named = {f"array{i}": x for i, x in enumerate(arrays)}
+        """Writes the arrays, whole or not at all."""
+        named = {f"array{i}": x for i, x in enumerate(arrays)}
+        with folders.whole_file(Path(self.path)) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
-        partial.replace(path)
 
 
 class Row(NamedTuple):
@@ -78,11 +70,12 @@ class Row(NamedTuple):
     Attributes:
         metric: Its name.
         data: What it compares: activity, weights or outputs.
-        networks: How many.
+        networks: How many the mean is of.
         mean: Mean distance over pairs.
         low: Lower end of its 95% interval, NaN for an asymmetric metric.
         high: Upper end.
         settings: The metric's settings as JSON.
+        left_out: Networks that it cannot compare, which are no part of the mean, by number.
     """
 
     metric: str
@@ -92,6 +85,7 @@ class Row(NamedTuple):
     low: float
     high: float
     settings: str
+    left_out: str
 
 
 def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np.ndarray]:
@@ -165,12 +159,6 @@ def _reason(error: Exception) -> str:
     return f"{text.splitlines()[0][:200].rstrip('.') if text else type(error).__name__}."
 
 
-def file_digest(path: Path | str) -> str:
-    """The SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
     """Makes the folder of an unfinished analysis, or finds the one to go on with.
 
@@ -213,20 +201,20 @@ def save_distances(
     *,
     rows: Sequence[Row],
     matrices: dict[str, np.ndarray],
-    figures: "dict[str, Figure]",
 ) -> None:
     """Puts a whole folder of distances in the unfinished one's place."""
     with folders.whole_folder(folder) as partial:
         partial.mkdir(parents=True)
         folders.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
         np.savez(partial / "matrices.npz", allow_pickle=False, **matrices)
-        folders.write_figures(partial, figures)
-        folders.write_manifest(partial, {"status": COMPARED, **manifest})
+        files = folders.files_below(partial)
+        folders.write_manifest(partial, {"status": COMPARED, **manifest}, files)
 
 
 def read_distances(folder: Path) -> list[Row]:
-    """The rows of `distances.csv`; ValueError if they are not there whole."""
+    """The rows of `distances.csv`; ValueError if the folder is not whole."""
     path = folder / "distances.csv"
+    stages.require_whole(folder, stages.read_manifest(folder))
     try:
         with path.open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))
@@ -239,6 +227,7 @@ def read_distances(folder: Path) -> list[Row]:
                 low=float(line["low"]),
                 high=float(line["high"]),
                 settings=line["settings"],
+                left_out=line["left_out"],
             )
             for line in lines
         ]

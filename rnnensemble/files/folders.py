@@ -2,94 +2,200 @@
 
 import contextlib
 import csv
+import ctypes
 import datetime
+import errno
+import glob
+import hashlib
 import importlib.metadata
+import itertools
 import json
+import os
+import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnensemble._core import runtime
+from rnnensemble.files import locks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FORMAT = 6
+FORMAT = 7
 """Version of the layout of run folders, folders of distances and sweep folders."""
+
+DAY = 86400.0
+"""Seconds after which an unfinished file is a killed process's."""
+
+
+_RESERVED: set[tuple[int, Path]] = set()
+"""The folders whose names this process has reserved."""
+
+
+@contextlib.contextmanager
+def reserved(folder: Path) -> Iterator[Path]:
+    """Keeps a folder's name for this process inside the block, which may reserve it again.
+
+    What killed processes left beside the folder is brought back or removed.
+
+    Raises:
+        FileExistsError: If another process has reserved it; the message says which.
+    """
+    place = _place(folder)
+    mine, lock = (os.getpid(), place), place.with_name(f".{place.name}.lock")
+    if mine in _RESERVED:
+        yield folder
+        return
+    missing = [above for above in place.parents if not above.exists()]
+    try:
+        with locks.held(lock) as ours:
+            if not ours:
+                raise FileExistsError(
+                    f"`name` {folder.name!r} is in use: {locks.holder(lock)} writes to {folder}; "
+                    "wait for it, or choose another --name."
+                )
+            _RESERVED.add(mine)
+            try:
+                recover(place)
+                for left in _unfinished(place):
+                    shutil.rmtree(left, ignore_errors=True)
+                yield folder
+            finally:
+                _RESERVED.discard(mine)
+                with contextlib.suppress(OSError):  # Windows keeps it
+                    lock.unlink()
+    finally:
+        for above in missing:  # nothing came of it: no folders are left either
+            with contextlib.suppress(OSError):
+                above.rmdir()
+
+
+@contextlib.contextmanager
+def reserved_free(root: Path, name: str) -> Iterator[Path]:
+    """Reserves the folder of a name, or the first free one of the name and a number."""
+    for number in itertools.count(1):
+        folder = root / (name if number == 1 else f"{name}-{number}")
+        recover(folder)
+        if folder.exists():
+            continue
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(reserved(folder))
+            except FileExistsError:
+                continue
+            if not folder.exists():  # another process may have made it in the meantime
+                yield folder
+                return
 
 
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A path to write to; what is there takes the folder's place when the block has ended well."""
-    recover(folder)
-    partial, old = _beside(folder, "partial"), _beside(folder, "old")
-    shutil.rmtree(partial, ignore_errors=True)
+    folder = _place(folder)
+    with reserved(folder):
+        partial = _partial(folder)
+        try:
+            yield partial
+            for path in [*partial.rglob("*"), partial]:
+                _flush(path)
+            _put(partial, folder)
+            _flush(folder.parent)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """Puts a folder in the place of another, in one step where the system can."""
+    old = folder.with_name(f".{folder.name}.old")
+    while folder.exists():
+        if _exchanged(partial, folder):
+            return
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+        with contextlib.suppress(OSError):  # a reader may have brought the old one back
+            partial.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+            return
+    partial.rename(folder)
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Whether two paths were exchanged, which Linux and macOS do in one step."""
+    names = os.fsencode(first), os.fsencode(second)
     try:
-        yield partial
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        partial.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if sys.platform == "linux":
+            here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+            return ctypes.CDLL(None).renameat2(here, names[0], here, names[1], exchange) == 0
+        if sys.platform == "darwin":
+            return ctypes.CDLL(None).renamex_np(*names, 2) == 0  # RENAME_SWAP
+    except (AttributeError, OSError):  # an older C library
+        pass
+    return False
 
 
 def recover(folder: Path) -> None:
-    """Brings back a folder whose replacement was cut off between its two renames."""
-    old = _beside(folder, "old")
-    if old.exists() and not folder.exists():
-        old.rename(folder)
+    """Brings back a folder whose replacement was cut off between two renames."""
+    place = _place(folder)
+    old = place.with_name(f".{place.name}.old")
+    if old.exists() and not place.exists():
+        with contextlib.suppress(OSError):  # another process has done it, or nobody may write
+            old.rename(place)
 
 
-def _beside(folder: Path, suffix: str) -> Path:
-    return folder.with_name(f".{folder.name}.{suffix}")
+def recover_all(root: Path) -> None:
+    """Brings back all such folders in another one."""
+    for old in root.glob(".*.old"):
+        recover(root / old.name.removeprefix(".").removesuffix(".old"))
+
+
+def _place(folder: Path) -> Path:
+    """Where a folder really is: what a link points to is replaced, not the link."""
+    return folder.resolve()
+
+
+def _partial(path: Path) -> Path:
+    """A name beside a path that no other process and no other thread has."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}.partial")
+
+
+def _unfinished(path: Path) -> Iterator[Path]:
+    """What killed processes left under such names."""
+    # names of other folders may begin in the same way
+    return path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 12}.partial")
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file or the names in a folder are on the disk."""
+    with contextlib.suppress(PermissionError):  # Windows opens no folders
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        except OSError as error:
+            if error.errno not in {errno.EINVAL, errno.EBADF, errno.ENOTSUP}:  # some filesystems
+                raise
+        finally:
+            os.close(opened)
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """The same for a file."""
-    partial = _beside(path, "partial")
+    """The same for a file; of several processes that write it, the last one wins."""
+    for left in _unfinished(path):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > DAY:
+                left.unlink()
+    partial = _partial(path)
     try:
         yield partial
+        _flush(partial)
         partial.replace(path)
+        _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Holds a lock inside the block; yields whether it is ours.
-
-    The kernel holds it and lets go when the process ends, however that happens; the file itself
-    stays. On one machine this always holds. Between machines it holds where the network filesystem
-    passes flock on: NFS 4 and NFS 3 with lockd do, Lustre if mounted with `flock`. A filesystem
-    without flock raises OSError.
-
-    Args:
-        path: The lock's file, made with its folder if missing.
-        wait: Waits until it is free.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # without `preserve_lock_file`, a filesystem without flock would get a lock that outlives a kill
-    import filelock  # the GPU machine has none, and takes no lock
-
-    lock = filelock.FileLock(path, blocking=wait, preserve_lock_file=True)
-    with contextlib.suppress(filelock.Timeout):
-        lock.acquire()
-    try:
-        yield lock.is_locked
-    finally:
-        lock.release()
-
-
-def free_folder(root: Path, name: str) -> Path:
-    """The folder of a name, or the first free one of the name and a number; makes neither."""
-    folder, number = root / name, 2
-    while folder.exists():
-        folder, number = root / f"{name}-{number}", number + 1
-    return folder
 
 
 def make_folder(folder: Path) -> None:
@@ -99,27 +205,24 @@ def make_folder(folder: Path) -> None:
 
 def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
+    from rnnensemble.figures import style  # loads matplotlib
+
     with whole_folder(folder / "figures") as partial:
         partial.mkdir()
-        _save_figures(partial, figures, dpi=150)
+        for name, figure in figures.items():
+            for suffix in ("png", "svg"):
+                style.save(figure, partial / f"{name}.{suffix}", dpi=200)
+                figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
 
 
-def write_figures(folder: Path, figures: "dict[str, Figure]") -> None:
-    """Writes each figure as PNG and SVG into the folder's `figures`."""
-    if figures:
-        (folder / "figures").mkdir()
-        _save_figures(folder / "figures", figures, dpi=200)
+def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
+    """Writes the manifest with what all have in common: format, time, versions, machine, digests.
 
-
-def _save_figures(folder: Path, figures: "dict[str, Figure]", *, dpi: int) -> None:
-    for name, figure in figures.items():
-        for suffix in ("png", "svg"):
-            figure.savefig(folder / f"{name}.{suffix}", dpi=dpi)
-            figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
-
-
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes the manifest with what all have in common: format, time, versions, machine."""
+    Args:
+        folder: Where.
+        manifest: What it says.
+        files: The files that hold numbers, whose digests it says too.
+    """
     packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
     whole = {
         "format": FORMAT,
@@ -127,8 +230,38 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "versions": {name: importlib.metadata.version(name) for name in packages},
         "machine": runtime.describe(),
+        "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(files)},
     }
+    _write_checked(folder, whole)
+
+
+def note_files(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
+    """Notes the digests of files that were written since in a folder's manifest."""
+    digests = {name: file_digest(folder / name) for name in names}
+    _write_checked(folder, manifest | {"files": manifest["files"] | digests})
+
+
+def _write_checked(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes a manifest with the digest of itself."""
+    whole = manifest | {"check": check_of(manifest)}
     write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
+
+
+def check_of(manifest: dict[str, Any]) -> str:
+    """The digest of all that a manifest says beside this digest."""
+    rest = {name: value for name, value in manifest.items() if name != "check"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and those below it."""
+    return [path for path in folder.rglob("*") if path.is_file()]
 
 
 def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
@@ -137,7 +270,7 @@ def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) 
         partial.mkdir(parents=True)
         for name, text in texts.items():
             write_text(partial / name, text)
-        write_manifest(partial, manifest)
+        write_manifest(partial, manifest, files_below(partial))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -147,9 +280,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows as CSV: all columns of all rows, empty where a row has no such column."""
+    """Writes rows as CSV, whole or not at all: all columns, empty where a row has no such one."""
     columns = dict.fromkeys(name for row in rows for name in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)

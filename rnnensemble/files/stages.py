@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rnnensemble.files import folders
 from rnnensemble.files.folders import FORMAT
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
@@ -14,6 +15,7 @@ INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 def require_free(folder: Path | str) -> None:
     """Raises ValueError if something already has this name; says what to do about it."""
     folder = Path(folder)
+    folders.recover(folder)
     if not folder.exists():
         return
     with contextlib.suppress(ValueError):
@@ -32,6 +34,7 @@ def require_free(folder: Path | str) -> None:
 def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
     """The manifests of all whole run folders below `root`, by folder."""
     found = {}
+    folders.recover_all(Path(root))
     for path in sorted(Path(root).glob("*/manifest.json")):
         if not path.parent.name.startswith("."):
             with contextlib.suppress(ValueError):
@@ -42,15 +45,20 @@ def list_runs(root: Path | str = "runs") -> dict[Path, dict[str, Any]]:
 def read_manifest(folder: Path | str) -> dict[str, Any]:
     """The manifest of a run folder; ValueError if it is no whole run folder."""
     folder = Path(folder)
+    folders.recover(folder)
     if not folder.is_dir():
         raise ValueError(f"`run` must be a run folder; {folder} does not exist.")
     if not (folder / "manifest.json").is_file():
         raise damaged(folder, "manifest.json is missing")
+    text = read_text(folder / "manifest.json")
     try:
-        manifest = json.loads(read_text(folder / "manifest.json"))
-    except json.JSONDecodeError:
+        manifest = json.loads(text)
+    except (ValueError, RecursionError):
         raise damaged(folder, "manifest.json cannot be read") from None
-    if not isinstance(manifest, dict) or not {"format", "status", "digest"} <= manifest.keys():
+    known = {"format", "status", "digest"}
+    if not isinstance(manifest, dict) or not known <= manifest.keys():
+        raise damaged(folder, "manifest.json is incomplete")
+    if type(manifest["format"]) is not int:
         raise damaged(folder, "manifest.json is incomplete")
     if manifest["format"] < FORMAT:
         raise ValueError(
@@ -62,11 +70,43 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "
             "update rnnensemble."
         )
+    if folders.check_of(manifest) != manifest.get("check"):
+        raise damaged(folder, "manifest.json does not match its own digest")
     return manifest
 
 
-def damaged(folder: Path, why: str) -> ValueError:
-    return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
+def broken_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
+    """The files of a folder that are missing or not as they were written."""
+    return [name for name, digest in manifest["files"].items() if _digest(folder / name) != digest]
+
+
+def require_whole(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raises ValueError if a file of a folder of distances is not as it was written."""
+    broken = broken_files(folder, manifest)
+    if broken:
+        why, remedy = f"{broken[0]} is missing or damaged", "remove it and compare again"
+        raise damaged(folder, why, remedy)
+
+
+def is_noted(path: Path) -> bool:
+    """Whether a file is as the manifest beside it says, if there is one that names it."""
+    try:
+        noted = read_manifest(path.parent)["files"]
+    except ValueError:  # a file alone is what its owner says it is
+        return True
+    return path.name not in noted or noted[path.name] == _digest(path)
+
+
+def _digest(path: Path) -> str:
+    """The digest of a file; nothing if it cannot be read."""
+    try:
+        return folders.file_digest(path)
+    except OSError:
+        return ""
+
+
+def damaged(folder: Path, why: str, remedy: str = "train it again") -> ValueError:
+    return ValueError(f"`run` {folder} is no whole run folder: {why}; {remedy}.")
 
 
 def read_text(path: Path) -> str:

@@ -14,7 +14,7 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 import dataclasses
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
     TRAINED,
+    broken_files,
     damaged,
     read_manifest,
     read_text,
@@ -34,9 +35,6 @@ from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class Run(NamedTuple):
@@ -48,6 +46,7 @@ class Run(NamedTuple):
         degeneracy: How far apart they lie, None before the analysis.
         features: How much they learned features, None where that was not measured.
         manifest: Status, digest, versions, device.
+        damage: What of its analysis is damaged, in words; the run then counts as not analysed.
     """
 
     condition: Condition
@@ -55,6 +54,7 @@ class Run(NamedTuple):
     degeneracy: Degeneracy | None
     features: FeatureLearning | None
     manifest: dict[str, Any]
+    damage: str = ""
 
 
 def save_run(
@@ -64,7 +64,6 @@ def save_run(
     *,
     degeneracy: Degeneracy | None = None,
     features: FeatureLearning | None = None,
-    figures: "dict[str, Figure] | None" = None,
     seconds: dict[str, float] | None = None,
     replace: bool = False,
 ) -> Path:
@@ -76,7 +75,6 @@ def save_run(
         population: Trained or interrupted networks.
         degeneracy: Its analysis, if there is one.
         features: Its feature learning, if that was measured.
-        figures: Figures by name, each saved as PNG and SVG.
         seconds: What took how long, for the manifest.
         replace: Swaps out an existing run folder (a later stage of the same run).
 
@@ -88,13 +86,13 @@ def save_run(
         OSError: If the disk is full or read-only.
     """
     folder = Path(folder).absolute()
-    if folder.exists() and not replace:
-        require_free(folder)
     with folders.whole_folder(folder) as partial:
+        if not replace:
+            require_free(folder)
         _write(partial, condition, population, degeneracy, features)
-        folders.write_figures(partial, figures or {})
         manifest = _manifest(condition, population, degeneracy, features)
-        folders.write_manifest(partial, manifest | ({"seconds": seconds} if seconds else {}))
+        manifest |= {"seconds": seconds} if seconds else {}
+        folders.write_manifest(partial, manifest, folders.files_below(partial))
     return folder
 
 
@@ -155,8 +153,11 @@ def save(
 def load_run(folder: Path | str) -> Run:
     """Reads a run folder; it may have been written with any number of devices.
 
+    Every file is compared with its digest in the manifest. A damaged analysis is left out and named
+    in `damage`: the networks are whole, and can be measured again.
+
     Raises:
-        ValueError: If the folder is missing, half-written, damaged or of a later format.
+        ValueError: If the folder is missing, half-written, damaged or of another format.
     """
     folder = Path(folder).absolute()
     manifest = read_manifest(folder)
@@ -165,17 +166,29 @@ def load_run(folder: Path | str) -> Run:
             f"`run` {folder} holds distances of networks made elsewhere, no population; see "
             f"`rnnensemble show {folder}`."
         )
+    arrays = Path("conditions", manifest["digest"])
+    needed = "config.toml", *(f"{arrays.as_posix()}/{part}/" for part in ("population", "state"))
+    broken = broken_files(folder, manifest)
+    for name in broken:
+        if name.startswith(needed):
+            raise damaged(folder, f"{name} is missing or damaged")
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
-    arrays = folder / "conditions" / condition.digest
     stored = _restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
     state = None
-    if (arrays / "state").exists() or manifest["status"] == INTERRUPTED:
+    if (folder / arrays / "state").exists() or manifest["status"] == INTERRUPTED:
         state = _restore(folder, arrays / "state", records.state_shapes(condition))
     population = Population(recipe=condition.recipe, state=state, **stored)
+    for name, found in _counts(condition, population).items():
+        if manifest[name] != found:
+            raise damaged(folder, f"its manifest says {name} {manifest[name]}, not {found}")
+    if broken:
+        damage = f"the analysis in {folder} is damaged ({broken[0]}), its networks are whole"
+        manifest |= {"status": TRAINED, "features": False}
+        return Run(condition, population, None, None, manifest, damage)
     return Run(condition, population, *load_analysis(folder, condition, manifest), manifest)
 
 
@@ -183,7 +196,7 @@ def load_analysis(
     folder: Path, condition: Condition, manifest: dict[str, Any]
 ) -> tuple[Degeneracy | None, FeatureLearning | None]:
     """What was measured of the run in a folder, without its population."""
-    arrays, converged = folder / "conditions" / condition.digest, manifest["converged"]
+    arrays, converged = Path("conditions", condition.digest), manifest["converged"]
     degeneracy = features = None
     if manifest["status"] == ANALYSED:
         shapes = records.degeneracy_shapes(condition, converged)
@@ -241,6 +254,14 @@ def _manifest(
     return {
         "status": INTERRUPTED if population.unfinished and population.state else status,
         "digest": condition.digest,
+        **_counts(condition, population),
+        "features": features is not None,
+    }
+
+
+def _counts(condition: Condition, population: Population) -> dict[str, Any]:
+    """What a manifest says of settings and arrays, which hold it too."""
+    return {
         "recipe": condition.recipe_digest,
         "task": condition.task.name,
         "seed": condition.seed,
@@ -248,7 +269,6 @@ def _manifest(
         "converged": int(population.converged.sum()),
         "diverged": int(population.diverged.sum()),
         "epochs": int(population.history.loss.shape[1]),
-        "features": features is not None,
     }
 
 
@@ -260,15 +280,19 @@ def _store(path: Path, tree: Any) -> None:
 
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:
-    """A tree of arrays in the structure of a target; ValueError if it is not there whole."""
+    """A tree of arrays in the structure of a target, from a path in the run folder.
+
+    Raises:
+        ValueError: If it is not there whole.
+    """
     from flax import serialization
     from orbax.checkpoint import v1 as ocp
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(str(path), records.plain(target))
+            stored = ocp.load(str(folder / path), records.plain(target))
         return serialization.from_state_dict(target, stored)
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise damaged(folder, f"{path.relative_to(folder)} cannot be read ({reason})") from None
+        raise damaged(folder, f"{path.as_posix()} cannot be read ({reason})") from None

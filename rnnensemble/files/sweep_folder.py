@@ -12,10 +12,11 @@ state before. A condition is finished once it is analysed, or trained with fewer
 networks, of which nothing can be measured.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
-from rnnensemble.files import folders, records, stages, storage
+from rnnensemble.files import folders, locks, records, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -31,8 +32,8 @@ MISSING = "missing"
 LOCK = "lock"
 """Held while a process starts the folder or writes its summary."""
 
-STARTING = {LOCK, ".manifest.json.partial"}
-"""What a folder that is being started may hold without a manifest."""
+STARTING = (LOCK, ".manifest.json.")
+"""What the names in a folder that is being started, without a manifest, begin with."""
 
 LEAST_CONVERGED = 2
 """Networks without which nothing can be compared."""
@@ -65,7 +66,7 @@ def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
         sweep: The whole sweep.
         update: Allows other levels and settings under the same name and preset.
     """
-    if not folder.exists() or {each.name for each in folder.iterdir()} <= STARTING:
+    if not folder.exists() or all(each.name.startswith(STARTING) for each in folder.iterdir()):
         return
     manifest = sweep_manifest(folder)
     theirs, ours = (manifest["sweep"], manifest["preset"]), (sweep.name, sweep.preset)
@@ -91,8 +92,9 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
         text: Its file.
         update: As in `require_same`.
     """
+    _damage.cache_clear()
     require_same(folder, sweep, update=update)
-    with folders.held(folder / LOCK, wait=True):
+    with locks.held(folder / LOCK, wait=True):
         require_same(folder, sweep, update=update)
         manifest = {
             "status": STATUS,
@@ -111,6 +113,12 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
             write_text(file, text)
 
 
+def note(folder: Path, names: list[str]) -> None:
+    """Notes files of a sweep's folder in its manifest, so that damage to them shows."""
+    with locks.held(folder / LOCK, wait=True):
+        folders.note_files(folder, sweep_manifest(folder), names)
+
+
 def condition_folder(folder: Path, digest: str) -> Path:
     """Where a condition's run folder is, or will be."""
     return folder / "conditions" / digest
@@ -119,10 +127,13 @@ def condition_folder(folder: Path, digest: str) -> Path:
 def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
     """How far a condition has come, as storage's words or `missing`, and its manifest.
 
+    One whose analysis is damaged is trained, and nothing more.
+
     Raises:
         ValueError: If its folder is damaged.
     """
     path = condition_folder(folder, digest)
+    folders.recover(path)
     if not path.exists():
         return MISSING, {}
     manifest = stages.read_manifest(path)
@@ -131,7 +142,34 @@ def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
     few = manifest["converged"] < LEAST_CONVERGED
     if manifest["status"] == stages.TRAINED and few:
         return stages.ANALYSED, manifest
+    if manifest["status"] == stages.ANALYSED and _damage(path, manifest["check"]):
+        return stages.TRAINED, manifest
     return manifest["status"], manifest
+
+
+@functools.cache
+def _damage(path: Path, check: str) -> str:
+    """A damaged file of a condition; found once for each time that its folder was written."""
+    manifest = stages.read_manifest(path)
+    return next(iter(stages.broken_files(path, manifest)), "") if manifest["check"] == check else ""
+
+
+def damage(folder: Path, digest: str) -> str:
+    """The damaged file of a condition's analysis; nothing if that is whole, or not there."""
+    reached, manifest = stage(folder, digest)
+    if reached != stages.TRAINED or manifest["status"] != stages.ANALYSED:
+        return ""
+    return _damage(condition_folder(folder, digest), manifest["check"])
+
+
+def require_sound(folder: Path, sweep: Sweep) -> None:
+    """Raises ValueError if what was measured of a condition is damaged."""
+    _damage.cache_clear()
+    for digest in sweep.conditions:
+        name = damage(folder, digest)
+        if name:
+            why, remedy = f"{name} is missing or damaged", "start the sweep again to measure it"
+            raise stages.damaged(condition_folder(folder, digest), why, remedy)
 
 
 def trained_by(folder: Path) -> dict[str, Path]:
@@ -165,6 +203,7 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
     """
     folder = Path(folder).absolute()
     sweep, outcomes = stored_sweep(folder), {}
+    require_sound(folder, sweep)
     for digest, condition in sweep.conditions.items():
         reached, manifest = stage(folder, digest)
         if reached == stages.ANALYSED:
@@ -177,7 +216,11 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
 def stored_sweep(folder: Path) -> Sweep:
     """The sweep that a folder was started with."""
     manifest = sweep_manifest(folder)
-    sweep = read_sweep(read_file(folder / "sweep.toml"), manifest["preset"] or None)
+    text = read_file(folder / "sweep.toml")
+    try:
+        sweep = read_sweep(text, manifest["preset"] or None)
+    except ValueError as error:
+        raise ValueError(f"`sweep` file {folder}/sweep.toml is damaged: {error}") from None
     if sweep.digest != manifest["digest"]:
         raise ValueError(f"`sweep` file {folder}/sweep.toml does not match its manifest.")
     return sweep
@@ -189,11 +232,10 @@ def write_summary(folder: Path) -> Path:
     Several processes may: each writes what is finished at that moment, one after the other.
     """
     path = folder / "summary.csv"
-    with folders.held(folder / LOCK, wait=True):
+    with locks.held(folder / LOCK, wait=True):
         rows = summary_rows(folder, stored_sweep(folder))
         if rows:
-            with folders.whole_file(path) as partial:
-                folders.write_rows(partial, rows)
+            folders.write_rows(path, rows)
     return path
 
 

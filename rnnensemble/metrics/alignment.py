@@ -112,7 +112,8 @@ def align(
         late_steps: Most steps of those that are finished.
 
     Returns:
-        The euclidean distance, the C that attains it, and how certain it is.
+        The euclidean distance, the C that attains it, and how certain it is. NaN where an
+        operator is 0.
     """
     a, b = first.matrix, second.matrix
     n = a.shape[-1]
@@ -151,6 +152,9 @@ def align(
     reached = jnp.sum(distances <= least + REACH)
     bound = jnp.minimum(lower_bound(first, second), least)
     ranks = jnp.stack([first.rank, second.rank])
+    # rates that never vary have an operator of zeros: there is nothing to align, and no distance
+    there = jnp.any(a != 0) & jnp.any(b != 0)
+    least, bound = (jnp.where(there, x, jnp.nan) for x in (least, bound))
     return Alignment(least, bound, rotations[winner], reached, ranks)
 
 

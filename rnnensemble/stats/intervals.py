@@ -4,6 +4,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from rnnensemble.stats.comparable import comparable
+
 NORMAL = 1.959964
 """97.5% quantile of the standard normal law."""
 
@@ -74,7 +76,8 @@ def mean_distance(
     Returns:
         The mean over pairs i < j and its interval, in the distance's units. With K = 2 the interval
         is (0, inf): one distance says nothing about its variation. Where all distances are equal
-        (all 0, say) it has no width.
+        (all 0, say) it has no width. Networks without distances (NaN) are left out
+        (`comparable`); with fewer than 2 others all three are NaN.
 
     Raises:
         ValueError: If the matrix is not square or has fewer than 2 networks.
@@ -83,7 +86,11 @@ def mean_distance(
     """
     del resamples, seed
     matrix = as_distances(matrix)
-    k = len(matrix)
+    kept = comparable(matrix)
+    k = len(kept)
+    if k < 2:
+        return Estimate(np.nan, np.nan, np.nan)
+    matrix = matrix[np.ix_(kept, kept)]
     parts = distance_parts(matrix)
     if k == 2:
         return no_interval(float(parts.mean))

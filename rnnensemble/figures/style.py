@@ -1,0 +1,40 @@
+"""How our figures look, whatever the user's own settings of matplotlib say.
+
+Only this file loads matplotlib first: a backend named by MPLBACKEND that this environment lacks, as
+a notebook's own, must not stop figures that are written to files alone.
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+if "matplotlib" not in sys.modules:
+    _backend = os.environ.pop("MPLBACKEND", None)
+    import matplotlib
+
+    if _backend is not None:
+        os.environ["MPLBACKEND"] = _backend
+        with contextlib.suppress(ValueError):  # matplotlib does not know it
+            matplotlib.rcParams["backend"] = _backend
+else:
+    import matplotlib
+
+
+@contextlib.contextmanager
+def ours() -> Iterator[None]:
+    """Draws with matplotlib's own defaults inside the block, or in the function so decorated."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield
+
+
+@ours()
+def save(figure: "Figure", target: Path | IO[bytes], *, dpi: int, kind: str | None = None) -> None:
+    """Writes a figure to a file, of the kind its name says unless given."""
+    figure.savefig(target, dpi=dpi, format=kind)
