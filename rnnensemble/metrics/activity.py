@@ -48,7 +48,7 @@ def above_rounding(scale: Array) -> Array:
 
 
 def with_ties(kept: Array, scale: Array) -> Array:
-    """The singular values kept, from the largest down, and those that equal the last within rounding.
+    """The singular values kept, from the largest down, and those within rounding of the last.
 
     Of directions of one size any turn is as good as another: to keep some of them would be chance.
     """
