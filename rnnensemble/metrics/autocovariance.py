@@ -222,7 +222,7 @@ class Autocovariance(Metric):
         return sums / running.counts[0]
 
     def ranks(self, features: Autocovariances) -> np.ndarray:
-        return features.rank
+        return np.asarray(features.rank)
 
     def compare(
         self, key: Key, first: Autocovariances, second: Autocovariances

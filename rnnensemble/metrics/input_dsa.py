@@ -128,7 +128,7 @@ class InputDSA(Metric):
         return DrivenOperator(*(x / jnp.linalg.norm(x) for x in (state, drive, reach)))
 
     def ranks(self, features: DrivenOperator) -> np.ndarray:
-        return (features.state != 0).any(axis=-1).sum(axis=-1)  # others are zeros
+        return np.any(np.asarray(features.state), axis=-1).sum(axis=-1)  # others are zeros
 
     def compare(self, key: Key, first: DrivenOperator, second: DrivenOperator) -> DrivenAlignment:
         """Aligns two driven systems; the key is not used."""

@@ -103,7 +103,7 @@ class LinearPredictivity(Metric):
         return Regressor(basis, scale / size, gain, held_out)
 
     def ranks(self, features: Regressor) -> np.ndarray:
-        return (features.gain > 0).sum(axis=-1)
+        return np.count_nonzero(np.asarray(features.gain), axis=-1)
 
     def compare(self, key: Key, first: Regressor, second: Regressor) -> Array:
         """The share of the second network's variance that the first does not predict."""

@@ -121,7 +121,7 @@ def correlation_distances(rows: Array) -> tuple[Array, Array]:
     rows = rows - rows.mean(axis=1, keepdims=True)
     norms = jnp.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / jnp.where(norms > 0, norms, 1.0)
-    return 1 - rows @ rows.T, ROUNDING * eps
+    return 1 - rows @ rows.T, jnp.asarray(ROUNDING * eps)
 
 
 def average_ranks(values: Array, rounding: Array | float = 0.0) -> Array:

@@ -91,7 +91,7 @@ class SVCCA(Metric):
         return (needed & above_rounding(scale)).astype(scale.dtype)
 
     def ranks(self, features: Subspace) -> np.ndarray:
-        return features.kept.sum(axis=-1).astype(int)
+        return np.count_nonzero(np.asarray(features.kept), axis=-1)
 
     def compare(self, key: Key, first: Subspace, second: Subspace) -> Array:
         correlations = nuclear_norm(first.basis.T @ second.basis, bound=1.0)
