@@ -21,7 +21,7 @@ import numpy as np
 
 from rnnensemble import stats
 from rnnensemble._core import runtime
-from rnnensemble.stats import intervals
+from rnnensemble.stats import intervals, ratios
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "coverage.json"
@@ -106,6 +106,26 @@ def cover_spread(name: str, k: int) -> dict:
     width = np.median(center * (ends[1] - ends[0]) / 2 / values.std(axis=1))
     share = share_within(center, ends, laws.SPREAD_TRUTH[name])
     return {"ours": share, "relative_half_width": float(width)}
+
+
+@functools.cache
+def true_log_spread(name: str) -> float:
+    """The median difference of log losses of two networks, from four million pairs."""
+    rng, draw = np.random.default_rng(9), laws.LOSSES[name]
+    return float(np.median(np.abs(np.log(draw(rng, 4_000_000) / draw(rng, 4_000_000)))))
+
+
+def cover_log_spread(name: str, k: int) -> dict:
+    """Coverage of `log_spread`, and how often `heavy_tailed` warns of sigma's interval."""
+    losses = laws.LOSSES[name](np.random.default_rng([k, len(name), 10]), SPREADS, k)
+    parts = [ratios.log_spread_parts(np.log(each)) for each in np.split(losses, 20)]
+    value, low, high = (np.concatenate(x) for x in zip(*parts, strict=True))
+    truth = true_log_spread(name)
+    return {
+        "ours": float(((low <= truth) & (truth <= high)).mean()),
+        "relative_half_width": float(np.median((high - low) / 2 / value)),
+        "warned": float((intervals.moments(losses)[0] > ratios.HEAVY).mean()),
+    }
 
 
 def sample(
@@ -208,6 +228,7 @@ def measure() -> dict:
         "mean_distance": by_size(cover_mean, laws.DISTANCES, SIZES),
         "mean_cross_distance": by_size(cover_cross, laws.FAIR_DISTANCES, SIZES),
         "spread": by_size(cover_spread, laws.VALUES, SIZES),
+        "log_spread": by_size(cover_log_spread, laws.LOSSES, SIZES),
         "against_null": by_size(cover_null, NULLS, SIZES),
         "compare_jointly": by_size(reject_joint, (0, 10), TEST_SIZES),
     }

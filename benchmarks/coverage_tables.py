@@ -48,6 +48,11 @@ def report(results: dict) -> str:
     )
     add("Coverage (%) of `spread`", some("spread", laws.FAIR_VALUES), {"ours": ""})
     add("The same for other laws", some("spread", laws.HARD_VALUES), {"ours": ""})
+    add(
+        "Coverage (%) of `log_spread`, and of how many samples `heavy_tailed` warns (%)",
+        results["log_spread"],
+        {"ours": "", "warned": "warned, "},
+    )
     nulls = {f"null {name}": found for name, found in results["against_null"].items()}
     add("Coverage (%) of the ratio of `against_null`", nulls, {"": ""})
     words = {"ratio_coverage": "ratio, ", **both}

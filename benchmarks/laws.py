@@ -75,6 +75,27 @@ SPREAD_TRUTH = {
 }
 
 
+def contaminated(share: float, factor: float) -> Draw:
+    """Log losses with a standard deviation of 0.3, some of them with a multiple of it."""
+    return lambda rng, *shape: np.exp(
+        0.3 * rng.normal(size=shape) * np.where(rng.random(size=shape) < share, factor, 1)
+    )
+
+
+LOSSES: dict[str, Draw] = {
+    "normal, mean of 10 sd": lambda rng, *shape: np.abs(rng.normal(10, 1, size=shape)),
+    "exponential": HARD_VALUES["exponential"],
+    "lognormal, log-sd 0.5": FAIR_VALUES["lognormal, log-sd 0.5"],
+    "lognormal, log-sd 1": HARD_VALUES["lognormal, log-sd 1"],
+    "normal of mean 10 sd, 10% with 3 times the sd": lambda rng, *shape: np.abs(
+        10 + HARD_VALUES["normal, 10% with 3 times the sd"](rng, *shape)
+    ),
+    "lognormal, log-sd 0.3, 10% contaminated 3 times": contaminated(0.1, 3),
+    "lognormal, log-sd 0.3, 5% contaminated 10 times": contaminated(0.05, 10),
+}
+"""Positive losses, whose logarithms are compared."""
+
+
 DISTANCES = {**FAIR_DISTANCES, **HARD_DISTANCES}
 VALUES = {**FAIR_VALUES, **HARD_VALUES}
 

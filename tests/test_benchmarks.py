@@ -209,6 +209,9 @@ def test_intervals_and_tests_keep_what_they_claim():
     shares += [x for found in simulated["mean_cross_distance"].values() for x in found.values()]
     assert len(shares) == 54
     assert 0.92 <= min(shares) <= max(shares) <= 0.97
+    of_logs = [x["ours"] for found in simulated["log_spread"].values() for x in found.values()]
+    assert len(of_logs) == 21
+    assert 0.92 <= min(of_logs) <= max(of_logs) <= 0.97
     fair = {**laws.FAIR_DISTANCES, **laws.FAIR_VALUES}
     levels = [
         found["level"]

@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import minimize
 
 import rnnensemble as rnne
-from rnnensemble.analysis.decoding import Decoder, chance, decode, logistic, measure_decodability
+from rnnensemble.analysis.decoding import Decoder, chance, decode, measure_decodability
+from rnnensemble.analysis.regressions import logistic
 
 RNG = np.random.default_rng(0)
 RATES = RNG.normal(size=(2, 100, 3, 6)).astype(np.float32)
@@ -144,3 +145,43 @@ def test_what_does_not_fit_is_refused():
     for change in ({"ridge": 0.0}, {"folds": 1}):
         with pytest.raises(ValueError, match=f"`{next(iter(change))}` must be"):
             Decoder(**change)
+
+
+@pytest.mark.parametrize("unit", [1e-20, 1e-9, 1e12])
+def test_units_of_rates_and_variable_do_not_matter(unit):
+    """Rates of 1e-9 were taken for constant, and squares of a small variable for zeros."""
+    variable = RATES[0, :, 1, 0] + RNG.normal(size=100)
+    wanted = decode(RATES, variable)
+    np.testing.assert_allclose(decode(RATES * unit, variable), wanted, atol=1e-5)
+    np.testing.assert_allclose(decode(RATES, variable * unit), wanted, atol=1e-5)
+    np.testing.assert_allclose(decode(RATES, 1e6 + variable), wanted, atol=1e-5)
+
+
+def test_directions_within_rounding_get_no_weight():
+    """Three dimensions in 24 units, with next to no ridge: a turned copy is read as well."""
+    latent = RNG.normal(size=(100, 1, 3))
+    rates = latent @ RNG.normal(size=(3, 24))
+    both = np.stack([rates, rates @ np.linalg.qr(RNG.normal(size=(24, 24)))[0]])
+    variable = latent[:, 0, 0] + 0.5 * RNG.normal(size=100)
+    wanted = ridge_by_hand(latent[:, 0], variable, 1e-12, 5)
+    found = decode(both, variable, decoder=Decoder(ridge=1e-12))
+    np.testing.assert_allclose(found[:, 0], wanted, atol=1e-3)
+
+
+def test_a_variable_that_varies_by_rounding_does_not_vary():
+    variable = np.tile([0.1 + 0.2, 0.3], 50)
+    with pytest.raises(ValueError, match="`variable` must vary"):
+        decode(RATES, variable)
+
+
+@pytest.mark.parametrize(
+    ("rates", "variable", "message"),
+    [
+        (RATES + 1j, RATES[0, :, 0, 0], "`rates` must hold real numbers; got complex"),
+        (RATES, RATES[0, :, 0, 0].astype(str), "`variable` must hold real numbers; got <U"),
+        (np.ma.masked_less(RATES, 0), RATES[0, :, 0, 0], "`rates` must hold no masked entries"),
+    ],
+)
+def test_what_numpy_would_swallow_is_refused(rates, variable, message):
+    with pytest.raises(ValueError, match=message):
+        decode(rates, variable)

@@ -1,5 +1,6 @@
 """Distance matrices and the three levels, on trained and on foreign networks."""
 
+import dataclasses
 import json
 
 import jax
@@ -18,6 +19,7 @@ from rnnensemble import (
     load,
     measure_degeneracy,
     save,
+    stats,
     tasks,
     train_population,
 )
@@ -224,3 +226,19 @@ def test_bad_analysis():
         Analysis(output_trials=0)
     with pytest.raises(ValueError, match="`ranks` must be different whole numbers of at least 1"):
         DSAGrid(ranks=(3, 3))
+
+
+def test_beside_sigma_stands_what_a_tail_does_not_move(of_small):
+    """The spread of log losses, with an interval; where one loss is huge, the title says so."""
+    rows = {row["measure"]: row for row in of_small.table()}
+    losses = of_small.behavior.losses["temporal"]
+    assert rows["sigma_temporal"]["log_spread"] == stats.log_spread(losses).value
+    assert rows["sigma_temporal"]["heavy_tailed"] is False
+    assert rows["dsa"]["log_spread"] is None
+    many = np.append(np.linspace(1, 2, 11), 90.0)
+    heavy = dataclasses.replace(
+        of_small.behavior, losses=dict.fromkeys(of_small.behavior.losses, many)
+    )
+    row = dataclasses.replace(of_small, behavior=heavy).table()[0]
+    assert row["heavy_tailed"] is True
+    assert "its interval is too narrow" in row["title"]

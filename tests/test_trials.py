@@ -79,7 +79,7 @@ def test_sums_over_batches_are_those_of_all_trials(settings):
         compute_uv=False,
     )
     np.testing.assert_allclose(found.scale, every[:4], rtol=1e-4)
-    assert float(found.square) == pytest.approx(np.sum(every**2), rel=1e-4)
+    assert float(found.square * found.unit**2) == pytest.approx(np.sum(every**2), rel=1e-4)
 
 
 def test_sums_in_fewer_coordinates_than_the_embedding_has(monkeypatch):

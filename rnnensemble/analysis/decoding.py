@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +12,11 @@ import numpy as np
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.config import Config, require_whole
-from rnnensemble._core.inverse import inverse
+from rnnensemble._core.conversion import real_array, single
+from rnnensemble.analysis.regressions import accuracy, explained
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
-
-LOGISTIC_STEPS = 300
-"""Steps of the logistic regression, each of which lowers its loss."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,10 +138,12 @@ def decode(
     with m the mean of the trials fitted on. Categories (integers): logistic regression of each
     against the others with the same penalty, the most probable is predicted; the score is the
     balanced accuracy, the mean over categories of the share of their trials that is recognized.
+    Neither depends on the units. Rates that vary by less than the rounding of the largest are left
+    out, and a ridge counts as at least the rounding of X^T X / n.
 
     Args:
         rates: `[K, B, T, N]`.
-        variable: `[B]`, or `[B, T]` where it changes in time; floats or integers.
+        variable: `[B]`, or `[B, T]` where it changes in time; floats, or integers or bools.
         decoder: Settings, `Decoder()` unless given.
         devices: How many local devices to use, None for all.
 
@@ -151,13 +151,11 @@ def decode(
         Scores, `[K, T]`; NaN at steps where all trials have one value.
 
     Raises:
-        ValueError: If shapes do not fit, trials are fewer than folds, or the variable never varies.
+        ValueError: If shapes do not fit, trials are fewer than folds, the variable never varies, or
+            rates or variable are no real numbers.
     """
-    decoder, rates, values = (
-        decoder or Decoder(),
-        np.asarray(rates, np.float32),
-        np.asarray(variable),
-    )
+    decoder, rates = decoder or Decoder(), real_array(rates, "rates")
+    values = real_array(variable, "variable")
     if rates.ndim != 4 or values.shape not in (rates.shape[1:2], rates.shape[1:3]):
         raise ValueError(
             f"`variable` must be [B] or [B, T] for `rates` [K, B, T, N]; got {values.shape} and "
@@ -172,23 +170,43 @@ def decode(
         raise ValueError("`rates` and `variable` must be finite.")
     if values.ndim == 1:
         values = np.repeat(values[:, None], steps, axis=1)
-    if not np.ptp(values, axis=0).any():
+    if values.dtype == bool:
+        values = values.astype(int)
+    still = _still(values)
+    if still.all():
         raise ValueError("`variable` must vary between trials; it has one value at each step.")
     categories = 0
     if np.issubdtype(values.dtype, np.integer):
         known = np.unique(values)
         values, categories = np.searchsorted(known, values), len(known)
+    else:
+        values = _in_units(values)
+    rates = np.stack([single(x, f"rates[{k}]") for k, x in enumerate(rates)])
     mesh = runtime.network_mesh(devices)
     target = values.astype(np.float32).T  # [T, B]
     settings = {"folds": decoder.folds, "categories": categories, "mesh": mesh}
     scores = np.array(_decode(rates, target, decoder.ridge, **settings))
-    scores[:, np.ptp(values, axis=0) == 0] = np.nan
+    scores[:, still] = np.nan
     return scores
+
+
+def _still(values: np.ndarray) -> np.ndarray:
+    """Steps at which all trials have one value, within rounding, bool `[T]`."""
+    moves = np.ptp(values, axis=0)
+    if np.issubdtype(values.dtype, np.integer):
+        return moves == 0
+    return moves <= 4 * np.finfo(values.dtype).eps * np.abs(values).max(axis=0)
+
+
+def _in_units(values: np.ndarray) -> np.ndarray:
+    """A quantity `[B, T]` less its mean, in a unit whose squares are numbers; R^2 has neither."""
+    values = values - values.astype(float).mean(axis=0)
+    return np.ldexp(values, -np.frexp(np.abs(values).max(axis=0))[1])
 
 
 @partial(jax.jit, static_argnames=("folds", "categories", "mesh"))
 def _decode(rates, target, ridge, *, folds, categories, mesh):  # noqa: ANN001, ANN202
-    score = _accuracy if categories else _explained
+    score = accuracy if categories else explained
 
     def one(rates: Array, shared: tuple) -> Array:
         target, ridge = shared
@@ -201,76 +219,3 @@ def _decode(rates, target, ridge, *, folds, categories, mesh):  # noqa: ANN001, 
     batch = runtime.default_tile(mesh, work)  # of steps
     tile = runtime.default_tile(mesh, min(batch, steps) * work)  # of networks
     return mapping.map_items(one, rates, (target, ridge), mesh=mesh, tile=tile)
-
-
-def _folds(x: Array, folds: int) -> list[tuple[Array, Array]]:
-    """For each fold, the weight of each trial when fitting, and whether it is predicted, `[B]`."""
-    fold = jnp.arange(len(x)) % folds
-    return [((fold != k).astype(x.dtype), fold == k) for k in range(folds)]
-
-
-def _standardized(x: Array, fitted: Array) -> Array:
-    """Rates `[B, N]` with mean 0 and deviation 1 over the trials fitted on; constant ones 0."""
-    mean = fitted @ x / fitted.sum()
-    deviation = jnp.sqrt(fitted @ (x - mean) ** 2 / fitted.sum())
-    return (x - mean) / jnp.where(deviation > 1e-6, deviation, jnp.inf)
-
-
-def _explained(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) -> Array:
-    """R^2 of a quantity `[B]` from rates `[B, N]`."""
-    del categories
-    missed, total = jnp.zeros(()), jnp.zeros(())
-    for fitted, held in _folds(x, folds):
-        rows, mean = _standardized(x, fitted), fitted @ y / fitted.sum()
-        square = (rows * fitted[:, None]).T @ rows / fitted.sum()
-        cross = (fitted * (y - mean)) @ rows / fitted.sum()
-        weights = inverse(square + ridge * jnp.eye(len(square))) @ cross
-        missed += jnp.sum(held * (y - mean - rows @ weights) ** 2)
-        total += jnp.sum(held * (y - mean) ** 2)
-    return 1 - missed / jnp.where(total > 0, total, jnp.nan)
-
-
-def _accuracy(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) -> Array:
-    """Balanced accuracy of a category `[B]` from rates `[B, N]`."""
-    is_of = (y[:, None] == jnp.arange(categories)).astype(x.dtype)  # [B, C]
-    hits = jnp.zeros(categories)
-    for fitted, held in _folds(x, folds):
-        rows = _standardized(x, fitted)
-        logits = rows @ (found := logistic(rows, is_of, fitted, ridge))[0] + found[1]
-        right = jax.nn.one_hot(jnp.argmax(logits, axis=1), categories) * is_of
-        hits += jnp.sum(held[:, None] * right, axis=0)
-    counts = jnp.sum(is_of, axis=0)
-    recalls = hits / jnp.maximum(counts, 1)
-    return jnp.sum(recalls) / jnp.sum(counts > 0)
-
-
-def logistic(rows: Array, is_of: Array, fitted: Array, ridge: Any) -> tuple[Array, Array]:
-    """Logistic regressions of C categories, each against the others.
-
-    Each lowers mean_n log-loss + ridge / 2 |w|^2 by steps with a bound of its Hessian that holds
-    everywhere, X^T X / 4 + ridge I, so that each step lowers it and one inverse does for all.
-
-    Args:
-        rows: Standardized rates, `[B, N]`.
-        is_of: Whether a trial is of a category, zeros and ones, `[B, C]`.
-        fitted: Weight of each trial, `[B]`.
-        ridge: The penalty.
-
-    Returns:
-        Weights `[N, C]` and offsets `[C]`.
-
-    Source: Boehning & Lindsay (1988) for the bound.
-    """
-    count = fitted.sum()
-    with_one = jnp.concatenate([rows, jnp.ones((len(rows), 1))], axis=1)
-    penalty = jnp.append(jnp.full(rows.shape[1], ridge), 1e-6)
-    bound = (with_one * fitted[:, None]).T @ with_one / (4 * count) + jnp.diag(penalty)
-    solve = inverse(bound)
-
-    def step(_: int, weights: Array) -> Array:
-        gap = fitted[:, None] * (jax.nn.sigmoid(with_one @ weights) - is_of)
-        return weights - solve @ (with_one.T @ gap / count + penalty[:, None] * weights)
-
-    start = jnp.zeros((with_one.shape[1], is_of.shape[1]))
-    weights = jax.lax.fori_loop(0, LOGISTIC_STEPS, step, start)
-    return weights[:-1], weights[-1]

@@ -32,6 +32,10 @@ COLUMNS = (
     "rank",
     "trials",
     "agreement",
+    "log_spread",
+    "log_spread_low",
+    "log_spread_high",
+    "heavy_tailed",
 )
 """What a row of `Degeneracy.table` holds."""
 
@@ -116,6 +120,9 @@ class Degeneracy:
         to `high`, the mean `null` and the value relative to it (`null_ratio`, with an interval),
         `lower_bound` (what no alignment comes below), `corrected` (without what trials add),
         `reliability`, the mean `rank` in effect, `trials`, and the `agreement` of topologies.
+        Beside sigma_OOD stand the robust spread of log losses (`stats.log_spread`, with an
+        interval) and whether losses are so `heavy_tailed` that sigma's own interval is not to be
+        trusted.
         `pandas.DataFrame(degeneracy.table())` is the same as a data frame.
 
         Example:
@@ -169,13 +176,22 @@ class Degeneracy:
         counts = {"null": behavior.nulls[name], "trials": behavior.trials[name]}
         mean = Estimate(float(behavior.disagreements[name][pairs].mean()), math.nan, math.nan)
         title = f"outputs differ by (RMS, {name})"
+        losses = behavior.losses[name]
+        positive = np.isfinite(losses).all() and (losses > 0).all()
+        apart = stats.log_spread(losses) if positive else Estimate(math.nan, math.nan, math.nan)
+        heavy = stats.heavy_tailed(losses)
+        doubt = "; heavy-tailed losses, its interval is too narrow" if heavy else ""
         return [
             _row(
                 f"sigma_{name}",
                 "behavior",
-                f"sigma_OOD, {name} (MSE)",
+                f"sigma_OOD, {name} (MSE{doubt})",
                 behavior.sigmas[name],
                 **counts,
+                log_spread=apart.value,
+                log_spread_low=apart.low,
+                log_spread_high=apart.high,
+                heavy_tailed=heavy,
             ),
             _row(f"disagreement_{name}", "behavior", title, mean),
         ]

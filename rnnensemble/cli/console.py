@@ -164,7 +164,9 @@ def _beneath(row: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     null = f"{row['trials']:,} other trials" if row["trials"] else "units renumbered"
     null = null if row["level"] == "behavior" else f"same network, {null}"
     ratio = _interval(row["null_ratio_low"], row["null_ratio_high"])
+    apart = _interval(row["log_spread_low"], row["log_spread_high"])
     lines = [
+        ("spread of log losses (robust)", "log_spread", ".3g", apart),
         ("no alignment comes below", "lower_bound", ".3g", ""),
         (f"its null: {null}", "null", ".3g", ""),
         ("relative to its null", "null_ratio", ".3g", ratio),

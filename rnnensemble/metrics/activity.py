@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
+from rnnensemble._core.units import deviations
 
 ROUNDING = 64
 """Directions whose singular value is below so many roundings of the largest one are rounding. The
@@ -19,8 +20,8 @@ def samples(activity: Array) -> Array:
 
 
 def centered(rows: Array) -> Array:
-    """Rows minus their mean; first minus one of them, which takes large offsets out exactly."""
-    rows = rows - rows[:1]
+    """Rows minus their mean, in a unit of their own; zeros if they vary by rounding alone."""
+    rows = deviations(rows)
     return rows - rows.mean(axis=0, keepdims=True)
 
 
@@ -44,6 +45,15 @@ def principal_components(rows: Array) -> tuple[Array, Array, Array]:
 def above_rounding(scale: Array) -> Array:
     """Which singular values, from the largest down, are more than its rounding; none of zeros."""
     return scale > ROUNDING * jnp.finfo(scale.dtype).eps * scale[0]
+
+
+def with_ties(kept: Array, scale: Array) -> Array:
+    """The singular values kept, from the largest down, and those within rounding of the last.
+
+    Of directions of one size any turn is as good as another: to keep some of them would be chance.
+    """
+    last = jnp.min(jnp.where(kept, scale, jnp.inf))
+    return scale >= last * (1 - ROUNDING * jnp.finfo(scale.dtype).eps)
 
 
 def require_activity(shape: Any) -> tuple[int, int, int]:

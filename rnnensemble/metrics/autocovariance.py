@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.units import ROUNDING, unit_of
 from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
@@ -21,6 +23,7 @@ class RunningProducts(NamedTuple):
     Attributes:
         origin: Mean of the first trials, `[N]`; all rates are taken from here, so that float32
             resolves small variances beside a large mean.
+        unit: What rates are divided by, a power of two.
         counts: For each lag, the number of samples that have one so much later, `[L]`; the first
             lag is 0, its samples are all.
         earlier: The sum of these samples, `[L, N]`.
@@ -29,6 +32,7 @@ class RunningProducts(NamedTuple):
     """
 
     origin: Array
+    unit: Array
     counts: Array
     earlier: Array
     later: Array
@@ -162,8 +166,10 @@ class Autocovariance(Metric):
         """Sums of no trials yet, from the mean of the first of them, `[B, T, N]`."""
         units, lags = data.shape[-1], len(self.lags)
         none = jnp.zeros((lags, units), data.dtype)
+        origin = data[0, 0] + jnp.mean(data - data[0, 0], axis=(0, 1))
         return RunningProducts(
-            origin=data[0, 0] + jnp.mean(data - data[0, 0], axis=(0, 1)),
+            origin=origin,
+            unit=unit_of(data - origin),
             counts=jnp.zeros(lags, data.dtype),
             earlier=none,
             later=none,
@@ -172,7 +178,7 @@ class Autocovariance(Metric):
 
     def add(self, running: RunningProducts, data: Array) -> RunningProducts:
         """The sums with further trials, `[B, T, N]`."""
-        rates = data - running.origin
+        rates = (data - running.origin) / running.unit
         steps, units = rates.shape[1:]
         pairs = [
             (rates[:, : steps - k].reshape(-1, units), rates[:, k:].reshape(-1, units))
@@ -180,6 +186,7 @@ class Autocovariance(Metric):
         ]
         return RunningProducts(
             running.origin,
+            running.unit,
             running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
             running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
             running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
@@ -189,6 +196,9 @@ class Autocovariance(Metric):
     def finish(self, running: RunningProducts) -> Autocovariances:
         """What `prepare` returns, of all trials that were added."""
         whole = self.autocovariances(running)
+        size = jnp.max(jnp.abs(running.origin)) / running.unit
+        rounding = (ROUNDING * jnp.finfo(whole.dtype).eps * size) ** 2
+        whole = jnp.where(jnp.max(jnp.abs(whole)) > rounding, whole, 0.0)  # rates that do not vary
         whole = whole / jnp.maximum(jnp.max(jnp.abs(whole)), jnp.finfo(whole.dtype).tiny)
         sizes = {"norm": jnp.sqrt(jnp.sum(whole**2)), "variance": jnp.trace(whole[0])}
         size = jnp.maximum(sizes[self.scale], jnp.finfo(whole.dtype).tiny)
@@ -210,6 +220,9 @@ class Autocovariance(Metric):
             + running.counts[:, None, None] * jnp.outer(mean, mean)
         )
         return sums / running.counts[0]
+
+    def ranks(self, features: Autocovariances) -> np.ndarray:
+        return np.asarray(features.rank)
 
     def compare(
         self, key: Key, first: Autocovariances, second: Autocovariances

@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from rnnensemble._core.axes import Key
 from rnnensemble._core.config import Config, require_whole
 
@@ -62,6 +64,17 @@ class Metric(Config, abc.ABC):
     @abc.abstractmethod
     def prepare(self, data: Any) -> Any:
         """Reduces the data of one network to what pairs are compared by, a tree of arrays."""
+
+    def ranks(self, features: Any) -> np.ndarray | None:
+        """How many coordinates of each network count, `[K]`; None if the metric keeps them all.
+
+        Those within the rounding of the largest, which are no data, do not.
+
+        Args:
+            features: What `prepare` returned, host arrays with leading axis K.
+        """
+        del features
+        return None
 
     @abc.abstractmethod
     def compare(self, key: Key, first: Any, second: Any) -> Any:

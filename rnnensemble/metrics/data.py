@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from rnnensemble._core.conversion import real_array, single
 from rnnensemble.metrics.base import Metric
 
 
@@ -18,24 +19,35 @@ def as_networks(data: Any, name: str = "data") -> list[Any]:
         name: What to call it in messages.
 
     Raises:
-        ValueError: If the arrays disagree about K.
+        ValueError: If the arrays disagree about K, are no real numbers, or lose them in float32.
     """
     if isinstance(data, (list, tuple)) and not hasattr(data, "_fields"):
-        return [_as_tree(one) for one in data]
-    tree = _as_tree(data)
+        networks = [_as_tree(one, f"{name}[{k}]") for k, one in enumerate(data)]
+        return [_in_float32(one, f"{name}[{k}]") for k, one in enumerate(networks)]
+    tree = _as_tree(data, name)
     leaves = jax.tree.leaves(tree)
     if any(x.ndim < 2 for x in leaves) or len({len(x) for x in leaves}) != 1:
         shapes = ", ".join(str(x.shape) for x in leaves)
         raise ValueError(f"`{name}` must hold networks along its first axis; got shape {shapes}.")
-    return [jax.tree.map(lambda x, k=k: x[k], tree) for k in range(len(leaves[0]))]
+    return [
+        _in_float32(jax.tree.map(lambda x, k=k: x[k], tree), f"{name}[{k}]")
+        for k in range(len(leaves[0]))
+    ]
 
 
-def _as_tree(data: Any) -> Any:
-    """An array, or a dictionary of arrays, on the host in float32."""
+def _as_tree(data: Any, name: str) -> Any:
+    """An array, or a dictionary of arrays, on the host."""
     named = data._asdict() if hasattr(data, "_asdict") else data
     if isinstance(named, dict):
-        return {name: np.asarray(x, np.float32) for name, x in named.items()}
-    return np.asarray(named, np.float32)
+        return {key: real_array(x, f"{name}[{key!r}]") for key, x in named.items()}
+    return real_array(named, name)
+
+
+def _in_float32(one: Any, name: str) -> Any:
+    """The data of one network in float32."""
+    if isinstance(one, dict):
+        return {key: single(x, f"{name}[{key!r}]") for key, x in one.items()}
+    return single(one, name)
 
 
 def shape_of(one: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.units import norm
 from rnnensemble.metrics.base import Metric
 
 
@@ -54,4 +55,4 @@ class Disagreement(Metric):
         return outputs * jnp.sqrt(weights)[:, :, None]
 
     def compare(self, key: Key, first: Array, second: Array) -> Array:
-        return jnp.linalg.norm(first - second)
+        return norm(first - second)

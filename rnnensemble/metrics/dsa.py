@@ -222,6 +222,9 @@ class DSA(Metric):
         """What pairs of operators are compared by."""
         return eigenvalues(matrix) if self.score == "wasserstein" else as_operator(matrix, used)
 
+    def ranks(self, features: Any) -> np.ndarray | None:
+        return np.asarray(features.rank) if isinstance(features, Operator) else None
+
     def compare(self, key: Key, first: Any, second: Any) -> Any:
         """The distance with its evidence: an `Alignment`, for `wasserstein` a `Matching`."""
         if self.score == "wasserstein":

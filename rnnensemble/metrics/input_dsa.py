@@ -4,8 +4,10 @@ import dataclasses
 from typing import ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.operators import delay_embedding, driven_operator
 from rnnensemble.metrics.orthogonal import polar
@@ -119,10 +121,14 @@ class InputDSA(Metric):
         """
         embedded = delay_embedding(data["activity"], self.n_delays, self.delay_interval)
         lag = (self.n_delays - 1) * self.delay_interval
-        inputs = jnp.roll(data["inputs"], -1, axis=1)[:, lag:]  # the last step is not used
+        inputs = data["inputs"] / unit_of(data["inputs"])  # R has unit norm, and so no unit
+        inputs = jnp.roll(inputs, -1, axis=1)[:, lag:]  # the last step is not used
         state, drive = driven_operator(embedded, inputs, rank=self.rank, ridge=self.ridge)
         reach = controllability(state, drive)
         return DrivenOperator(*(x / jnp.linalg.norm(x) for x in (state, drive, reach)))
+
+    def ranks(self, features: DrivenOperator) -> np.ndarray:
+        return np.any(np.asarray(features.state), axis=-1).sum(axis=-1)  # others are zeros
 
     def compare(self, key: Key, first: DrivenOperator, second: DrivenOperator) -> DrivenAlignment:
         """Aligns two driven systems; the key is not used."""

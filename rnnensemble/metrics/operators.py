@@ -6,11 +6,14 @@ import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
+from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.activity import (
+    ROUNDING,
     above_rounding,
     centered,
     principal_components,
     samples,
+    with_ties,
 )
 
 COORDINATES = 64
@@ -29,7 +32,8 @@ class Sums(NamedTuple):
         rows: Z^T Z of all rows, `[m, m]`.
         gram: Z-^T Z-, over the steps inside each trial but the last.
         cross: Z-^T Z+, of each step with the next.
-        square: Sum of the squares of all entries of all rows.
+        square: Sum of the squares of all entries of all rows, in `unit`.
+        unit: What entries are divided by before they are squared, a power of two.
     """
 
     basis: Array
@@ -38,6 +42,7 @@ class Sums(NamedTuple):
     gram: Array
     cross: Array
     square: Array
+    unit: Array
 
 
 class Moments(NamedTuple):
@@ -47,7 +52,8 @@ class Moments(NamedTuple):
         gram: V-^T V-, `[r, r]`, over the steps inside each trial but the last.
         cross: V-^T V+, `[r, r]`, of each step with the next.
         scale: The largest singular values of the embedding, `[r]`; 0 for those within rounding.
-        square: The sum of the squares of all its singular values.
+        square: The sum of the squares of all its singular values, in `unit`.
+        unit: A power of two.
         basis: Directions of the whitened coordinates divided by their singular values, `[p, r]`.
     """
 
@@ -55,6 +61,7 @@ class Moments(NamedTuple):
     cross: Array
     scale: Array
     square: Array
+    unit: Array
     basis: Array
 
 
@@ -110,7 +117,8 @@ def begin(embedded: Array, rank: int) -> Sums:
     scale = jnp.where(there, scale, 0.0)
     basis = directions.T * jnp.where(there, 1 / jnp.where(there, scale, 1.0), 0.0)
     nothing = jnp.zeros((size, size), rows.dtype)
-    return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype))
+    unit = unit_of(rows)
+    return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype), unit)
 
 
 def add(sums: Sums, embedded: Array) -> Sums:
@@ -124,7 +132,7 @@ def add(sums: Sums, embedded: Array) -> Sums:
         rows=sums.rows + gram + last.T @ last,
         gram=sums.gram + gram,
         cross=sums.cross + before.T @ after,
-        square=sums.square + jnp.sum(embedded**2),
+        square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
     )
 
 
@@ -149,7 +157,7 @@ def finished(sums: Sums, rank: int) -> Moments:
     scale = jnp.where(kept, scale, 0.0)
     change = sums.scale[:, None] * turn * jnp.where(kept, 1 / jnp.where(kept, scale, 1.0), 0.0)
     gram, cross = (change.T @ x @ change for x in (sums.gram, sums.cross))
-    return Moments(gram, cross, scale, sums.square, sums.basis @ change)
+    return Moments(gram, cross, scale, sums.square, sums.unit, sums.basis @ change)
 
 
 def moments(embedded: Array, rank: int) -> Moments:
@@ -162,7 +170,7 @@ def kept_coordinates(
 ) -> Array:
     """Which of the first `rank` coordinates an operator uses, bool `[rank]`; at least one.
 
-    Those within the rounding of the largest are never used.
+    Those within the rounding of the largest are never used; ties within rounding are used together.
 
     Args:
         found: Moments at `rank` or more.
@@ -171,12 +179,13 @@ def kept_coordinates(
         threshold: Keeps those with singular values above it.
     """
     scale = found.scale[:rank]
-    kept = scale > 0
+    there = kept = scale > 0
     if explained_variance is not None:
-        share = jnp.cumsum(scale**2) / found.square
+        share = jnp.cumsum((scale / found.unit) ** 2) / found.square
         kept &= jnp.concatenate([jnp.zeros(1), share])[:rank] < explained_variance
+        kept = there & with_ties(kept, scale)
     if threshold is not None:
-        kept &= scale > threshold
+        kept &= scale > threshold * (1 + ROUNDING * jnp.finfo(scale.dtype).eps)
     return kept.at[0].set(True)
 
 
@@ -204,11 +213,25 @@ def one_step_operator(
     both = kept[:, None] & kept[None]
     gram = jnp.where(both, found.gram[:rank, :rank], jnp.eye(rank))
     cross = jnp.where(both, found.cross[:rank, :rank], 0.0)
-    transposed = factorization.solve(gram + ridge * jnp.eye(rank), cross)
+    gram = gram + ridge * jnp.eye(rank)
+    transposed = factorization.solve(gram, cross)
     if regression_rank is not None:
-        leading = factorization.eigh(cross.T @ transposed)[1][:, -regression_rank:]
-        transposed = transposed @ leading @ leading.T
+        leading = _leading_predictions(gram, cross)[:regression_rank]
+        transposed = transposed @ leading.T @ leading
     return transposed.T
+
+
+def _leading_predictions(gram: Array, cross: Array) -> Array:
+    """Directions that V+^T V- gram^-1 V-^T V+ has eigenvectors along, as rows, the largest first.
+
+    By the singular vectors of gram^-1/2 V-^T V+, of which that is the square: squared, rounding
+    would hide directions of a thousandth of the largest. Those within rounding are zeros.
+    """
+    squares, axes = factorization.eigh(gram)
+    there = above_rounding(squares[::-1])[::-1]
+    root = jnp.where(there, 1 / jnp.sqrt(jnp.where(there, squares, 1.0)), 0.0)
+    _, scale, directions = factorization.svd(root[:, None] * (axes.T @ cross))
+    return jnp.where(above_rounding(scale)[:, None], directions, 0.0)
 
 
 def driven_operator(
@@ -217,7 +240,8 @@ def driven_operator(
     """State and input operators of v_{t+1} = A v_t + B u_t (DMD with control; Proctor 2016).
 
     Least squares over steps inside each trial. The coordinates v are whitened to a mean square
-    of 1, so that B does not depend on the number of samples.
+    of 1, so that B does not depend on the number of samples. Directions of v and u together whose
+    size is within the rounding of the largest (inputs that depend on one another) are left out.
 
     Args:
         embedded: Rows of every trial, `[B, T, p]`.
@@ -233,7 +257,8 @@ def driven_operator(
     rows = jnp.concatenate([whitened, inputs], axis=-1)[:, :-1]
     rows = rows.reshape(-1, rows.shape[-1])
     after = whitened[:, 1:].reshape(-1, rank)
-    idle = jnp.sum(rows**2, axis=0) == 0  # coordinates within rounding, inputs that are silent
-    gram = rows.T @ rows / len(rows) + ridge * jnp.eye(rows.shape[1]) + jnp.diag(idle * 1.0)
-    joint = factorization.solve(gram, rows.T @ after / len(rows)).T
+    basis, scale, axes = principal_components(rows / len(rows) ** 0.5)
+    kept = above_rounding(scale)
+    gain = jnp.where(kept, scale / (jnp.where(kept, scale**2, 1.0) + ridge), 0.0)
+    joint = (axes.T @ (gain[:, None] * (basis.T @ after)) / len(rows) ** 0.5).T
     return joint[:, :rank], joint[:, rank:]

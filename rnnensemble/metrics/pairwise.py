@@ -30,6 +30,8 @@ class Comparison(NamedTuple):
         mirrored: Whether each pair (i, j) stands for (j, i) too.
         found: What the metric's `compare` returned, with leading axis `pairs`: the distances, or
             a NamedTuple of them and the evidence.
+        ranks: How many coordinates of each network count, `[K]`, then those of the second set;
+            None for a metric that has none.
     """
 
     first: np.ndarray
@@ -37,6 +39,7 @@ class Comparison(NamedTuple):
     shape: tuple[int, int]
     mirrored: bool
     found: Any
+    ranks: np.ndarray | None = None
 
     def matrix(self, field: str = "distance") -> np.ndarray:
         """A number of each pair as `[K, K]` or `[K, L]`; 0 where nothing was compared."""
@@ -152,7 +155,8 @@ def compare_networks(
         checkpoint=checkpoint,
         progress=progress,
     )
-    return Comparison(*pairs, shape, other is None and metric.symmetric, found)
+    mirrored = other is None and metric.symmetric
+    return Comparison(*pairs, shape, mirrored, found, metric.ranks(features))
 
 
 def as_metric(metric: str | Metric, settings: dict[str, Any] | None = None) -> Metric:

@@ -28,6 +28,7 @@ from rnnensemble.metrics.weights import (
     as_problem,
     check_parameters,
     distance,
+    in_one_unit,
     lower_bound,
     other_parameters,
     sorted_rows,
@@ -160,6 +161,7 @@ class PIF(Metric):
         Returns:
             The distance, the matching that attains it, and a lower bound.
         """
+        first, second, unit = in_one_unit(first, second)
         distance_at = partial(distance, first, second)
         every = every_vertex(len(first.recurrent), signed=self.signed)
         ends = self.ends(key, first, second) if every is None else every
@@ -171,8 +173,9 @@ class PIF(Metric):
             tried = jax.vmap(distance_at)(ends)[:starts]
             reached = jnp.sum(tried <= (1 + REACH) * least)
             bound = jnp.minimum(lower_bound(first, second, signed=self.signed), least)
-        scale = first.recurrent.size + first.others.size if self.normalize else 1
-        return Matching(least / scale, best.permutation, best.signs, bound / scale, reached)
+        if self.normalize:
+            unit = unit / (first.recurrent.size + first.others.size)
+        return Matching(least * unit, best.permutation, best.signs, bound * unit, reached)
 
     def ends(self, key: Key, first: Weights, second: Weights) -> Vertex:
         """Where the searches end, those of the starts first."""

@@ -4,9 +4,11 @@ import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.units import deviations
 from rnnensemble.metrics.activity import (
     above_rounding,
     principal_components,
@@ -91,7 +93,7 @@ class LinearPredictivity(Metric):
             activity = outside_readout(data["activity"], data["readout_weights"])
         else:
             activity = jnp.asarray(data)
-        activity = activity - activity[:1, :1]  # takes large offsets out exactly
+        activity = deviations(samples(activity)).reshape(activity.shape)
         fitted = samples(activity[::2] if self.held_out else activity)
         mean = fitted.mean(axis=0, keepdims=True)
         basis, scale, axes = principal_components(fitted - mean)
@@ -99,6 +101,9 @@ class LinearPredictivity(Metric):
         gain = ridge_gain(scale / size, self.ridge / activity.shape[-1])
         held_out = (samples(activity[1::2]) - mean) @ axes.T / size if self.held_out else None
         return Regressor(basis, scale / size, gain, held_out)
+
+    def ranks(self, features: Regressor) -> np.ndarray:
+        return np.count_nonzero(np.asarray(features.gain), axis=-1)
 
     def compare(self, key: Key, first: Regressor, second: Regressor) -> Array:
         """The share of the second network's variance that the first does not predict."""

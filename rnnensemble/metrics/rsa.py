@@ -8,8 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.units import deviations, unit_of
 from rnnensemble.metrics.activity import require_activity, samples
 from rnnensemble.metrics.base import Metric
+
+ROUNDING = 8
+"""Entries of an RDM within so many roundings of the rates are ties."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,8 @@ class RSA(Metric):
     r the correlation of the upper triangles of their RDMs; d lies in [0, 2] and satisfies no
     triangle inequality. With `euclidean` dissimilarities it is invariant to translation, rotation,
     reflection and isotropic scaling of the rates; with `correlation` to permutations of units,
-    scaling, and a shift that all units share. An RDM without variance has distance NaN.
+    scaling, and a shift that all units share. An RDM without variance, beyond
+    the rounding of the rates, has distance NaN.
 
     Conditions are (trial, step) samples: all of them, or where there are more than `conditions`,
     that many at even distances among all, trial after trial, the first and the last included.
@@ -35,7 +40,8 @@ class RSA(Metric):
         conditions: Rows of the RDM at most.
         dissimilarity: `euclidean` (squared distance) or `correlation` (one minus the correlation
             over units; 1 where the rates of a sample are the same in all units).
-        correlation: `spearman` (ranks, ties averaged) or `pearson`.
+        correlation: `spearman` (ranks; entries that lie within the rounding of the rates share the
+            mean of theirs) or `pearson`.
     """
 
     name: ClassVar[str] = "rsa"
@@ -75,12 +81,14 @@ class RSA(Metric):
         """The RDM of rates `[B, T, N]`: its upper triangle, or its ranks, centered at unit norm."""
         rows = samples(data)
         chosen = evenly_spaced(len(rows), self.conditions)
-        matrix = DISSIMILARITIES[self.dissimilarity](rows[chosen])
+        matrix, rounding = DISSIMILARITIES[self.dissimilarity](rows[chosen])
         triangle = matrix[np.triu_indices(len(chosen), 1)]
+        compared = jnp.sqrt(triangle) if self.dissimilarity == "euclidean" else triangle
+        varies = jnp.ptp(compared) > rounding
         if self.correlation == "spearman":
-            triangle = average_ranks(triangle)
+            triangle = average_ranks(compared, rounding)
         triangle = triangle - triangle.mean()
-        return triangle / jnp.linalg.norm(triangle)
+        return triangle / jnp.where(varies, jnp.linalg.norm(triangle), jnp.nan)
 
     def compare(self, key: Key, first: Array, second: Array) -> Array:
         return jnp.sum((first - second) ** 2) / 2  # 1 - r of unit vectors, exact near 0
@@ -91,23 +99,40 @@ def evenly_spaced(count: int, most: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
-def squared_distances(rows: Array) -> Array:
-    """Squared Euclidean distances of all rows, `[n, n]`; differences first, to cancel nothing."""
-    return jax.lax.map(lambda row: jnp.sum((rows - row[None]) ** 2, axis=1), rows)
+def squared_distances(rows: Array) -> tuple[Array, Array]:
+    """Squared Euclidean distances of all rows, `[n, n]`; differences first, to cancel nothing.
+
+    Returns:
+        They in a unit of their own, and by how much their roots differ by rounding.
+    """
+    rows = rows / unit_of(rows - rows[:1])
+    rounding = ROUNDING * jnp.finfo(rows.dtype).eps * jnp.linalg.norm(rows, axis=1).max()
+    return jax.lax.map(lambda row: jnp.sum((rows - row[None]) ** 2, axis=1), rows), rounding
 
 
-def correlation_distances(rows: Array) -> Array:
-    """One minus the Pearson correlation of all rows, `[n, n]`; constant rows correlate by 0."""
+def correlation_distances(rows: Array) -> tuple[Array, Array]:
+    """One minus the Pearson correlation of all rows, `[n, n]`; constant rows correlate by 0.
+
+    Returns:
+        They, and by how much they differ by rounding.
+    """
+    eps = jnp.finfo(rows.dtype).eps
+    rows = jax.vmap(lambda row: deviations(row[:, None])[:, 0])(rows)
     rows = rows - rows.mean(axis=1, keepdims=True)
     norms = jnp.linalg.norm(rows, axis=1, keepdims=True)
     rows = rows / jnp.where(norms > 0, norms, 1.0)
-    return 1 - rows @ rows.T
+    return 1 - rows @ rows.T, jnp.asarray(ROUNDING * eps)
 
 
-def average_ranks(values: Array) -> Array:
-    """Ranks from 1; equal values share the mean of theirs."""
+def average_ranks(values: Array, rounding: Array | float = 0.0) -> Array:
+    """Ranks from 1; values that lie within rounding share the mean of theirs.
+
+    Each has the mean rank of those around it: where values lie closer than rounding in a long
+    row, none is drawn to the row's far end.
+    """
     ordered = jnp.sort(values)
-    below, through = (jnp.searchsorted(ordered, values, side=side) for side in ("left", "right"))
+    below = jnp.searchsorted(ordered, values - rounding, side="left")
+    through = jnp.searchsorted(ordered, values + rounding, side="right")
     return (below + through + 1).astype(values.dtype) / 2
 
 

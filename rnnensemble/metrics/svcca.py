@@ -4,15 +4,18 @@ import dataclasses
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.metrics.activity import (
+    ROUNDING,
     above_rounding,
     centered,
     principal_components,
     require_activity,
     require_more_samples_than_units,
     samples,
+    with_ties,
 )
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.orthogonal import nuclear_norm
@@ -78,11 +81,17 @@ class SVCCA(Metric):
 
         Direction k is needed while those before it leave more than the share 1 -
         `explained_variance`; sums from the smallest up stay accurate where sums from the largest
-        would round that share away. Directions within rounding error of 0 are never kept.
+        would round that share away. Directions within rounding error of 0 are never kept, and ties
+        within rounding are kept together.
         """
         left = jnp.cumsum(scale[::-1] ** 2)[::-1]
-        needed = left > (1 - self.explained_variance) * left[0]
+        tie = 1 + ROUNDING * jnp.finfo(scale.dtype).eps
+        needed = left > (1 - self.explained_variance) * tie * left[0]
+        needed = with_ties(needed.at[0].set(True), scale)
         return (needed & above_rounding(scale)).astype(scale.dtype)
+
+    def ranks(self, features: Subspace) -> np.ndarray:
+        return np.count_nonzero(np.asarray(features.kept), axis=-1)
 
     def compare(self, key: Key, first: Subspace, second: Subspace) -> Array:
         correlations = nuclear_norm(first.basis.T @ second.basis, bound=1.0)

@@ -2,9 +2,11 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array
+from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.matching import (
     Problem,
     Vertex,
@@ -52,6 +54,13 @@ def check_parameters(shape: Any) -> None:
         if len(got) != len(axes) or units != set(widths):
             n = "".join(f" with N = {width}" for width in widths)
             raise ValueError(f"`{name}` must be [{', '.join(axes)}]{n}; got {got}.")
+
+
+def in_one_unit(first: Weights, second: Weights) -> tuple[Weights, Weights, Array]:
+    """Both networks in a unit in which their squares are numbers, and this unit."""
+    unit = unit_of(*first[:2], *second[:2])
+    one, other = (jax.tree.map(lambda x: x / unit, each) for each in (first, second))
+    return one, other, unit
 
 
 def as_problem(first: Weights, second: Weights) -> Problem:

@@ -21,6 +21,7 @@ from rnnensemble.stats.intervals import (
 from rnnensemble.stats.multiplicity import adjust
 from rnnensemble.stats.nulls import NullComparison, against_null, trend_against_null
 from rnnensemble.stats.power import networks_needed, power_curve
+from rnnensemble.stats.ratios import heavy_tailed, log_spread
 
 __all__ = [
     "Comparison",
@@ -31,6 +32,8 @@ __all__ = [
     "against_null",
     "compare_conditions",
     "compare_jointly",
+    "heavy_tailed",
+    "log_spread",
     "mean_cross_distance",
     "mean_distance",
     "mean_value",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rnnensemble._core.conversion import floats
 from rnnensemble.stats import intervals, reduction
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.reduction import Statistic
@@ -187,7 +188,7 @@ def trend(
 
 def as_positions(levels: Sequence[float], count: int) -> np.ndarray:
     """Levels as an array; ValueError unless there is one for each condition, not all equal."""
-    positions = np.asarray(levels, float)
+    positions = floats(levels, "levels")
     if positions.shape != (count,) or not np.ptp(positions) > 0:
         raise ValueError(
             f"`levels` must hold one number for each of {count} conditions, at least two of them "

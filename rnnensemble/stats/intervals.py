@@ -4,7 +4,11 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+<<<<<<< HEAD
 from rnnensemble.stats.comparable import comparable
+=======
+from rnnensemble._core.conversion import floats
+>>>>>>> numbers
 
 NORMAL = 1.959964
 """97.5% quantile of the standard normal law."""
@@ -112,7 +116,7 @@ def mean_cross_distance(matrix: np.ndarray) -> Estimate:
     Raises:
         ValueError: If the array is not a matrix or is empty.
     """
-    matrix = np.asarray(matrix, float)
+    matrix = floats(matrix, "matrix")
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"`matrix` must have shape [K, L]; got {list(matrix.shape)}.")
     if min(matrix.shape) == 1:
@@ -188,7 +192,7 @@ def mean_value(values: np.ndarray) -> Estimate:
 
 def as_distances(matrix: np.ndarray, name: str = "matrix") -> np.ndarray:
     """The matrix in float64, checked: square, at least 2 networks."""
-    matrix = np.asarray(matrix, float)
+    matrix = floats(matrix, name)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
         raise ValueError(
             f"`{name}` must have shape [K, K] with K of at least 2; got {list(matrix.shape)}."
@@ -198,7 +202,7 @@ def as_distances(matrix: np.ndarray, name: str = "matrix") -> np.ndarray:
 
 def as_values(values: np.ndarray, name: str = "values") -> np.ndarray:
     """The values in float64, checked: a vector of at least 2."""
-    values = np.asarray(values, float)
+    values = floats(values, name)
     if values.ndim != 1 or len(values) < 2:
         raise ValueError(
             f"`{name}` must have shape [K] with K of at least 2; got {list(values.shape)}."

@@ -5,6 +5,8 @@ from typing import Literal
 
 import numpy as np
 
+from rnnensemble._core.conversion import floats
+
 
 def adjust(
     p_values: Sequence[float], *, method: Literal["holm", "benjamini_hochberg"] = "holm"
@@ -28,7 +30,7 @@ def adjust(
     Source: Holm (1979), Scandinavian Journal of Statistics 6; Benjamini & Hochberg (1995), Journal
         of the Royal Statistical Society B 57.
     """
-    p = np.asarray(p_values, float)
+    p = floats(p_values, "p_values")
     if p.ndim != 1 or not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"`p_values` must be a vector of numbers in [0, 1]; got {p_values}.")
     if method == "benjamini_hochberg":

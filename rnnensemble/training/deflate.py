@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import ArrayLike
+from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
@@ -195,7 +196,9 @@ def _require_converged(population: Population, networks: Sequence[int] | np.ndar
 
 def _from_activity(activity: ReferenceActivity, task: Task, deflation: Deflation) -> References:
     """References as rates on trials of their own."""
-    inputs, rates = (np.asarray(x, np.float32) for x in (activity.inputs, activity.rates))
+    inputs, rates = (
+        real_array(getattr(activity, name), name).astype(np.float32) for name in ("inputs", "rates")
+    )
     if rates.ndim != 4 or inputs.ndim != 3 or rates.shape[1:3] != inputs.shape[:2]:
         raise ValueError(
             f"`rates` must be [R, B, T, M] on trials `inputs` [B, T, I]; got {rates.shape} and "
@@ -210,7 +213,7 @@ def _from_activity(activity: ReferenceActivity, task: Task, deflation: Deflation
     count, units = rates.shape[0], rates.shape[3]
     readouts = None
     if deflation.null_space and activity.readout_weights is not None:
-        readouts = np.asarray(activity.readout_weights, np.float32)
+        readouts = real_array(activity.readout_weights, "readout_weights").astype(np.float32)
     elif deflation.null_space:
         raise ValueError(
             "`readout_weights` of references are needed for their null spaces; give them, or set "

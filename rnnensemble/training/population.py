@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import ArrayLike
+from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import History, Training, TrainState
@@ -132,7 +133,7 @@ class Population:
             >>> found.rates.shape, found.outputs.shape
             ((3, 4, 25, 6), (3, 4, 25, 2))
         """
-        given = np.asarray(inputs, np.float32)
+        given = real_array(inputs, "inputs").astype(np.float32)
         if given.ndim != 3 or given.shape[2] != self.task.n_inputs:
             raise ValueError(
                 f"`inputs` must be [B, T, I] with I = {self.task.n_inputs}; got {given.shape}."
