@@ -4,11 +4,8 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-<<<<<<< HEAD
-from rnnensemble.stats.comparable import comparable
-=======
 from rnnensemble._core.conversion import floats
->>>>>>> numbers
+from rnnensemble.stats.comparable import comparable
 
 NORMAL = 1.959964
 """97.5% quantile of the standard normal law."""
