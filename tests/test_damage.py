@@ -142,6 +142,7 @@ def test_a_damaged_analysis_costs_no_networks(made, tmp_path, capsys):
     assert f"measure it again: rnnensemble analyse {run}" in capsys.readouterr().out
     sweep = tmp_path / "sweep"
     shutil.copytree(made["sweep"], sweep)
+    break_analysis(sweep_folder.condition_folder(sweep, CONDITION.digest), "population")
     break_analysis(sweep_folder.condition_folder(sweep, OTHER.digest))
     assert "start the sweep again" in failure(capsys, "report", str(sweep))
     sweep_folder._damage.cache_clear()

@@ -25,7 +25,7 @@ from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
     TRAINED,
-    broken_files,
+    broken_parts,
     damaged,
     read_manifest,
     read_text,
@@ -167,26 +167,27 @@ def load_run(folder: Path | str) -> Run:
             f"`rnnensemble show {folder}`."
         )
     arrays = Path("conditions", manifest["digest"])
-    needed = "config.toml", *(f"{arrays.as_posix()}/{part}/" for part in ("population", "state"))
-    broken = broken_files(folder, manifest)
-    for name in broken:
-        if name.startswith(needed):
-            raise damaged(folder, f"{name} is missing or damaged")
+    broken = broken_parts(folder, manifest)
+    interrupted = manifest["status"] == INTERRUPTED
+    for part in {"config.toml", "population", interrupted and "state"} & broken.keys():
+        raise damaged(folder, f"{broken[part]} is missing or damaged")
+    # without states, trained networks are whole, and only go no further
+    with_state = not broken.pop("state", "") and (folder / arrays / "state").exists()
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
     stored = _restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
-    state = None
-    if (folder / arrays / "state").exists() or manifest["status"] == INTERRUPTED:
-        state = _restore(folder, arrays / "state", records.state_shapes(condition))
+    shapes = with_state and records.state_shapes(condition)
+    state = _restore(folder, arrays / "state", shapes) if shapes else None
     population = Population(recipe=condition.recipe, state=state, **stored)
     for name, found in _counts(condition, population).items():
         if manifest[name] != found:
             raise damaged(folder, f"its manifest says {name} {manifest[name]}, not {found}")
     if broken:
-        damage = f"the analysis in {folder} is damaged ({broken[0]}), its networks are whole"
+        name = next(iter(broken.values()))
+        damage = f"the analysis in {folder} is damaged ({name}), its networks are whole"
         manifest |= {"status": TRAINED, "features": False}
         return Run(condition, population, None, None, manifest, damage)
     return Run(condition, population, *load_analysis(folder, condition, manifest), manifest)

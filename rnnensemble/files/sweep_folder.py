@@ -151,7 +151,8 @@ def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
 def _damage(path: Path, check: str) -> str:
     """A damaged file of a condition; found once for each time that its folder was written."""
     manifest = stages.read_manifest(path)
-    return next(iter(stages.broken_files(path, manifest)), "") if manifest["check"] == check else ""
+    broken = stages.broken_parts(path, manifest) if manifest["check"] == check else {}
+    return next((broken[part] for part in broken if part not in ("population", "state")), "")
 
 
 def damage(folder: Path, digest: str) -> str:
