@@ -39,7 +39,7 @@ def log_spread(values: np.ndarray) -> Estimate:
 
     Example:
         >>> round(log_spread(np.array([1.0, 1.1, 1.0, 1.2, 50.0, 0.9])).value, 2)
-        0.2
+        0.18
 
     Source: Woodruff (1952), Journal of the American Statistical Association 47, for intervals of
         quantiles; Bickel & Lehmann (1979) for the median of differences.
