@@ -12,6 +12,8 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from rnnensemble._core import process
+
 AXIS = "net"
 """The only mesh axis: items (networks, pairs) are spread over it and never communicate."""
 
@@ -40,7 +42,7 @@ def use_all_cores() -> None:
     counted = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if chosen < 0 and not counted:
         with contextlib.suppress(RuntimeError):  # a device was touched before: keep what there is
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", process.core_count())
 
 
 def use_compilation_cache() -> None:

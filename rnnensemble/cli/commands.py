@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from rnnensemble._core import runtime
+from rnnensemble._core import process, runtime
 from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.flags import HELP, parse
@@ -53,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         if arguments[0] not in COMMANDS:
             message = unknown_key(arguments[0], list(COMMANDS))
             raise ValueError(message.replace("a setting", "a command"))
-        _run(*arguments)
+        with process.stopped_by_signals():
+            _run(*arguments)
     except (ValueError, FileExistsError) as error:
         _fail(str(error))
     except BrokenPipeError:  # the program that read our output has ended
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt as stop:
         message = str(stop) or "interrupted; a saved run is as it was"
         print(f"rnnensemble: {message}", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(process.STOPPED) from None
 
 
 def _run(name: str, *arguments: str) -> None:

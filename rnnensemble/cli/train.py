@@ -39,7 +39,13 @@ def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
         )
         population = _train(folder, condition, resumed, reporter, options.devices)
         reporter.line(population_line(population))
-        analyse_and_save(folder, condition, population, reporter, options.devices)
+        try:
+            analyse_and_save(folder, condition, population, reporter, options.devices)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; the trained networks are in {folder}; measure them with: "
+                f"rnnensemble analyse {folder}"
+            ) from None
         if explain:
             reporter.line(EXPLANATION)
 

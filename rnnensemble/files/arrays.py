@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble._core import process
 from rnnensemble.files import folders, stages
 
 if TYPE_CHECKING:
@@ -207,6 +208,7 @@ def _is_unfinished(folder: Path) -> bool:
     return "inputs" in manifest and manifest["status"] == stages.INTERRUPTED
 
 
+@process.uninterrupted()
 def save_distances(
     folder: Path,
     manifest: dict[str, Any],

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core import process
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.files import folders, records
@@ -57,6 +58,7 @@ class Run(NamedTuple):
     manifest: dict[str, Any]
 
 
+@process.uninterrupted()
 def save_run(
     folder: Path | str,
     condition: Condition,

@@ -22,7 +22,7 @@ from rnnensemble.training.slots import Slots, advance, default_tile, launch, mem
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training.
+    """Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 during training.
 
     Attributes:
         populations: What is there; `train_populations` goes on with them as its `resume`.
@@ -82,7 +82,7 @@ def train_population(
     Raises:
         ValueError: If an argument is out of range, or the tile does not fit into the memory of a
             device (says the one that does).
-        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+        TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     (population,) = train_populations(
         [Recipe(task, network or VanillaRNN(), training or Training(), size, seed)],
@@ -135,7 +135,7 @@ def train_populations(
     Raises:
         ValueError: If an argument is out of range, recipes cannot train together, or `resume`
             has other settings.
-        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+        TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     recipes = list(recipes)
     require_group(recipes)
@@ -172,7 +172,7 @@ def train_populations(
             if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
                 checkpoint(populations())
                 saved = time.monotonic()
-    return populations()
+        return populations()
 
 
 def _resumable(
