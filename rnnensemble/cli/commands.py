@@ -101,7 +101,7 @@ def _quickstart(arguments: list[str]) -> None:
     from rnnensemble.cli import train
 
     new = "quickstart" if given.resume else folders.free_folder(given.runs, "quickstart").name
-    train.train_and_analyse(given, given.name or new, explain=True)
+    train.train_and_analyse(given, new if given.name is None else given.name, explain=True)
 
 
 def _train(arguments: list[str]) -> None:
@@ -114,7 +114,8 @@ def _train(arguments: list[str]) -> None:
     given = parse(options.Train, "train", arguments, condition=condition)
     from rnnensemble.cli import train
 
-    train.train_and_analyse(given, given.name or given.preset.stem, explain=False)
+    name = given.preset.stem if given.name is None else given.name
+    train.train_and_analyse(given, name, explain=False)
 
 
 def _analyse(arguments: list[str]) -> None:
@@ -133,6 +134,9 @@ def _analyse(arguments: list[str]) -> None:
     if run.manifest["status"] == stages.INTERRUPTED:
         raise ValueError(f"`run` {folder} was interrupted; {train.go_on(given.run)}")
     condition = dataclasses.replace(run.condition, analysis=given.analysis)
+    folders.require_writable(given.run, "run")
+    runtime.network_mesh(given.devices)
+    train.require_measurable(condition)
     with Reporter(quiet=given.quiet) as reporter:
         train.analyse_and_save(given.run, condition, run.population, reporter, given.devices)
 

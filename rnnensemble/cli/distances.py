@@ -14,10 +14,11 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_seed
 from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.flags import parse
-from rnnensemble.files import arrays
+from rnnensemble.files import arrays, folders
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks, shape_of
@@ -101,6 +102,7 @@ def _checked(given: Any, command: str) -> Request:
     kinds = list(dict.fromkeys(metric.data for metric in chosen))
     if given.memory_gb is not None and not given.memory_gb > 0:
         raise ValueError(f"`memory_gb` must be above 0; got {given.memory_gb}.")
+    require_seed(given.seed)
     memory = None if given.memory_gb is None else given.memory_gb * 1e9
     paths = {kind: getattr(given, kind) for kind in kinds}
     networks = {
@@ -125,7 +127,9 @@ def _checked(given: Any, command: str) -> Request:
     return Request(
         metrics=chosen,
         networks=networks,
-        folder=given.runs / (given.name or paths[first].stem),
+        folder=folders.named_folder(
+            given.runs, paths[first].stem if given.name is None else given.name
+        ),
         seed=given.seed,
         devices=given.devices,
         memory=memory,

@@ -9,7 +9,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from rnnensemble.study.conditions import Condition
-from rnnensemble.study.toml import unknown_key
+from rnnensemble.study.toml import nearest
 
 Options = TypeVar("Options")
 
@@ -74,10 +74,16 @@ def parse(kind: type[Options], command: str, arguments: list[str], **given: Any)
             raise
         text = " ".join(arguments)
         raise ValueError(f"a flag lacks its value in `{command} {text}`; {told}") from None
+    switch = next((a for a in arguments if unknown and a.endswith(f"={unknown[0]}")), "")
+    if switch:
+        raise ValueError(f"`{switch.partition('=')[0]}` is a switch and takes no value; {told}")
     if unknown and not unknown[0].startswith("-"):
         raise ValueError(f"`{unknown[0]}` is one argument too many; {told}")
     if unknown:
-        raise ValueError(unknown_key(unknown[0].partition("=")[0], known))
+        flag = unknown[0].partition("=")[0]
+        near = nearest(flag, known)
+        hint = f"did you mean `{near}`?" if near else told
+        raise ValueError(f"`{flag}` is not a setting; {hint}")
     for name, default in fields.items():
         if default is dataclasses.MISSING and getattr(flags, name) is None:
             raise ValueError(f"`{name}` is missing: {program} {name.upper()} [flags]; {told}")
@@ -125,6 +131,8 @@ def _flag(hint: Any, flag: str, known: list[str]) -> Any:
     def read(texts: list[str]) -> Any:
         if not all(isinstance(text, str) for text in texts):
             return None  # before an unknown flag tyro has nothing for a positional argument
+        if not texts:
+            raise _MisfitError(f"`{told}` lacks its value: {spec.metavar}.")
         try:
             return spec.instance_from_str(texts)
         except (ValueError, TypeError):

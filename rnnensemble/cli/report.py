@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.figures import study
+from rnnensemble.files import folders
 from rnnensemble.files.folders import read_rows, replace_figures, write_rows, write_text
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study import advice, findings, rows, tables
@@ -33,14 +34,20 @@ KINDS = {
 FINDINGS = Path(findings.__file__).with_name("findings.csv")
 """What the package's own study found (docs/study)."""
 
+MOST_PERMUTATIONS = 10**6
+"""At once in memory, for each factor."""
+
 DPI = 110
 """Dots per inch of the figures in the page; those in `figures` are finer."""
 
 
 def report(folder: Path, *, permutations: int, quiet: bool) -> None:
     """Writes the report on a sweep folder; see `options.Report`."""
-    if permutations < 1:
-        raise ValueError(f"`permutations` must be at least 1; got {permutations}.")
+    if not 1 <= permutations <= MOST_PERMUTATIONS:
+        raise ValueError(
+            f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
+        )
+    folders.require_writable(folder, "folder")
     sweep, outcomes = load_sweep(folder)
     with Reporter(quiet=quiet) as reporter:
         found = write_report(folder, sweep, outcomes, permutations=permutations, reporter=reporter)

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rnnensemble._core import runtime
+from rnnensemble.analysis import degeneracy
 from rnnensemble.analysis.degeneracy import measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.options import Quickstart
 from rnnensemble.figures.run import run_figures
-from rnnensemble.files import stages, storage
+from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
+from rnnensemble.training.memory import require_room
 from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -19,22 +21,22 @@ from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
     """Trains, saves, analyses, saves again."""
-    folder, condition = options.runs / name, options.condition
-    task, network, analysis = condition.task, condition.network, condition.analysis
+    folder, condition = folders.named_folder(options.runs, name), options.condition
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
     if condition.features != FeatureAnalysis():
         raise ValueError("`features` are measured by sweeps alone; leave them out of the preset.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    analysis.check(task, network.width)
-    require_weights(network, task, analysis.pif_weights, "PIF")
+    require_room([condition.recipe], runtime.network_mesh(options.devices))
+    require_measurable(condition)
     resumed = _resumed(folder, condition) if options.resume else None
     if resumed is None:
         stages.require_free(folder)
     with Reporter(quiet=options.quiet) as reporter:
         reporter.line(
-            f"training {condition.size} networks of {network.width} units on {task.name}, "
+            f"training {condition.size} networks of {condition.network.width} units on "
+            f"{condition.task.name}, "
             f"{runtime.describe()['devices']} devices, into {folder}"
         )
         population = _train(folder, condition, resumed, reporter, options.devices)
@@ -48,6 +50,14 @@ def train_and_analyse(options: Quickstart, name: str, *, explain: bool) -> None:
             ) from None
         if explain:
             reporter.line(EXPLANATION)
+
+
+def require_measurable(condition: Condition) -> None:
+    """Raises ValueError, before anything is measured or trained, unless it can be measured."""
+    task, network, analysis = condition.task, condition.network, condition.analysis
+    analysis.check(task, network.width)
+    require_weights(network, task, analysis.pif_weights, "PIF")
+    degeneracy.require_room(condition, analysis)
 
 
 def _resumed(folder: Path, condition: Condition) -> Population:
@@ -108,12 +118,10 @@ def analyse_and_save(
     devices: int | None,
 ) -> None:
     """Measures, draws, saves and shows."""
-    degeneracy = measure_degeneracy(
+    found = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
-    figures = run_figures(population, degeneracy)
-    storage.save_run(
-        folder, condition, population, degeneracy=degeneracy, figures=figures, replace=True
-    )
-    reporter.degeneracy(degeneracy)
+    figures = run_figures(population, found)
+    storage.save_run(folder, condition, population, degeneracy=found, figures=figures, replace=True)
+    reporter.degeneracy(found)
     reporter.line(f"figures: {folder}/figures/overview.png and others; run folder: {folder}")

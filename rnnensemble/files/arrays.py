@@ -129,6 +129,8 @@ def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np
     if not arrays:
         raise ValueError(f"`{name}` file {path} holds no arrays.")
     for x in arrays:
+        if not x.size:
+            raise ValueError(f"`{name}` file {path} holds an array without numbers, {x.shape}.")
         if not (jnp.issubdtype(x.dtype, jnp.floating) or jnp.issubdtype(x.dtype, jnp.integer)):
             raise ValueError(f"`{name}` file {path} must hold real numbers; got {x.dtype}.")
     return arrays[0] if len(arrays) == 1 else arrays

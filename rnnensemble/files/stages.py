@@ -10,6 +10,16 @@ from rnnensemble.files.folders import FORMAT
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 """How far a run has come."""
 
+SWEEP, ROUNDS = "sweep", "rounds"
+"""What stands for it in folders that hold many runs."""
+
+NO_RUNS = {
+    SWEEP: "a sweep's folder; its runs are the folders in `conditions`, its page is written by "
+    "`rnnensemble report`",
+    ROUNDS: "the folder of a plan, from `rnnensemble deflate`; its runs are the folders in it",
+}
+"""What such a folder is."""
+
 
 def require_free(folder: Path | str) -> None:
     """Raises ValueError if something already has this name; says what to do about it."""

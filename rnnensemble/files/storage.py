@@ -25,6 +25,7 @@ from rnnensemble.files import folders, records
 from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
+    NO_RUNS,
     TRAINED,
     damaged,
     read_manifest,
@@ -167,6 +168,8 @@ def load_run(folder: Path | str) -> Run:
             f"`run` {folder} holds distances of networks made elsewhere, no population; see "
             f"`rnnensemble show {folder}`."
         )
+    if manifest["status"] in NO_RUNS:
+        raise ValueError(f"`run` {folder} is {NO_RUNS[manifest['status']]}.")
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")

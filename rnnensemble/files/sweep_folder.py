@@ -22,9 +22,6 @@ from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.sweep_file import read_sweep
 
-STATUS = "sweep"
-"""Status in the manifest of a sweep folder."""
-
 MISSING = "missing"
 """The stage of a condition that has no folder."""
 
@@ -52,7 +49,7 @@ def sweep_manifest(folder: Path | str) -> dict[str, Any]:
         manifest = stages.read_manifest(folder)
     except ValueError as error:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is none ({error})") from None
-    if manifest["status"] != STATUS:
+    if manifest["status"] != stages.SWEEP:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is another run's.")
     return manifest
 
@@ -95,7 +92,7 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
     with folders.held(folder / LOCK, wait=True):
         require_same(folder, sweep, update=update)
         manifest = {
-            "status": STATUS,
+            "status": stages.SWEEP,
             "digest": sweep.digest,
             "sweep": sweep.name,
             "preset": sweep.preset,
@@ -177,7 +174,7 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
 def stored_sweep(folder: Path) -> Sweep:
     """The sweep that a folder was started with."""
     manifest = sweep_manifest(folder)
-    sweep = read_sweep(read_file(folder / "sweep.toml"), manifest["preset"] or None)
+    sweep = read_sweep(read_text(folder / "sweep.toml"), manifest["preset"] or None)
     if sweep.digest != manifest["digest"]:
         raise ValueError(f"`sweep` file {folder}/sweep.toml does not match its manifest.")
     return sweep
