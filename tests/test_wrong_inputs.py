@@ -127,6 +127,7 @@ def mistake(made, tmp_path, monkeypatch, capsys):
         assert shown.err.count("\n") == 1
         assert shown.err.startswith("rnnensemble: ")
         assert "Traceback" not in shown.err
+        assert "fault of this program" not in shown.err
         assert (contents(root), contents(tmp_path)) == before
         return shown.err
 

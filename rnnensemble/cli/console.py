@@ -1,8 +1,11 @@
 """What the command line shows: tables, progress, plain lines where there is no terminal."""
 
+import contextlib
+import io
 import math
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
@@ -22,6 +25,64 @@ what the numbers mean: sigma_OOD is how much the networks' losses differ on tria
   The PIF distance compares their recurrent weights up to a renumbering of units.
   Larger means more degenerate: more ways to solve the task. Compare only equal settings."""
 """What quickstart says last."""
+
+
+class Output:
+    """Standard output that never stops the work whose progress it shows.
+
+    Once a write fails (the reader has ended, the disk is full, it is closed), the rest is lost.
+
+    Attributes:
+        error: Why something was lost, None if nothing was, or the reader did not want it.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.error, self.lost = stream, None, stream is None
+
+    def write(self, text: str) -> int:
+        """Writes what can be written."""
+        self._try(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Passes on what was written."""
+        self._try(lambda: self.stream.flush())
+
+    def isatty(self) -> bool:
+        """Whether somebody looks on."""
+        return not self.lost and self.stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        if self.lost:
+            return
+        try:
+            work()
+        except (OSError, ValueError) as error:  # a ValueError if it is closed
+            self.lost = True
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                self.error = error
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # at the end of Python
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+
+
+@contextlib.contextmanager
+def output() -> Iterator[Output]:
+    """Inside the block, standard output is an `Output`, and characters it cannot write are `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # none, closed, or not a file's
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with contextlib.ExitStack() as stack:
+        if sys.stderr is None:
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        shown = Output(sys.stdout)
+        stack.enter_context(contextlib.redirect_stdout(shown))  # type: ignore[type-var]
+        try:
+            yield shown
+        finally:
+            shown.flush()
 
 
 class Reporter:

@@ -57,7 +57,7 @@ def run_rounds(
     """
     if not plan.is_file():
         raise ValueError(f"`plan` must be a TOML file; {plan} does not exist.")
-    text = read_text(plan)
+    text = read_text(plan, "plan")
     read = read_plan(text)
     require_seconds(checkpoint_seconds)
     mesh = runtime.network_mesh(devices)
@@ -140,6 +140,7 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
     """Makes the folder, or checks that it is this plan's."""
     if folder.exists():
         manifest = stages.read_manifest(folder)
+        stages.require_same_x64(folder, manifest)
         if manifest["status"] != stages.ROUNDS or manifest["digest"] != plan.digest:
             raise ValueError(
                 f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "

@@ -163,7 +163,7 @@ def read_findings(path: Path = FINDINGS) -> list[Finding]:
         )
     try:
         found = [rows.finding_of(cells) for cells in read_rows(path)]
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"`summary` {path} is no table of findings ({error}); give the findings.csv that "
             "`rnnensemble report FOLDER` writes."

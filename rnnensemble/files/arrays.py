@@ -188,7 +188,9 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
         ValueError: If the folder holds something else.
     """
     if _is_unfinished(folder):
-        if stages.read_manifest(folder)["digest"] == manifest["digest"]:
+        found = stages.read_manifest(folder)
+        stages.require_same_x64(folder, found)
+        if found["digest"] == manifest["digest"]:
             return True
         raise FileExistsError(
             f"`name` {folder.name!r} is an unfinished analysis of other data or settings in "

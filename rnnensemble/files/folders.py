@@ -24,6 +24,7 @@ FORMAT = 6
 @contextlib.contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A path to write to; what is there takes the folder's place when the block has ended well."""
+    folder = folder.resolve()  # a link stays one; what it leads to is replaced
     recover(folder)
     partial, old = _beside(folder, "partial"), _beside(folder, "old")
     shutil.rmtree(partial, ignore_errors=True)
@@ -189,5 +190,5 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rnnensemble._core import switches
 from rnnensemble.files.folders import FORMAT
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
@@ -75,13 +76,23 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
     return manifest
 
 
+def require_same_x64(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raises ValueError if JAX computes with other numbers now than when a folder was written."""
+    then = manifest.get("machine", {}).get("x64", False)
+    if then != switches.x64():
+        raise ValueError(
+            f"`jax_enable_x64` was {then} when {folder} was made; set it so, also by "
+            f"JAX_ENABLE_X64={int(then)}, or make another."
+        )
+
+
 def damaged(folder: Path, why: str) -> ValueError:
     return ValueError(f"`run` {folder} is no whole run folder: {why}; train it again.")
 
 
-def read_text(path: Path) -> str:
-    """The text of a file; ValueError if it cannot be read."""
+def read_text(path: Path, argument: str = "run") -> str:
+    """The text of a file; ValueError, naming the argument it is for, if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows may begin with a mark
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"`run` file {path} cannot be read ({error}).") from None
+        raise ValueError(f"`{argument}` file {path} cannot be read ({error}).") from None

@@ -31,6 +31,7 @@ from rnnensemble.files.stages import (
     read_manifest,
     read_text,
     require_free,
+    require_same_x64,
 )
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
@@ -170,6 +171,7 @@ def load_run(folder: Path | str) -> Run:
         )
     if manifest["status"] in NO_RUNS:
         raise ValueError(f"`run` {folder} is {NO_RUNS[manifest['status']]}.")
+    require_same_x64(folder, manifest)
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
@@ -209,7 +211,7 @@ def read_preset(path: Path | str) -> Condition:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`preset` must be a TOML file; {path} does not exist.")
-    return conditions.from_toml(read_text(path))
+    return conditions.from_toml(read_text(path, "preset"))
 
 
 def _write(

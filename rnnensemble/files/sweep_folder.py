@@ -40,7 +40,7 @@ def read_file(path: Path | str) -> str:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`sweep` must be a sweep file; {path} does not exist.")
-    return read_text(path)
+    return read_text(path, "sweep")
 
 
 def sweep_manifest(folder: Path | str) -> dict[str, Any]:
@@ -51,6 +51,7 @@ def sweep_manifest(folder: Path | str) -> dict[str, Any]:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is none ({error})") from None
     if manifest["status"] != stages.SWEEP:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is another run's.")
+    stages.require_same_x64(Path(folder), manifest)
     return manifest
 
 
