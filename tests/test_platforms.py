@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -123,6 +124,19 @@ def test_errors_of_the_system_are_told_as_what_they_are(number, said, capsys, mo
     error = failure(capsys, "show")
     assert said in error
     assert ("Free some space" in error) == (number in (errno.ENOSPC, errno.EDQUOT))
+
+
+def test_a_disk_that_fills_while_arrays_are_written(tmp_path, capsys, monkeypatch):
+    def full(*_, **__):
+        logging.getLogger("absl").error("a traceback of orbax")
+        raise ValueError("RESOURCE_EXHAUSTED: Error writing [OS error 28: ENOSPC]")
+
+    monkeypatch.setattr("orbax.checkpoint.v1.save", full)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    runs = tmp_path / "runs"
+    error = failure(capsys, "train", tmp_path / "tiny.toml", "--runs", runs, "--quiet")
+    assert "`runs` cannot be written (no space left on the disk)" in error
+    assert not list(runs.iterdir())
 
 
 def test_an_unexpected_error_is_one_line_too(capsys, monkeypatch):

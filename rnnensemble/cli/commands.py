@@ -6,7 +6,6 @@ Orbax, matplotlib and rich load only where they are used, so that `--help` is qu
 import contextlib
 import dataclasses
 import errno
-import logging
 import os
 import pkgutil
 import sys
@@ -82,7 +81,6 @@ def _start(arguments: list[str]) -> None:
         near = nearest(arguments[0], list(COMMANDS))
         hint = f"did you mean `{near}`?" if near else f"commands are {', '.join(COMMANDS)}."
         raise ValueError(f"`{arguments[0]}` is not a command; {hint}")
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a home that cannot be written
     runtime.use_all_cores()
     runtime.use_compilation_cache()
     _run(*arguments)

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import math
 import os
 import sys
@@ -70,7 +71,11 @@ class Output:
 
 @contextlib.contextmanager
 def output() -> Iterator[Output]:
-    """Inside the block, standard output is an `Output`, and characters it cannot write are `?`."""
+    """Inside the block, standard output is an `Output`, and characters it cannot write are `?`.
+
+    Libraries log nothing: what they would say of a home or a disk is told in one line.
+    """
+    logging.disable(logging.ERROR)
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # none, closed, or not a file's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -83,6 +88,7 @@ def output() -> Iterator[Output]:
             yield shown
         finally:
             shown.flush()
+            logging.disable(logging.NOTSET)
 
 
 class Reporter:

@@ -12,6 +12,7 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 """
 
 import dataclasses
+import errno
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -260,10 +261,14 @@ def _manifest(
 
 
 def _store(path: Path, tree: Any) -> None:
-    """Writes a tree of arrays."""
+    """Writes a tree of arrays; OSError if that fails."""
     from orbax.checkpoint import v1 as ocp  # takes a second to load
 
-    ocp.save(str(path), records.plain(tree))
+    try:
+        ocp.save(str(path), records.plain(tree))
+    except ValueError as error:  # as tensorstore tells whatever the system refused
+        full = "RESOURCE_EXHAUSTED" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
 
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:
