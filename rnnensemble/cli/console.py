@@ -4,13 +4,13 @@ import contextlib
 import io
 import logging
 import math
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.files import folders
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
 
@@ -66,7 +66,7 @@ class Output:
             if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
                 self.error = error
             with contextlib.suppress(OSError, ValueError, AttributeError):  # at the end of Python
-                os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())
+                folders.discard(self.stream.fileno())
 
 
 @contextlib.contextmanager

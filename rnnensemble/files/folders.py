@@ -125,6 +125,13 @@ def free_folder(root: Path, name: str) -> Path:
     return folder
 
 
+def discard(descriptor: int) -> None:
+    """Has all that is still written to an open file go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it."""
     folder.mkdir(parents=True, exist_ok=True)
