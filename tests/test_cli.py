@@ -139,7 +139,7 @@ def test_help_shows_the_values_of_what_is_named(preset, capsys):
         (["train", "PRESET", "--network.widht", "8"], "did you mean `--network.width`"),
         (["train", "PRESET", "--size", "many"], "`--size` must be INT; got 'many'"),
         (["train", "PRESET", "--network.activation=x"], "must be {tanh,relu}; got 'x'"),
-        (["train", "PRESET", "--size"], "a flag lacks its value in `train"),
+        (["train", "PRESET", "--size"], "`--size` lacks its value, INT; see"),
         (["train", "PRESET", "more"], "`more` is one argument too many; see `rnnensemble train"),
         (["train", "PRESET", "--features.trials", "3"], "`--features.trials` is not a setting"),
         (["train", "--size", "3"], "`preset` is missing: rnnensemble train PRESET [flags]"),

@@ -304,7 +304,7 @@ def test_advise_prints_and_refuses_in_one_line(folder, tmp_path, monkeypatch, ca
 def test_report_refuses_in_one_line(tmp_path, capsys):
     for arguments, message in (
         ([], "`folder` is missing: rnnensemble report FOLDER"),
-        ([str(tmp_path), "--permutations", "0"], "`permutations` must be at least 1; got 0"),
+        ([str(tmp_path), "--permutations", "0"], "`permutations` must lie between 1 and 1,000,000"),
         ([str(tmp_path / "none")], "`sweep` must be a sweep's folder"),
     ):
         with pytest.raises(SystemExit) as stop:

@@ -46,6 +46,18 @@ def _entries(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+SEEDS = 2**32
+"""How many seeds there are: of a larger number `jax.random.key` keeps the lower 32 bits alone."""
+
+
+def require_seed(value: Any) -> None:
+    """Raises ValueError unless this is a seed that no smaller one equals."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SEEDS:
+        raise ValueError(
+            f"`seed` must be a whole number of at least 0 and below 2^32; got {value!r}."
+        )
+
+
 def require_whole(config: Any, *names: str, least: int = 1) -> None:
     """Raises ValueError unless these settings are whole numbers of at least `least`."""
     for name in names:

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import importlib.metadata
+import re
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
@@ -27,9 +28,11 @@ class Registry(Generic[Kind]):
         """Makes a class of your own known by its name; a decorator.
 
         Raises:
-            ValueError: If another class has the name.
+            ValueError: If another class has the name, or it would be none in files and flags.
         """
         name = getattr(kind, self.field)
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
+            raise ValueError(f"`{self.field}` must be letters, digits, - and _; got {name!r}.")
         taken = self._classes.get(name)
         if taken is not None and not _same(taken, kind):
             raise ValueError(
@@ -49,11 +52,10 @@ class Registry(Generic[Kind]):
         Raises:
             ValueError: If there is none; suggests the nearest name.
         """
-        if isinstance(name, str):  # a preset may hold anything here
-            if name not in self._classes:
-                load_plugins()
-            if name in self._classes:
-                return self._classes[name]
+        if isinstance(name, str) and name not in self._classes:
+            load_plugins()
+        if isinstance(name, str) and name in self._classes:
+            return self._classes[name]
         near = difflib.get_close_matches(str(name), self._classes, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         known = sorted(self._classes)

@@ -10,6 +10,8 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from rnnensemble._core import process, switches
+
 AXIS = "net"
 """The only mesh axis: items (networks, pairs) are spread over it and never communicate."""
 
@@ -38,7 +40,7 @@ def use_all_cores() -> None:
     counted = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     if chosen < 0 and not counted:
         with contextlib.suppress(RuntimeError):  # a device was touched before: keep what there is
-            jax.config.update("jax_num_cpu_devices", len(os.sched_getaffinity(0)))
+            jax.config.update("jax_num_cpu_devices", process.core_count())
 
 
 def use_compilation_cache() -> None:
@@ -49,7 +51,13 @@ def use_compilation_cache() -> None:
     """
     if jax.config.jax_compilation_cache_dir is None:  # pyright: ignore[reportAttributeAccessIssue]
         caches = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        jax.config.update("jax_compilation_cache_dir", os.path.join(caches, "rnnensemble"))
+        folder = os.path.join(caches, "rnnensemble")
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError:  # no home, or one that cannot be written: compiled anew each time
+            return
+        if os.path.isabs(folder) and os.access(folder, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
@@ -63,8 +71,10 @@ def network_mesh(devices: int | None = None) -> Mesh:
         A mesh with the single axis `net`.
 
     Raises:
-        ValueError: If there are fewer devices, or JAX cannot start the platform asked for.
+        ValueError: If there are fewer devices, JAX cannot start the platform asked for, or one of
+            its switches is set that must not be (`switches`).
     """
+    switches.require_switches()
     local = _local_devices()
     count = len(local) if devices is None else devices
     whole = isinstance(count, int) and not isinstance(count, bool)
@@ -251,4 +261,5 @@ def describe() -> dict[str, str | int]:
         "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
         "jax": jax.__version__,
+        "x64": switches.x64(),
     }

@@ -6,6 +6,8 @@ from typing import Literal, NamedTuple
 import jax
 import numpy as np
 
+from rnnensemble._core import switches
+from rnnensemble._core.config import require_seed
 from rnnensemble.analysis import information
 from rnnensemble.tasks import Task
 from rnnensemble.tasks.base import require_at_least
@@ -119,7 +121,8 @@ def measure_complexity(
     max_lag = last if max_lag is None else max_lag
     for name, value in (("trials", trials), ("steps", steps), ("max_lag", max_lag)):
         require_at_least(name, value, 1)
-    require_at_least("seed", seed, 0)
+    switches.require_switches()
+    require_seed(seed)
     if given not in GIVEN:
         raise ValueError(f"`given` must be one of {GIVEN}; got {given!r}.")
     drawn = _Drawn(*map(np.asarray, _draw(jax.random.key(seed), task=task, batch=trials)))

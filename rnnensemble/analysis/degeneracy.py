@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from rnnensemble._core.axes import Array
@@ -17,12 +18,14 @@ from rnnensemble.metrics.blocks import compile_ahead
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.metrics.preparation import prepare_networks
-from rnnensemble.networks import require_weights, weights_of
+from rnnensemble.networks import Network, require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject, evaluation_key
+from rnnensemble.training.memory import require_fit
 from rnnensemble.training.population import Population, require_two
+from rnnensemble.training.recipe import Recipe
 
 Report = Callable[[str, int, int], None]
 """Called with a level's name, the items done and the items in all."""
@@ -114,6 +117,41 @@ def _compile_ahead(task: Task, subject: Subject, analysis: Analysis) -> None:
         compile_ahead(metric, data, networks, mesh=mesh, tile=subject.tile)
 
 
+def require_room(recipe: Recipe, analysis: Analysis) -> None:
+    """Raises ValueError, before anything is made, if measuring a population cannot fit into memory.
+
+    Args:
+        recipe: What decides its networks; all may converge.
+        analysis: Settings.
+    """
+    task, network = recipe.task, recipe.network
+    analysis = analysis.fitted(task, network.width)
+    steps = max(each.n_steps for each in (task, *task.out_of_distribution().values()))
+    channels = task.n_inputs + task.n_outputs
+    found = {
+        "behavior_trials": analysis.behavior_trials * steps * channels,
+        "dynamics_trials": analysis.dynamics_trials * task.n_steps * (channels + network.width),
+        "output_trials": analysis.output_trials * steps * (channels + network.width) * recipe.size,
+    }
+    for name, numbers in found.items():
+        require_fit(f"`{name}` of {getattr(analysis, name):,}, of {steps:,} steps,", 4 * numbers)
+    how = _how(task, network, analysis)
+    rates = (analysis.dynamics_trials, task.n_steps, network.width)
+    sums = jax.eval_shape(how.begin, jax.ShapeDtypeStruct(rates, np.float32))
+    each = sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(sums))
+    require_fit(
+        f"`grid` of {len(how.operators.grid.delays)} `delays` for {recipe.size} networks of "
+        f"{network.width} units",
+        2 * each * recipe.size,
+    )
+
+
+def _how(task: Task, network: Network, analysis: Analysis) -> "_Dynamics":
+    """What is summed over trials, of fitted settings."""
+    grid = analysis.grid_for(task, network.width).covering(analysis.dsa)
+    return _Dynamics(GridOperators(analysis.dsa, grid), analysis.autocovariance)
+
+
 def _at_level(progress: Report | None, level: str) -> Callable[[int, int], None] | None:
     """The callback of one level."""
     return None if progress is None else partial(progress, level)
@@ -183,12 +221,13 @@ def _dynamics(
     """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance
     grid = analysis.grid_for(task, subject.network.width)
-    operators, first = GridOperators(dsa, grid.covering(dsa)), analysis.dynamics_trials
+    how, first = _how(task, subject.network, analysis), analysis.dynamics_trials
+    operators = how.operators
     draws = [
         evaluation.Draw(
             subject,
             task,
-            _Dynamics(operators, second),
+            how,
             batch=first,
             key=evaluation_key(analysis.seed, draw),
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
-from rnnensemble._core.config import Config, require_whole
+from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
 from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.tasks import Task, Trials
@@ -41,7 +41,7 @@ class FeatureAnalysis(Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole(self, "trials", "step_stride", "memory")
-        require_whole(self, "seed", least=0)
+        require_seed(self.seed)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-from rnnensemble._core.config import Config, require_whole
+from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
@@ -128,6 +128,7 @@ class Analysis(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_seed(self.seed)
         require_whole(self, "dynamics_trials", "behavior_trials", "output_trials", "most_trials")
         if not 0 < self.null_share < 1:
             raise ValueError(f"`null_share` must lie within (0, 1); got {self.null_share}.")

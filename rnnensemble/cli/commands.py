@@ -3,8 +3,10 @@
 Orbax, matplotlib and rich load only where they are used, so that `--help` is quick.
 """
 
+import contextlib
 import dataclasses
 import errno
+import os
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -12,13 +14,13 @@ from pathlib import Path
 
 import tyro
 
-from rnnensemble._core import runtime
+from rnnensemble._core import process, runtime
 from rnnensemble.cli import options
-from rnnensemble.cli.console import Reporter, show_warnings
+from rnnensemble.cli.console import Reporter, output, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.study import conditions
-from rnnensemble.study.toml import unknown_key
+from rnnensemble.study.toml import nearest
 
 QUICKSTART = """\
 size = 16
@@ -40,40 +42,81 @@ delays = [1, 3]
 def main(arguments: list[str] | None = None) -> None:
     """Runs a command; a user's mistake is one line on standard error and exit status 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    sys.path.append("")  # modules of one's own in the current folder
+    with output() as shown:
+        try:
+            with process.stopped_by_signals():
+                _start(arguments)
+            shown.flush()
+        except (ValueError, FileExistsError) as error:
+            _end(str(error))
+        except KeyboardInterrupt as stop:
+            _end(str(stop) or "interrupted; a saved run is as it was", process.STOPPED)
+        except Exception as error:
+            told = _told(error)
+            if told is None and TRACEBACK in os.environ:
+                raise
+            words = f"{_last_words(error)} (a fault of this program; {TRACEBACK}=1 shows where)"
+            _end(told or words, 2 if told else 1)
+        if shown.error is not None:
+            _end(f"the output cannot be written ({shown.error.strerror}); all work was done.")
+
+
+def _end(message: str, status: int = 2) -> None:
+    """Says in one line why a command ends."""
+    with contextlib.suppress(OSError):  # nobody can be told
+        print(f"rnnensemble: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    raise SystemExit(status) from None
+
+
+def _start(arguments: list[str]) -> None:
+    """Makes JAX ready, then runs a command; without one, says which there are."""
     if not arguments or arguments[0] in HELP:
         kinds = {name: kind for name, (kind, _) in COMMANDS.items()}
         about = "Train populations of RNNs, measure how far their solutions lie apart."
         tyro.extras.subcommand_cli_from_dict(
             kinds, prog="rnnensemble", description=about, args=["--help"]
         )
-    sys.path.append("")  # modules of one's own in the current folder
+    if arguments[0] not in COMMANDS:
+        near = nearest(arguments[0], list(COMMANDS))
+        hint = f"did you mean `{near}`?" if near else f"commands are {', '.join(COMMANDS)}."
+        raise ValueError(f"`{arguments[0]}` is not a command; {hint}")
     show_warnings()
     runtime.use_all_cores()
     runtime.use_compilation_cache()
-    try:
-        if arguments[0] not in COMMANDS:
-            message = unknown_key(arguments[0], list(COMMANDS))
-            raise ValueError(message.replace("a setting", "a command"))
-        _run(*arguments)
-    except (ValueError, FileExistsError) as error:
-        _fail(str(error))
-    except BrokenPipeError:  # the program that read our output has ended
-        sys.stderr.close()
-    except OSError as error:
-        reason = "no space left on the disk" if error.errno == errno.ENOSPC else str(error)
-        _fail(
-            f"`runs` cannot be written ({reason}); what was there before is as it was. "
-            "Free some space or choose another --runs folder."
+    _run(*arguments)
+
+
+TRACEBACK = "RNNENSEMBLE_TRACEBACK"
+"""Variable of the environment that has an unexpected error shown whole."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+
+
+def _told(error: Exception) -> str | None:
+    """What an error of the system, or of JAX, means for the user; None for others."""
+    if isinstance(error, MemoryError):
+        return f"this machine has too little memory ({_last_words(error)})."
+    if not isinstance(error, OSError):
+        return runtime.explained(error)
+    if error.errno in FULL:
+        return (
+            "`runs` cannot be written (no space left on the disk); what was there before is as it "
+            "was. Free some space or choose another --runs folder."
         )
-    except RuntimeError as error:
-        told = runtime.explained(error)
-        if told is None:
-            raise
-        _fail(told)
-    except KeyboardInterrupt as stop:
-        message = str(stop) or "interrupted; a saved run is as it was"
-        print(f"rnnensemble: {message}", file=sys.stderr)
-        raise SystemExit(130) from None
+    if error.errno in NO_LOCKS:
+        return (
+            f"`runs` lies where files cannot be locked ({error.strerror}), as sweeps need; choose "
+            "a --runs folder on another disk."
+        )
+    where = f" of `{error.filename}`" if error.filename else ""
+    return f"the system refused the use{where} ({error.strerror or error})."
+
+
+def _last_words(error: Exception) -> str:
+    """An error in one line, as the last one of a traceback."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _run(name: str, *arguments: str) -> None:
@@ -83,11 +126,6 @@ def _run(name: str, *arguments: str) -> None:
         pkgutil.resolve_name(f"rnnensemble.cli.{work}")(**vars(given))
     else:
         work(list(arguments))
-
-
-def _fail(message: str) -> None:
-    print(f"rnnensemble: {' '.join(message.split())}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 def _first(arguments: list[str]) -> str | None:
@@ -100,7 +138,7 @@ def _quickstart(arguments: list[str]) -> None:
     given = parse(options.Quickstart, "quickstart", arguments, condition=condition)
     from rnnensemble.cli import train
 
-    name = given.name or ("quickstart" if given.resume else None)
+    name = "quickstart" if given.resume and given.name is None else given.name
     train.train_and_analyse(given, name, explain=True)
 
 
@@ -114,7 +152,8 @@ def _train(arguments: list[str]) -> None:
     given = parse(options.Train, "train", arguments, condition=condition)
     from rnnensemble.cli import train
 
-    train.train_and_analyse(given, given.name or given.preset.stem, explain=False)
+    name = given.preset.stem if given.name is None else given.name
+    train.train_and_analyse(given, name, explain=False)
 
 
 def _analyse(arguments: list[str]) -> None:
@@ -135,6 +174,9 @@ def _analyse(arguments: list[str]) -> None:
         if run.manifest["status"] == stages.INTERRUPTED:
             raise ValueError(f"`run` {folder} was interrupted; {train.go_on(given.run)}")
         condition = dataclasses.replace(run.condition, analysis=given.analysis)
+        folders.require_writable(given.run, "run")
+        runtime.network_mesh(given.devices)
+        train.require_measurable(condition)
         with Reporter(quiet=given.quiet) as reporter:
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")

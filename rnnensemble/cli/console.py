@@ -1,14 +1,17 @@
 """What the command line shows: tables, progress, plain lines where there is no terminal."""
 
+import contextlib
 import copy
+import io
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.files import folders
 from rnnensemble.files.locks import LOG
 from rnnensemble.stats.comparable import incomparable
 from rnnensemble.training.population import Population
@@ -35,6 +38,69 @@ def show_warnings() -> None:
         return
     handler.setFormatter(logging.Formatter("rnnensemble: %(message)s"))
     LOG.handlers, LOG.propagate = [handler], False
+
+
+class Output:
+    """Standard output that never stops the work whose progress it shows.
+
+    Once a write fails (the reader has ended, the disk is full, it is closed), the rest is lost.
+
+    Attributes:
+        error: Why something was lost, None if nothing was, or the reader did not want it.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.error, self.lost = stream, None, stream is None
+
+    def write(self, text: str) -> int:
+        """Writes what can be written."""
+        self._try(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Passes on what was written."""
+        self._try(lambda: self.stream.flush())
+
+    def isatty(self) -> bool:
+        """Whether somebody looks on."""
+        return not self.lost and self.stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def _try(self, work: Callable[[], object]) -> None:
+        if self.lost:
+            return
+        try:
+            work()
+        except (OSError, ValueError) as error:  # a ValueError if it is closed
+            self.lost = True
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                self.error = error
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # at the end of Python
+                folders.discard(self.stream.fileno())
+
+
+@contextlib.contextmanager
+def output() -> Iterator[Output]:
+    """Inside the block, standard output is an `Output`, and characters it cannot write are `?`.
+
+    Libraries log nothing: what they would say of a home or a disk is told in one line.
+    """
+    logging.disable(logging.ERROR)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):  # none, closed, or not a file's
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    with contextlib.ExitStack() as stack:
+        if sys.stderr is None:
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        shown = Output(sys.stdout)
+        stack.enter_context(contextlib.redirect_stdout(shown))  # type: ignore[type-var]
+        try:
+            yield shown
+        finally:
+            shown.flush()
+            logging.disable(logging.NOTSET)
 
 
 class Reporter:

@@ -35,14 +35,12 @@ from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
 from rnnensemble.training.deflate import Chosen, references_of
+from rnnensemble.training.memory import require_room
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, train_populations
+from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-STATUS = "rounds"
-"""Status in the manifest of such a folder."""
 
 TABLES = ("battery.csv", "battery_groups.csv", "predictivity.csv")
 """What the battery writes."""
@@ -71,9 +69,13 @@ def run_rounds(
     """
     if not plan.is_file():
         raise ValueError(f"`plan` must be a TOML file; {plan} does not exist.")
-    text = read_text(plan)
+    text = read_text(plan, "plan")
     read = read_plan(text)
-    folder = (runs / read.name).absolute()
+    require_seconds(checkpoint_seconds)
+    mesh = runtime.network_mesh(devices)
+    for condition in (read.standard, read.alternative):
+        require_room([condition], mesh)
+    folder = folders.named_folder(runs, read.name).absolute()
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         _start(folder, read, text)
         found = runtime.describe()["devices"]
@@ -89,7 +91,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
         ValueError: If the folder is none, or a round is not finished.
     """
     manifest = stages.read_manifest(folder)
-    if manifest["status"] != STATUS:
+    if manifest["status"] != stages.ROUNDS:
         raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
     plan = _stored_plan(folder, manifest)
     names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
@@ -110,7 +112,9 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
     Raises:
         ValueError: As `load_rounds`.
     """
+    runtime.network_mesh(devices)
     plan, groups = load_rounds(folder)
+    folders.require_writable(folder, "folder")
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
         rows = group_rows(battery)
@@ -134,7 +138,7 @@ def _figures(battery: Battery, title: str) -> "dict[str, Figure]":
 def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
     """Shows how far a plan has come, and its battery if that was measured."""
     plan = _stored_plan(folder, manifest)
-    reporter.line(f"{folder} ({STATUS}), {plan.standard.task.name}")
+    reporter.line(f"{folder} ({stages.ROUNDS}), {plan.standard.task.name}")
     for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
         if not (folder / name).is_dir():
             reporter.line(f"{name}: not started")
@@ -166,7 +170,8 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
     """Makes the folder, or checks that it is this plan's."""
     if folder.exists():
         manifest = stages.read_manifest(folder)
-        if manifest["status"] != STATUS or manifest["digest"] != plan.digest:
+        stages.require_same_x64(folder, manifest)
+        if manifest["status"] != stages.ROUNDS or manifest["digest"] != plan.digest:
             raise ValueError(
                 f"`name` {plan.name!r} is taken by {folder}, which another plan made; choose "
                 "another name or --runs."
@@ -176,7 +181,12 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
             folders.note_files(folder, manifest, ["plan.toml"])
         return
     size = plan.standard.size + plan.rounds * plan.alternative.size
-    about = {"status": STATUS, "digest": plan.digest, "size": size, "task": plan.standard.task.name}
+    about = {
+        "status": stages.ROUNDS,
+        "digest": plan.digest,
+        "size": size,
+        "task": plan.standard.task.name,
+    }
     folders.start_folder(folder, {"plan.toml": text}, about)
 
 

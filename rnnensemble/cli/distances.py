@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_seed
 from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter, left_out_line
 from rnnensemble.cli.drawing import draw
@@ -100,6 +101,7 @@ def _checked(given: Any, command: str) -> Request:
     kinds = list(dict.fromkeys(metric.data for metric in chosen))
     if given.memory_gb is not None and not given.memory_gb > 0:
         raise ValueError(f"`memory_gb` must be above 0; got {given.memory_gb}.")
+    require_seed(given.seed)
     memory = None if given.memory_gb is None else given.memory_gb * 1e9
     paths = {kind: getattr(given, kind) for kind in kinds}
     networks = {
@@ -124,7 +126,9 @@ def _checked(given: Any, command: str) -> Request:
     return Request(
         metrics=chosen,
         networks=networks,
-        folder=given.runs / (given.name or paths[first].stem),
+        folder=folders.named_folder(
+            given.runs, paths[first].stem if given.name is None else given.name
+        ),
         seed=given.seed,
         devices=given.devices,
         memory=memory,

@@ -9,7 +9,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from rnnensemble.study.conditions import Condition
-from rnnensemble.study.toml import unknown_key
+from rnnensemble.study.toml import nearest
 
 Options = TypeVar("Options")
 
@@ -56,7 +56,7 @@ def parse(kind: type[Options], command: str, arguments: list[str], **given: Any)
             or the settings refuse it.
         SystemExit: With status 0, after help was printed.
     """
-    known = ["--help"]
+    known = {"--help": ""}
     fields = {f.name: f.default for f in dataclasses.fields(typing.cast(Any, kind))} | given
     program, told = f"rnnensemble {command}", f"see `rnnensemble {command} --help`."
     try:
@@ -72,19 +72,29 @@ def parse(kind: type[Options], command: str, arguments: list[str], **given: Any)
     except SystemExit as stop:
         if not stop.code:
             raise
-        text = " ".join(arguments)
-        raise ValueError(f"a flag lacks its value in `{command} {text}`; {told}") from None
+        after = [*arguments[1:], "--"]
+        lacking = (a for a, b in zip(arguments, after, strict=True) if a in known and b[:2] == "--")
+        flag = next((each for each in lacking if known[each]), "--")
+        raise ValueError(f"`{flag}` lacks its value, {known.get(flag, '')}; {told}") from None
+    switch = next((a for a in arguments if unknown and a.endswith(f"={unknown[0]}")), "")
+    if switch:
+        raise ValueError(f"`{switch.partition('=')[0]}` is a switch and takes no value; {told}")
     if unknown and not unknown[0].startswith("-"):
         raise ValueError(f"`{unknown[0]}` is one argument too many; {told}")
     if unknown:
-        raise ValueError(unknown_key(unknown[0].partition("=")[0], known))
+        flag = unknown[0].partition("=")[0]
+        near = nearest(flag, list(known))
+        hint = f"did you mean `{near}`?" if near else told
+        raise ValueError(f"`{flag}` is not a setting; {hint}")
     for name, default in fields.items():
         if default is dataclasses.MISSING and getattr(flags, name) is None:
             raise ValueError(f"`{name}` is missing: {program} {name.upper()} [flags]; {told}")
     return flags._settings()
 
 
-def _flags_of(kind: type, values: Mapping[str, Any], known: list[str], prefix: str = "") -> Any:
+def _flags_of(
+    kind: type, values: Mapping[str, Any], known: dict[str, str], prefix: str = ""
+) -> Any:
     """What tyro fills for a dataclass with these values; its flags are added to `known`."""
     fields, hints = [], typing.get_type_hints(kind, include_extras=True)
     for name, value in ((field.name, values[field.name]) for field in dataclasses.fields(kind)):
@@ -108,7 +118,7 @@ def _flags_of(kind: type, values: Mapping[str, Any], known: list[str], prefix: s
     return made
 
 
-def _flag(hint: Any, flag: str, known: list[str]) -> Any:
+def _flag(hint: Any, flag: str, known: dict[str, str]) -> Any:
     """The type of a flag or positional argument; a value that does not fit names it."""
     spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(hint, set()))
     if not isinstance(spec, PrimitiveConstructorSpec):
@@ -118,13 +128,15 @@ def _flag(hint: Any, flag: str, known: list[str]) -> Any:
     if told == flag:
         spec = dataclasses.replace(spec, metavar=flag.upper())
     else:
-        known.append(told)
+        known[told] = "" if hint is bool else str(spec.metavar)
     if hint is bool:  # a switch takes no value
         return hint
 
     def read(texts: list[str]) -> Any:
         if not all(isinstance(text, str) for text in texts):
             return None  # before an unknown flag tyro has nothing for a positional argument
+        if not texts:
+            raise _MisfitError(f"`{told}` lacks its value, {spec.metavar}.")
         try:
             return spec.instance_from_str(texts)
         except (ValueError, TypeError):

@@ -34,14 +34,20 @@ KINDS = {
 FINDINGS = Path(findings.__file__).with_name("findings.csv")
 """What the package's own study found (docs/study)."""
 
+MOST_PERMUTATIONS = 10**6
+"""At once in memory, for each factor."""
+
 DPI = 110
 """Dots per inch of the figures in the page; those in `figures` are finer."""
 
 
 def report(folder: Path, *, permutations: int, quiet: bool) -> None:
     """Writes the report on a sweep folder; see `options.Report`."""
-    if permutations < 1:
-        raise ValueError(f"`permutations` must be at least 1; got {permutations}.")
+    if not 1 <= permutations <= MOST_PERMUTATIONS:
+        raise ValueError(
+            f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
+        )
+    folders.require_writable(folder, "folder")
     sweep, outcomes = load_sweep(folder)
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         found = write_report(folder, sweep, outcomes, permutations=permutations, reporter=reporter)
@@ -168,7 +174,7 @@ def read_findings(path: Path = FINDINGS) -> list[Finding]:
         )
     try:
         found = [rows.finding_of(cells) for cells in read_rows(path)]
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise ValueError(
             f"`summary` {path} is no table of findings ({error}); give the findings.csv that "
             "`rnnensemble report FOLDER` writes."

@@ -34,10 +34,10 @@ def _show_run(folder: Path, reporter: Reporter) -> None:
     if "inputs" in manifest:
         distances.show_distances(folder, manifest, reporter)
         return
-    if manifest["status"] == sweep_folder.STATUS:
+    if manifest["status"] == stages.SWEEP:
         _show_sweep(folder, reporter)
         return
-    if manifest["status"] == deflate.STATUS:
+    if manifest["status"] == stages.ROUNDS:
         deflate.show_rounds(folder, manifest, reporter)
         return
     run = storage.load_run(folder)

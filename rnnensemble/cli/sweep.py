@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnensemble._core import programs, runtime
-from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy, require_room
 from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
     evaluation_trials,
@@ -23,7 +23,7 @@ from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_o
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, train_populations
+from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
 
 GROUPS_OF_PROGRAMS = 8
 """After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
@@ -76,8 +76,9 @@ def run_sweep(
     asked = select(whole, only)
     mesh = runtime.network_mesh(devices)
     groups = _chosen(groups_of(asked), group)
+    require_seconds(checkpoint_seconds)
     tiles = {each.name: tile_for(trained_once(each.conditions), mesh, tile) for each in groups}
-    folder = Path(runs) / whole.folder_name
+    folder = folders.named_folder(Path(runs), whole.folder_name)
     sweep_folder.require_same(folder, whole, update=update)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
@@ -112,6 +113,7 @@ def _require_measurable(conditions: list[Condition]) -> None:
         names = {*condition.analysis.pif_weights, "recurrent_weights"}
         require_weights(condition.network, condition.task, names, "a sweep")
         evaluation_trials(condition.features, condition.task)
+        require_room(condition, condition.analysis)
 
 
 def _chosen(groups: list[Group], name: str | None) -> list[Group]:
@@ -273,7 +275,7 @@ def _measure(work: _Work, condition: Condition, population: Population) -> None:
         reporter.line(f"{line}; too few to compare; {work.time_left()}")
         return
     started = time.monotonic()
-    degeneracy = measure_degeneracy(
+    found = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
     features = measure_feature_learning(population, analysis=condition.features, devices=devices)
@@ -282,19 +284,19 @@ def _measure(work: _Work, condition: Condition, population: Population) -> None:
         work.path(condition),
         condition,
         population,
-        degeneracy=degeneracy,
+        degeneracy=found,
         features=features,
         seconds=seconds | {"analysis": time.monotonic() - started},
         replace=True,
     )
     work.budget.finish(condition, "analysis")
-    reporter.line(f"{line}; {_levels(degeneracy, features)}; {work.time_left()}")
+    reporter.line(f"{line}; {_levels(found, features)}; {work.time_left()}")
 
 
-def _levels(degeneracy: Degeneracy, features: FeatureLearning) -> str:
+def _levels(found: Degeneracy, features: FeatureLearning) -> str:
     """The levels of a condition in a few words."""
     return (
-        f"sigma {degeneracy.behavior.sigma.value:.3g}, DSA {degeneracy.dynamics.mean.value:.3g}, "
-        f"PIF {degeneracy.weights.mean.value:.3g}, "
+        f"sigma {found.behavior.sigma.value:.3g}, DSA {found.dynamics.mean.value:.3g}, "
+        f"PIF {found.weights.mean.value:.3g}, "
         f"kernel alignment {features.kernel_alignment.mean():.2f}"
     )

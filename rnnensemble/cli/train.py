@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnensemble._core import runtime
+from rnnensemble.analysis import degeneracy
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
@@ -13,6 +14,7 @@ from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
+from rnnensemble.training.memory import require_room
 from rnnensemble.training.population import Population, require_resumable, require_two
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -23,33 +25,45 @@ if TYPE_CHECKING:
 
 def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -> None:
     """Trains, saves, analyses, saves again; without a name under the first free `quickstart`."""
-    condition = options.condition
-    task, network, analysis = condition.task, condition.network, condition.analysis
+    condition, runs = options.condition, options.runs
+    named = None if name is None else folders.named_folder(runs, name)
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
     if condition.features != FeatureAnalysis():
         raise ValueError("`features` are measured by sweeps alone; leave them out of the preset.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    analysis.check(task, network.width)
-    require_weights(network, task, analysis.pif_weights, "PIF")
-    named = name and folders.reserved(options.runs / name)
-    with (
-        named or folders.reserved_free(options.runs, "quickstart") as folder,
-        Reporter(quiet=options.quiet) as reporter,
-    ):
+    require_room([condition.recipe], runtime.network_mesh(options.devices))
+    require_measurable(condition)
+    reserved = folders.reserved(named) if named else folders.reserved_free(runs, "quickstart")
+    with reserved as folder, Reporter(quiet=options.quiet) as reporter:
         resumed = _resumed(folder, condition, reporter) if options.resume else None
         if resumed is None:
             stages.require_free(folder)
         reporter.line(
-            f"training {condition.size} networks of {network.width} units on {task.name}, "
+            f"training {condition.size} networks of {condition.network.width} units on "
+            f"{condition.task.name}, "
             f"{runtime.describe()['devices']} devices, into {folder}"
         )
         population = _train(folder, condition, resumed, reporter, options.devices)
         reporter.line(population_line(population))
-        analyse_and_save(folder, condition, population, reporter, options.devices)
+        try:
+            analyse_and_save(folder, condition, population, reporter, options.devices)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"interrupted; the trained networks are in {folder}; measure them with: "
+                f"rnnensemble analyse {folder}"
+            ) from None
         if explain:
             reporter.line(EXPLANATION)
+
+
+def require_measurable(condition: Condition) -> None:
+    """Raises ValueError, before anything is measured or trained, unless it can be measured."""
+    task, network, analysis = condition.task, condition.network, condition.analysis
+    analysis.check(task, network.width)
+    require_weights(network, task, analysis.pif_weights, "PIF")
+    degeneracy.require_room(condition, analysis)
 
 
 def _resumed(folder: Path, condition: Condition, reporter: Reporter) -> Population:
@@ -119,17 +133,17 @@ def analyse_and_save(
             raise
         epochs = 2 * population.training.max_epochs
         raise ValueError(f"{error} To {go_on(folder)} --training.max-epochs {epochs}") from None
-    degeneracy = measure_degeneracy(
+    found = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
-    storage.save_run(folder, condition, population, degeneracy=degeneracy, replace=True)
-    reporter.degeneracy(degeneracy)
-    if draw(folder, lambda: _figures(population, degeneracy)):
+    storage.save_run(folder, condition, population, degeneracy=found, replace=True)
+    reporter.degeneracy(found)
+    if draw(folder, lambda: _figures(population, found)):
         reporter.line(f"figures: {folder}/figures/overview.png and others")
     reporter.line(f"run folder: {folder}")
 
 
-def _figures(population: Population, degeneracy: Degeneracy) -> "dict[str, Figure]":
+def _figures(population: Population, found: Degeneracy) -> "dict[str, Figure]":
     from rnnensemble.figures.run import run_figures  # takes a second to load
 
-    return run_figures(population, degeneracy)
+    return run_figures(population, found)

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble._core import process
 from rnnensemble.files import folders, stages
 
 COMPARED = "compared"
@@ -122,6 +123,8 @@ def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np
     if not arrays:
         raise ValueError(f"`{name}` file {path} holds no arrays.")
     for x in arrays:
+        if not x.size:
+            raise ValueError(f"`{name}` file {path} holds an array without numbers, {x.shape}.")
         if not (jnp.issubdtype(x.dtype, jnp.floating) or jnp.issubdtype(x.dtype, jnp.integer)):
             raise ValueError(f"`{name}` file {path} must hold real numbers; got {x.dtype}.")
     return arrays[0] if len(arrays) == 1 else arrays
@@ -173,7 +176,9 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
         ValueError: If the folder holds something else.
     """
     if _is_unfinished(folder):
-        if stages.read_manifest(folder)["digest"] == manifest["digest"]:
+        found = stages.read_manifest(folder)
+        stages.require_same_x64(folder, found)
+        if found["digest"] == manifest["digest"]:
             return True
         raise FileExistsError(
             f"`name` {folder.name!r} is an unfinished analysis of other data or settings in "
@@ -195,6 +200,7 @@ def _is_unfinished(folder: Path) -> bool:
     return "inputs" in manifest and manifest["status"] == stages.INTERRUPTED
 
 
+@process.uninterrupted()
 def save_distances(
     folder: Path,
     manifest: dict[str, Any],

@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -198,6 +199,51 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+LONGEST_NAME = 200
+"""Bytes of a folder's name, which temporary ones are longer than; systems allow 255."""
+
+
+def named_folder(root: Path, name: str) -> Path:
+    """The folder of a name in `root`, checked before anything is computed for it.
+
+    Raises:
+        ValueError: If the name is none of a single folder, or folders cannot be made in `root`.
+    """
+    plain = name.isprintable() and name == name.strip() and not set(name) & {"/", "\\"}
+    if not plain or not name or name[0] == "." or len(name.encode()) > LONGEST_NAME:
+        raise ValueError(
+            f"`name` must be the name of one folder, without / and \\ and no dot at its start, of "
+            f"at most {LONGEST_NAME} bytes; got {name!r}. Where the folder lies is said by --runs."
+        )
+    require_writable(root)
+    return root / name
+
+
+def require_writable(root: Path, argument: str = "runs") -> None:
+    """Raises ValueError unless folders can be made in a folder, or where it will be made."""
+    above = (root.absolute(), *root.absolute().parents)
+    try:
+        there = next(each for each in above if each.is_symlink() or each.exists())
+        os.rmdir(tempfile.mkdtemp(prefix=".", dir=there))
+    except OSError as error:
+        raise ValueError(f"`{argument}` {root} cannot be written ({error.strerror}).") from None
+
+
+def free_folder(root: Path, name: str) -> Path:
+    """The folder of a name, or the first free one of the name and a number; makes neither."""
+    folder, number = named_folder(root, name), 2
+    while folder.exists():
+        folder, number = root / f"{name}-{number}", number + 1
+    return folder
+
+
+def discard(descriptor: int) -> None:
+    """Has all that is still written to an open file go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -290,5 +336,5 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))

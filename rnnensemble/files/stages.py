@@ -5,11 +5,22 @@ import json
 from pathlib import Path
 from typing import Any
 
+from rnnensemble._core import switches
 from rnnensemble.files import folders
 from rnnensemble.files.folders import FORMAT
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 """How far a run has come."""
+
+SWEEP, ROUNDS = "sweep", "rounds"
+"""What stands for it in folders that hold many runs."""
+
+NO_RUNS = {
+    SWEEP: "a sweep's folder; its runs are the folders in `conditions`, its page is written by "
+    "`rnnensemble report`",
+    ROUNDS: "the folder of a plan, from `rnnensemble deflate`; its runs are the folders in it",
+}
+"""What such a folder is."""
 
 
 def require_free(folder: Path | str) -> None:
@@ -115,9 +126,19 @@ def damaged(folder: Path, why: str, remedy: str = "train it again") -> ValueErro
     return ValueError(f"`run` {folder} is no whole run folder: {why}; {remedy}.")
 
 
-def read_text(path: Path) -> str:
-    """The text of a file; ValueError if it cannot be read."""
+def require_same_x64(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raises ValueError if JAX computes with other numbers now than when a folder was written."""
+    then = manifest.get("machine", {}).get("x64", False)
+    if then != switches.x64():
+        raise ValueError(
+            f"`jax_enable_x64` was {then} when {folder} was made; set it so, also by "
+            f"JAX_ENABLE_X64={int(then)}, or make another."
+        )
+
+
+def read_text(path: Path, argument: str = "run") -> str:
+    """The text of a file; ValueError, naming the argument it is for, if it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # Windows may begin with a mark
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"`run` file {path} cannot be read ({error}).") from None
+        raise ValueError(f"`{argument}` file {path} cannot be read ({error}).") from None

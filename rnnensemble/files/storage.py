@@ -12,24 +12,28 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 """
 
 import dataclasses
+import errno
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble._core import process
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.files import folders, records
 from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
+    NO_RUNS,
     TRAINED,
     broken_parts,
     damaged,
     read_manifest,
     read_text,
     require_free,
+    require_same_x64,
 )
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
@@ -57,6 +61,7 @@ class Run(NamedTuple):
     damage: str = ""
 
 
+@process.uninterrupted()
 def save_run(
     folder: Path | str,
     condition: Condition,
@@ -166,6 +171,9 @@ def load_run(folder: Path | str) -> Run:
             f"`run` {folder} holds distances of networks made elsewhere, no population; see "
             f"`rnnensemble show {folder}`."
         )
+    if manifest["status"] in NO_RUNS:
+        raise ValueError(f"`run` {folder} is {NO_RUNS[manifest['status']]}.")
+    require_same_x64(folder, manifest)
     arrays = Path("conditions", manifest["digest"])
     broken = broken_parts(folder, manifest)
     interrupted = manifest["status"] == INTERRUPTED
@@ -218,7 +226,7 @@ def read_preset(path: Path | str) -> Condition:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`preset` must be a TOML file; {path} does not exist.")
-    return conditions.from_toml(read_text(path))
+    return conditions.from_toml(read_text(path, "preset"))
 
 
 def _write(
@@ -274,10 +282,14 @@ def _counts(condition: Condition, population: Population) -> dict[str, Any]:
 
 
 def _store(path: Path, tree: Any) -> None:
-    """Writes a tree of arrays."""
+    """Writes a tree of arrays; OSError if that fails."""
     from orbax.checkpoint import v1 as ocp  # takes a second to load
 
-    ocp.save(str(path), records.plain(tree))
+    try:
+        ocp.save(str(path), records.plain(tree))
+    except ValueError as error:  # as tensorstore tells whatever the system refused
+        full = "RESOURCE_EXHAUSTED" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
 
 
 def _restore(folder: Path, path: Path, target: Any) -> Any:

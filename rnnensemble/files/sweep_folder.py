@@ -23,9 +23,6 @@ from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.sweep_file import read_sweep
 
-STATUS = "sweep"
-"""Status in the manifest of a sweep folder."""
-
 MISSING = "missing"
 """The stage of a condition that has no folder."""
 
@@ -44,7 +41,7 @@ def read_file(path: Path | str) -> str:
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"`sweep` must be a sweep file; {path} does not exist.")
-    return read_text(path)
+    return read_text(path, "sweep")
 
 
 def sweep_manifest(folder: Path | str) -> dict[str, Any]:
@@ -53,8 +50,9 @@ def sweep_manifest(folder: Path | str) -> dict[str, Any]:
         manifest = stages.read_manifest(folder)
     except ValueError as error:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is none ({error})") from None
-    if manifest["status"] != STATUS:
+    if manifest["status"] != stages.SWEEP:
         raise ValueError(f"`sweep` must be a sweep's folder; {folder} is another run's.")
+    stages.require_same_x64(Path(folder), manifest)
     return manifest
 
 
@@ -97,7 +95,7 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
     with locks.held(folder / LOCK, wait=True):
         require_same(folder, sweep, update=update)
         manifest = {
-            "status": STATUS,
+            "status": stages.SWEEP,
             "digest": sweep.digest,
             "sweep": sweep.name,
             "preset": sweep.preset,

@@ -83,6 +83,8 @@ class _Preset(NamedTuple):
 
 def _chosen(known: tuple[str, ...], preset: str | None) -> str:
     """The preset to use: the one asked for, or the first, or none if the file has none."""
+    for name in known:
+        toml.identifier(name, "presets")
     taken = [name for name in known if name in (*TABLES, *KEYS)]
     if taken:
         raise ValueError(f"`presets` must not be called {taken[0]!r}, which is a setting.")
@@ -101,7 +103,7 @@ def _factors(entry: Any, bases: dict[str, dict[str, Any]], preset: _Preset) -> l
     toml.require_known(entry, (*KEYS, *preset.known), f"{where}.")
     named = entry.get("task", [])
     named = [named] if isinstance(named, str) else toml.array(named, f"{where}.task")
-    if not named or not all(task in bases for task in named):
+    if not named or not all(str(task) in bases for task in named):
         known = ", ".join(bases) or "none"
         raise ValueError(f"`{where}.task` must be of this sweep's tasks ({known}); got {named!r}.")
     own = {key: table for key, table in entry.items() if key in preset.known}

@@ -6,6 +6,9 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
+ALIKE = 0.65
+"""How alike two words are of which one may be meant by the other: `size` and `quiet` are not."""
+
 
 def parse(text: str, name: str) -> dict[str, Any]:
     """The table of a TOML text; ValueError, naming the argument, if it is no TOML."""
@@ -53,6 +56,19 @@ def require_known(table: dict[str, Any], known: Sequence[str], prefix: str = "")
 def unknown_key(name: str, known: Sequence[str]) -> str:
     """The message for an unknown setting, with the nearest known one."""
     name = name if name.isprintable() else repr(name)[1:-1]  # a key may hold line breaks
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean `{near[0]}`?" if near else f"known are {', '.join(known)}."
+    near = nearest(name, known)
+    hint = f"did you mean `{near}`?" if near else f"known are {', '.join(known)}."
     return f"`{name}` is not a setting; {hint}"
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known setting that is meant, most likely; None if none is like it."""
+    table, _, last = name.lstrip("-").rpartition(".")
+
+    def likeness(other: str) -> float:
+        above, _, word = other.lstrip("-").rpartition(".")
+        pair = (last, word) if above == table else (f"{table}.{last}", f"{above}.{word}")
+        return difflib.SequenceMatcher(None, *pair).ratio()
+
+    best = max(known, key=likeness, default=None)
+    return best if best is not None and likeness(best) >= ALIKE else None

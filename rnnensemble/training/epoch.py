@@ -80,6 +80,8 @@ class Training(Config):
         super().__post_init__()
         whole = ("batch", "epoch_steps", "max_epochs", "patience", "plateau_patience")
         require_whole(self, *whole)
+        if self.epoch_steps * self.max_epochs >= 2**31:  # steps are counted in 32 bits
+            raise ValueError("`epoch_steps` times `max_epochs` must be below 2^31.")
         if not 0 < self.plateau_factor <= 1:
             raise ValueError(
                 f"`plateau_factor` must be above 0 and at most 1; got {self.plateau_factor!r}."

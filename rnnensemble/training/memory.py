@@ -1,13 +1,61 @@
 """Tiles whose program fits into a device's memory."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
+from rnnensemble.training.epoch import History, init_state
+from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
-from rnnensemble.training.slots import Slots, compacted, dealt, lowered_epoch
+from rnnensemble.training.slots import LEAST_SLICE, Slots, compacted, dealt, lowered_epoch
+
+
+def require_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
+    """Raises ValueError, before anything is made, if networks that train together cannot fit.
+
+    Counts what is there whatever the tile: of all networks their states and histories, of one the
+    trials of a step and the states of its smallest slice.
+
+    Args:
+        recipes: What decides each population, as `train_populations` takes them.
+        mesh: Devices.
+    """
+    first, size = recipes[0], sum(recipe.size for recipe in recipes)
+    task, network, training = first.task, first.network, first.training
+    batch, steps, units = training.batch, task.n_steps, network.width
+    channels = task.n_inputs + task.n_outputs
+    require_fit(
+        f"`batch` of {batch:,} trials of `n_steps` {steps:,} with {channels:,} inputs and outputs, "
+        f"for `width` {units:,},",
+        4 * steps * (batch * channels + min(batch, LEAST_SLICE) * units),
+        runtime.memory_bytes(mesh),
+    )
+    shapes = jax.eval_shape(
+        partial(init_state, task=task, network=shared(network)),
+        jax.random.key(0),
+        dict.fromkeys(network.per_network, jax.ShapeDtypeStruct((), np.float32)),
+    )
+    state = sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(shapes))
+    what = (
+        f"`size` of {size:,} networks of `width` {units:,} for `max_epochs` {training.max_epochs:,}"
+    )
+    require_fit(what, state * size / mesh.size, runtime.memory_bytes(mesh))
+    history = len(History._fields) * 4 * training.max_epochs
+    require_fit(what, (state + history) * size)
+
+
+def require_fit(what: str, needed: float, room: float | None = None) -> None:
+    """Raises ValueError, naming what, if it needs more bytes than there are; the host's if None."""
+    room = runtime.host_bytes() if room is None else room
+    if needed > room:
+        raise ValueError(
+            f"{what} needs at least {needed / 1e9:.3g} GB of memory; there are {room / 1e9:.3g} GB."
+        )
 
 
 def fitted(slots: Slots, active: np.ndarray, *, asked: bool) -> Slots:

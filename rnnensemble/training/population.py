@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from rnnensemble._core import runtime
+from rnnensemble._core import runtime, switches
 from rnnensemble._core.axes import ArrayLike
 from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, Params
@@ -192,6 +192,13 @@ ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.n
 
 def require_resumable(population: Population, recipe: Recipe) -> None:
     """Raises ValueError unless a population can go on by a recipe: its own, or with more epochs."""
+    if population.state is not None:
+        then = np.asarray(population.state.rate_scale).dtype == np.float64
+        if then != switches.x64():
+            raise ValueError(
+                f"`jax_enable_x64` was {then} when the population was trained; set it so, or train "
+                "another."
+            )
     epochs, before = recipe.training.max_epochs, population.training.max_epochs
     if epochs < before:
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnensemble._core.config import Config, require_whole
+from rnnensemble._core.config import SEEDS, Config, require_seed, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -43,8 +43,12 @@ class Recipe(Config):
         super().__post_init__()
         if not isinstance(self.task, Task):
             raise ValueError(f"`task` must be a Task such as tasks.FlipFlop(); got {self.task!r}.")
+        for name, kind in (("network", Network), ("training", Training), ("deflation", Deflation)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (name, value) != ("deflation", None):
+                raise ValueError(f"`{name}` must be a {kind.__name__}; got {value!r}.")
         require_whole(self, "size")
-        require_whole(self, "seed", least=0)
+        require_seed(self.seed)
         if self.starts is not None:
             _require_starts(self.starts, self.size)
             if self.seed != self.starts[0][0]:
@@ -81,10 +85,10 @@ def _require_starts(starts: Any, size: int) -> None:
         isinstance(each, tuple) and len(each) == 2 and all(isinstance(x, int) for x in each)
         for each in starts
     )
-    if not pairs or len(starts) != size or min(min(each) for each in starts) < 0:
+    if not pairs or len(starts) != size or not all(0 <= x < SEEDS for each in starts for x in each):
         raise ValueError(
-            f"`starts` must hold a seed and an index of at least 0 for each of the {size} "
-            f"networks; got {starts}."
+            "`starts` must hold a seed and an index, each at least 0 and below 2^32, for each of "
+            f"the {size} networks; got {starts}."
         )
 
 

@@ -13,7 +13,7 @@ from rnnensemble._core import process, runtime
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, History, Training, resting
-from rnnensemble.training.memory import fitted
+from rnnensemble.training.memory import fitted, require_room
 from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.progress import Progress, measure_progress
 from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
@@ -22,7 +22,7 @@ from rnnensemble.training.slots import Slots, advance, default_tile, launch, mem
 
 
 class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C during training.
+    """Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 during training.
 
     Attributes:
         populations: What is there; `train_populations` goes on with them as its `resume`.
@@ -82,7 +82,7 @@ def train_population(
     Raises:
         ValueError: If an argument is out of range, or the tile does not fit into the memory of a
             device (says the one that does).
-        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+        TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     (population,) = train_populations(
         [Recipe(task, network or VanillaRNN(), training or Training(), size, seed)],
@@ -135,13 +135,14 @@ def train_populations(
     Raises:
         ValueError: If an argument is out of range, recipes cannot train together, or `resume`
             has other settings.
-        TrainingInterrupted: On Ctrl-C, after the running epoch, with what is there.
+        TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     recipes = list(recipes)
     require_group(recipes)
     if (references is None) != (recipes[0].deflation is None):
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     runtime.require_tile(tile)
+    require_seconds(checkpoint_seconds)
     before = _resumable(recipes, resume)
     going = [
         k
@@ -151,6 +152,7 @@ def train_populations(
     if not going:
         return [each for each in before if each is not None]
     mesh = runtime.network_mesh(devices)
+    require_room([recipes[k] for k in going], mesh)
     starting = [recipes[k] for k in going], [before[k] for k in going]
     run = _start(*starting, references, mesh, tile or default_tile(recipes[0], mesh))
     run = run._replace(slots=fitted(run.slots, run.active, asked=tile is not None))
@@ -172,7 +174,14 @@ def train_populations(
             if checkpoint is not None and time.monotonic() - saved > checkpoint_seconds:
                 checkpoint(populations())
                 saved = time.monotonic()
-    return populations()
+        return populations()
+
+
+def require_seconds(value: Any) -> None:
+    """Raises ValueError unless there can be so many seconds between checkpoints."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not value >= 0:
+        raise ValueError(f"`checkpoint_seconds` must be a number of at least 0; got {value!r}.")
 
 
 def _resumable(

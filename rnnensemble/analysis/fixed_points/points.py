@@ -165,7 +165,8 @@ def search_from(
     """
     search, states = search or FixedPointSearch(), np.asarray(states, np.float32)
     count = len(jax.tree.leaves(params)[0])
-    width = len(jax.eval_shape(network.initial_state, jax.tree.map(lambda x: x[0], params)))
+    first = jax.eval_shape(network.initial_state, jax.tree.map(lambda x: x[0], params))
+    width, states = len(first), states.astype(first.dtype)  # float64 under `jax_enable_x64`
     if states.ndim != 3 or states.shape[0] != count or states.shape[2] != width:
         raise ValueError(
             f"`states` must be [K, S, N] with K = {count} and N = {width}; got {states.shape}."

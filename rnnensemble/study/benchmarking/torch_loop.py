@@ -75,7 +75,8 @@ def measure(
 
 def measure_processes(width: int, batch: int, n_steps: int, epoch_steps: int) -> float:
     """Net-steps a second of one process on each core, all at once."""
-    cores = sorted(os.sched_getaffinity(0))
+    there = range(os.cpu_count() or 1)  # macOS and Windows do not say which are this process's
+    cores = sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else there)
     context = multiprocessing.get_context("spawn")
     start, speeds = context.Barrier(len(cores)), context.Queue()
     shape = width, batch, n_steps, epoch_steps
