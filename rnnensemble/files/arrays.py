@@ -49,7 +49,7 @@ class MatrixCheckpoint(NamedTuple):
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 found = str(stored["digest"])
-                arrays = [stored[f"array{i}"] for i in range(len(stored.files) - 1)]
+                arrays = [stored[f"array{i}"] for i in range(int(stored["count"]))]
         except Exception:  # a damaged archive raises whatever its bytes suggest
             raise ValueError(f"`checkpoint` {path} cannot be read; remove it.") from None
         if found != digest:
@@ -60,7 +60,7 @@ class MatrixCheckpoint(NamedTuple):
 
     def save(self, digest: str, arrays: list[np.ndarray]) -> None:
         """Writes the arrays, whole or not at all."""
-        named = {f"array{i}": x for i, x in enumerate(arrays)}
+        named = {f"array{i}": x for i, x in enumerate(arrays)} | {"count": np.array(len(arrays))}
         with folders.whole_file(Path(self.path)) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
 
