@@ -15,7 +15,7 @@ from rnnensemble.analysis.feature_learning import (
 )
 from rnnensemble.cli.console import Reporter, clock
 from rnnensemble.cli.forecast import print_forecast
-from rnnensemble.files import locks, stages, storage, sweep_folder
+from rnnensemble.files import folders, locks, stages, storage, sweep_folder
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
