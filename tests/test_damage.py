@@ -10,7 +10,7 @@ import pytest
 
 from rnnensemble import cli, measure_degeneracy
 from rnnensemble.cli import deflate
-from rnnensemble.files import arrays, folders, stages, storage, sweep_folder
+from rnnensemble.files import arrays, folders, manifests, stages, storage, sweep_folder
 from rnnensemble.study.factors import Factor, Level, Sweep
 from rnnensemble.study.sweep_file import to_toml
 from tests.test_cli import failure
@@ -46,7 +46,7 @@ def made(tmp_path_factory):
         storage.save_run(root / "plan" / name, CONDITION, population)
     for name in deflate.TABLES:
         folders.write_rows(root / "plan" / name, [{"measure": "dsa", "mean": 0.25}])
-    folders.note_files(root / "plan", stages.read_manifest(root / "plan"), deflate.TABLES)
+    manifests.note_files(root / "plan", stages.read_manifest(root / "plan"), deflate.TABLES)
     rows = [arrays.Row("dsa", "activity", 3, 0.25, 0.125, 0.5, "{}", "")]
     about = {"digest": "0", "size": 3, "inputs": {"activity": {"file": "a.npy"}}}
     matrices = {"dsa": degeneracy.dynamics.matrix}

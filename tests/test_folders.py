@@ -14,7 +14,7 @@ import pytest
 from rnnensemble import cli
 from rnnensemble.cli.drawing import draw
 from rnnensemble.figures import mds_figure
-from rnnensemble.files import folders, locks, stages
+from rnnensemble.files import folders, locks, manifests, stages
 from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
@@ -25,7 +25,7 @@ def make(folder, text):
     with folders.whole_folder(folder) as partial:
         partial.mkdir(parents=True)
         (partial / "x").write_text(text)
-        folders.write_manifest(partial, {"status": "trained", "digest": "0", "size": 1})
+        manifests.write_manifest(partial, {"status": "trained", "digest": "0", "size": 1})
 
 
 @pytest.fixture(params=["one step", "two renames"])

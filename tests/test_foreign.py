@@ -14,7 +14,7 @@ import safetensors.numpy
 from rnnensemble import VanillaRNN, cli, distance_matrix, metrics
 from rnnensemble.cli import distances as commanded
 from rnnensemble.cli.console import Reporter
-from rnnensemble.files import arrays, folders, stages
+from rnnensemble.files import arrays, manifests, stages
 from rnnensemble.files.arrays import read_arrays
 from rnnensemble.networks import VanillaParams
 from rnnensemble.stats.intervals import mean_distance
@@ -69,7 +69,7 @@ def test_the_command_finds_what_the_call_finds(files, capsys):
             assert figure.with_suffix(".svg").exists()
     manifest = stages.read_manifest(folder)
     assert manifest["status"] == arrays.COMPARED
-    assert manifest["inputs"]["weights"]["sha256"] == folders.file_digest("W.npy")
+    assert manifest["inputs"]["weights"]["sha256"] == manifests.file_digest("W.npy")
     assert manifest["settings"]["dsa"]["rank"] == 3
     assert not (folder / arrays.CHECKPOINT).exists()
     assert [path.name for path in (files / "runs").iterdir()] == ["A"]

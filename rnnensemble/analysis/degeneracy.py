@@ -2,23 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from rnnensemble._core.axes import Array
-from rnnensemble.analysis.distances import Distances, distances, probed_share, renumbered
-from rnnensemble.analysis.dsa_grid import GridDistances, GridOperators, compare_grid
+from rnnensemble.analysis.distances import Distances, Report, at_level, distances, renumbered
+from rnnensemble.analysis.dynamics import measure_dynamics, sums_of
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.result import Behavior, Degeneracy
 from rnnensemble.analysis.settings import Analysis, at
-from rnnensemble.metrics import Autocovariance, Disagreement
+from rnnensemble.metrics import Disagreement
 from rnnensemble.metrics.blocks import compile_ahead
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.metrics.preparation import prepare_networks
-from rnnensemble.networks import Network, require_weights, weights_of
+from rnnensemble.networks import require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
@@ -26,9 +24,6 @@ from rnnensemble.training.evaluation import Subject, evaluation_key
 from rnnensemble.training.memory import require_fit
 from rnnensemble.training.population import Population, require_two
 from rnnensemble.training.recipe import Recipe
-
-Report = Callable[[str, int, int], None]
-"""Called with a level's name, the items done and the items in all."""
 
 
 def measure_degeneracy(
@@ -74,12 +69,12 @@ def measure_degeneracy(
     require_weights(population.network, population.task, analysis.pif_weights, "PIF")
     subject = evaluation.subject_of(population, networks, devices, tile)
     _compile_ahead(population.task, subject, analysis)
-    dynamics, grid, autocovariance = _dynamics(population.task, subject, analysis, progress)
+    dynamics, grid, autocovariance = measure_dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
     further = {
         name: each.measure(
-            population.task, subject, seed=analysis.seed, progress=_at_level(progress, name)
+            population.task, subject, seed=analysis.seed, progress=at_level(progress, name)
         )
         for name, each in analysis.further.items()
     }
@@ -88,7 +83,7 @@ def measure_degeneracy(
         distances={
             "dynamics": dynamics,
             "autocovariance": autocovariance,
-            "weights": _weights(subject, analysis, _at_level(progress, "weights")),
+            "weights": _weights(subject, analysis, at_level(progress, "weights")),
             **further,
         },
         grid=grid,
@@ -135,7 +130,7 @@ def require_room(recipe: Recipe, analysis: Analysis) -> None:
     }
     for name, numbers in found.items():
         require_fit(f"`{name}` of {getattr(analysis, name):,}, of {steps:,} steps,", 4 * numbers)
-    how = _how(task, network, analysis)
+    how = sums_of(task, network, analysis)
     rates = (analysis.dynamics_trials, task.n_steps, network.width)
     sums = jax.eval_shape(how.begin, jax.ShapeDtypeStruct(rates, np.float32))
     each = sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(sums))
@@ -144,17 +139,6 @@ def require_room(recipe: Recipe, analysis: Analysis) -> None:
         f"{network.width} units",
         2 * each * recipe.size,
     )
-
-
-def _how(task: Task, network: Network, analysis: Analysis) -> "_Dynamics":
-    """What is summed over trials, of fitted settings."""
-    grid = analysis.grid_for(task, network.width).covering(analysis.dsa)
-    return _Dynamics(GridOperators(analysis.dsa, grid), analysis.autocovariance)
-
-
-def _at_level(progress: Report | None, level: str) -> Callable[[int, int], None] | None:
-    """The callback of one level."""
-    return None if progress is None else partial(progress, level)
 
 
 def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
@@ -191,104 +175,6 @@ def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:
 def _share_of_spread(draws: list[evaluation.LossDraw], trials: int) -> float:
     first, second = (draw.losses(trials) for draw in draws)
     return reliability.share(_null_of_spread(first, second), float(first.std()))
-
-
-class _Dynamics(NamedTuple):
-    """Sums over the trials of a network: of DSA, for each number of delays, and of the other way.
-
-    DSA at its main setting and the grid of others share theirs.
-    """
-
-    operators: GridOperators
-    other: Autocovariance
-
-    def columns(self, units: int) -> int:
-        return self.operators.columns(units) + self.other.columns(units)
-
-    def begin(self, data: Array) -> Any:
-        return self.operators.begin(data), self.other.begin(data)
-
-    def add(self, running: Any, data: Array) -> Any:
-        return self.operators.add(running[0], data), self.other.add(running[1], data)
-
-
-def _dynamics(
-    task: Task,
-    subject: Subject,
-    analysis: Analysis,
-    progress: Report | None,
-) -> tuple[Distances, GridDistances, Distances]:
-    """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
-    dsa, second = analysis.dsa, analysis.autocovariance
-    grid = analysis.grid_for(task, subject.network.width)
-    how, first = _how(task, subject.network, analysis), analysis.dynamics_trials
-    operators = how.operators
-    draws = [
-        evaluation.Draw(
-            subject,
-            task,
-            how,
-            batch=first,
-            key=evaluation_key(analysis.seed, draw),
-        )
-        for draw in (0, 1)
-    ]
-
-    def sums_for(way: Any, running: Any) -> Any:
-        """The part of the sums that is a way's own."""
-        if way == second:
-            return running[1]
-        if way == dsa:
-            return running[0][operators.grid.delays.index(dsa.n_delays)]
-        return tuple(running[0][operators.grid.delays.index(d)] for d in grid.delays)
-
-    def made(way: Any) -> list[Any]:
-        """What a way makes of the sums of both draws."""
-        return [draw.finished(way, partial(sums_for, way)) for draw in draws]
-
-    def prepared(trials: int, way: Any = dsa) -> list[Any]:
-        """What one of the ways makes of so many trials of both draws."""
-        for draw in draws:
-            draw.extend(trials)
-        return made(way)
-
-    def share(trials: int, way: Any = dsa) -> float:
-        found = prepared(trials, way)
-        return probed_share(way, *found, subject=subject, seed=analysis.seed)
-
-    def measured(trials: int, way: Any = dsa, level: str = "dynamics") -> Distances:
-        return distances(
-            way,
-            *prepared(trials, way),
-            subject=subject,
-            seed=analysis.seed,
-            trials=trials,
-            progress=_at_level(progress, level),
-        )
-
-    def both(trials: int) -> tuple[Distances, Distances]:
-        return measured(trials), measured(trials, second, "autocovariances")
-
-    def largest(found: tuple[Distances, Distances]) -> float:
-        return max(each.null_share for each in found)
-
-    trials = analysis.enough_trials(first, share)
-    trials = analysis.enough_trials(trials, partial(share, way=second))
-    found = both(trials)
-    while analysis.asks_for_more(trials, largest(found)):  # all pairs say what some did not
-        trials = analysis.more_trials(trials, largest(found))
-        found = both(trials)
-    others = compare_grid(
-        made,
-        dsa=dsa,
-        grid=grid,
-        mesh=subject.mesh,
-        known=(found[0].matrix, found[0].null, found[0].again),
-        tile=subject.tile,
-        seed=analysis.seed,
-        progress=_at_level(progress, "dynamics, other settings"),
-    )
-    return found[0], others, found[1]
 
 
 def _weights(

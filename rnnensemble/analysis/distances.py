@@ -1,6 +1,7 @@
 """Distances between the networks of a population, with nulls, bounds and repeated pairs."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -14,6 +15,14 @@ from rnnensemble.metrics.weights import AXES
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.evaluation import Subject
+
+Report = Callable[[str, int, int], None]
+"""Called with a level's name, the items done and the items in all."""
+
+
+def at_level(progress: Report | None, level: str) -> Callable[[int, int], None] | None:
+    """The callback of one level."""
+    return None if progress is None else partial(progress, level)
 
 
 class Distances(NamedTuple):

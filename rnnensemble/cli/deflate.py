@@ -29,7 +29,7 @@ from rnnensemble.analysis.battery import (
 )
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.cli.drawing import draw
-from rnnensemble.files import folders, stages, storage
+from rnnensemble.files import folders, manifests, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -121,7 +121,7 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
         tables = battery.table(), rows, predictivity_rows(battery)
         for name, table in zip(TABLES, tables, strict=True):
             folders.write_rows(folder / name, table)
-        folders.note_files(folder, stages.read_manifest(folder), TABLES)
+        manifests.note_files(folder, stages.read_manifest(folder), TABLES)
         cells = [[str(cell) for cell in row.values()] for row in rows]
         reporter.table(MEANS, list(rows[0]), cells)
         title = f"{plan.standard.task.name}: standard networks and alternatives"
@@ -178,7 +178,7 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
             )
         if "plan.toml" in stages.broken_files(folder, manifest):
             write_text(folder / "plan.toml", text)
-            folders.note_files(folder, manifest, ["plan.toml"])
+            manifests.note_files(folder, manifest, ["plan.toml"])
         return
     size = plan.standard.size + plan.rounds * plan.alternative.size
     about = {
@@ -187,7 +187,7 @@ def _start(folder: Path, plan: DeflationPlan, text: str) -> None:
         "size": size,
         "task": plan.standard.task.name,
     }
-    folders.start_folder(folder, {"plan.toml": text}, about)
+    manifests.start_folder(folder, {"plan.toml": text}, about)
 
 
 class _Rounds(NamedTuple):

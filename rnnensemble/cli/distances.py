@@ -19,7 +19,7 @@ from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter, left_out_line
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.flags import parse
-from rnnensemble.files import arrays, folders
+from rnnensemble.files import arrays, folders, manifests
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks, shape_of
@@ -164,7 +164,7 @@ def _manifest(
     inputs = {
         kind: {
             "file": str(path),
-            "sha256": folders.file_digest(path),
+            "sha256": manifests.file_digest(path),
             "shapes": sorted({str(one.shape) for one in networks[kind]}),
         }
         for kind, path in paths.items()

@@ -179,17 +179,14 @@ def _run_group(work: _Work, group: Group, title: str) -> None:
     """Trains and measures a group unless another process does."""
     lock = work.folder / "groups" / f"{group.name}.lock"
     with locks.held(lock) as ours:
-        if not ours:
-            return
-        unfinished = work.unfinished(group)
-        if not unfinished:  # by another process in the meantime
+        unfinished = work.unfinished(group) if ours else []
+        if not unfinished:  # or another process has ended it in the meantime
             return
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
         networks = sum(condition.size for condition in trained_once(unfinished))
-        work.reporter.section(
-            f"{title}, {group.name}: {len(unfinished)} conditions, {networks} networks"
-        )
+        about = f"{len(unfinished)} conditions, {networks} networks"
+        work.reporter.section(f"{title}, {group.name}: {about}")
         for condition in unfinished:
             if damage := sweep_folder.damage(work.folder, condition.digest):
                 name = work.sweep.names[condition.digest]

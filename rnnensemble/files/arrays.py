@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core import process
-from rnnensemble.files import folders, stages
+from rnnensemble.files import folders, manifests, stages
 
 COMPARED = "compared"
 """Status of a whole folder of distances; an unfinished one is `stages.INTERRUPTED`."""
@@ -187,7 +187,7 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
     stages.require_free(folder)
     with folders.whole_folder(folder) as partial:
         (partial / CHECKPOINT).mkdir(parents=True)
-        folders.write_manifest(partial, {"status": stages.INTERRUPTED, **manifest})
+        manifests.write_manifest(partial, {"status": stages.INTERRUPTED, **manifest})
     return False
 
 
@@ -213,8 +213,8 @@ def save_distances(
         partial.mkdir(parents=True)
         folders.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
         np.savez(partial / "matrices.npz", allow_pickle=False, **matrices)
-        files = folders.files_below(partial)
-        folders.write_manifest(partial, {"status": COMPARED, **manifest}, files)
+        files = manifests.files_below(partial)
+        manifests.write_manifest(partial, {"status": COMPARED, **manifest}, files)
 
 
 def read_distances(folder: Path) -> list[Row]:

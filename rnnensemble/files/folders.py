@@ -3,31 +3,23 @@
 import contextlib
 import csv
 import ctypes
-import datetime
 import errno
 import glob
-import hashlib
-import importlib.metadata
 import itertools
-import json
 import os
 import secrets
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnensemble._core import runtime
 from rnnensemble.files import locks
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-FORMAT = 7
-"""Version of the layout of run folders, folders of distances and sweep folders."""
 
 DAY = 86400.0
 """Seconds after which an unfinished file is a killed process's."""
@@ -229,14 +221,6 @@ def require_writable(root: Path, argument: str = "runs") -> None:
         raise ValueError(f"`{argument}` {root} cannot be written ({error.strerror}).") from None
 
 
-def free_folder(root: Path, name: str) -> Path:
-    """The folder of a name, or the first free one of the name and a number; makes neither."""
-    folder, number = named_folder(root, name), 2
-    while folder.exists():
-        folder, number = root / f"{name}-{number}", number + 1
-    return folder
-
-
 def discard(descriptor: int) -> None:
     """Has all that is still written to an open file go nowhere."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -259,64 +243,6 @@ def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
             for suffix in ("png", "svg"):
                 style.save(figure, partial / f"{name}.{suffix}", dpi=200)
                 figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
-
-
-def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
-    """Writes the manifest with what all have in common: format, time, versions, machine, digests.
-
-    Args:
-        folder: Where.
-        manifest: What it says.
-        files: The files that hold numbers, whose digests it says too.
-    """
-    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
-    whole = {
-        "format": FORMAT,
-        **manifest,
-        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
-        "machine": runtime.describe(),
-        "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(files)},
-    }
-    _write_checked(folder, whole)
-
-
-def note_files(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
-    """Notes the digests of files that were written since in a folder's manifest."""
-    digests = {name: file_digest(folder / name) for name in names}
-    _write_checked(folder, manifest | {"files": manifest["files"] | digests})
-
-
-def _write_checked(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes a manifest with the digest of itself."""
-    whole = manifest | {"check": check_of(manifest)}
-    write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
-
-
-def check_of(manifest: dict[str, Any]) -> str:
-    """The digest of all that a manifest says beside this digest."""
-    rest = {name: value for name, value in manifest.items() if name != "check"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def file_digest(path: Path | str) -> str:
-    """The SHA-256 of a file's bytes."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def files_below(folder: Path) -> list[Path]:
-    """All files in a folder and those below it."""
-    return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
-    """Makes a folder of these texts, by file name, and a manifest: whole or not at all."""
-    with whole_folder(folder) as partial:
-        partial.mkdir(parents=True)
-        for name, text in texts.items():
-            write_text(partial / name, text)
-        write_manifest(partial, manifest, files_below(partial))
 
 
 def write_text(path: Path, text: str) -> None:

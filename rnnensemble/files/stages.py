@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnensemble._core import switches
-from rnnensemble.files import folders
-from rnnensemble.files.folders import FORMAT
+from rnnensemble.files import folders, manifests
+from rnnensemble.files.manifests import FORMAT
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 """How far a run has come."""
@@ -81,7 +81,7 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
             f"`run` {folder} has format {manifest['format']}, this version reads up to {FORMAT}; "
             "update rnnensemble."
         )
-    if folders.check_of(manifest) != manifest.get("check"):
+    if manifests.check_of(manifest) != manifest.get("check"):
         raise damaged(folder, "manifest.json does not match its own digest")
     return manifest
 
@@ -117,7 +117,7 @@ def is_noted(path: Path) -> bool:
 def _digest(path: Path) -> str:
     """The digest of a file; nothing if it cannot be read."""
     try:
-        return folders.file_digest(path)
+        return manifests.file_digest(path)
     except OSError:
         return ""
 

@@ -12,8 +12,6 @@ A folder is written under a temporary name and renamed when it is whole. Nothing
 """
 
 import dataclasses
-import errno
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +20,7 @@ import numpy as np
 from rnnensemble._core import process
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
-from rnnensemble.files import folders, records
+from rnnensemble.files import folders, manifests, records, trees
 from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
@@ -97,7 +95,7 @@ def save_run(
         _write(partial, condition, population, degeneracy, features)
         manifest = _manifest(condition, population, degeneracy, features)
         manifest |= {"seconds": seconds} if seconds else {}
-        folders.write_manifest(partial, manifest, folders.files_below(partial))
+        manifests.write_manifest(partial, manifest, manifests.files_below(partial))
     return folder
 
 
@@ -184,11 +182,11 @@ def load_run(folder: Path | str) -> Run:
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
-    stored = _restore(
+    stored = trees.restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
     shapes = with_state and records.state_shapes(condition)
-    state = _restore(folder, arrays / "state", shapes) if shapes else None
+    state = trees.restore(folder, arrays / "state", shapes) if shapes else None
     population = Population(recipe=condition.recipe, state=state, **stored)
     for name, found in _counts(condition, population).items():
         if manifest[name] != found:
@@ -209,14 +207,14 @@ def load_analysis(
     degeneracy = features = None
     if manifest["status"] == ANALYSED:
         shapes = records.degeneracy_shapes(condition, converged)
-        tree = _restore(folder, arrays / "degeneracy", shapes)
+        tree = trees.restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
         if condition.analysis.search is not None:
             shapes = records.topology_shapes(converged, condition.network.width)
-            topology = records.as_topology(_restore(folder, arrays / "topology", shapes))
+            topology = records.as_topology(trees.restore(folder, arrays / "topology", shapes))
             degeneracy = dataclasses.replace(degeneracy, topology=topology)
     if manifest.get("features"):
-        tree = _restore(folder, arrays / "features", records.features_shapes(converged))
+        tree = trees.restore(folder, arrays / "features", records.features_shapes(converged))
         features = records.as_features(tree, condition)
     return degeneracy, features
 
@@ -240,17 +238,17 @@ def _write(
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
-    _store(arrays / "population", records.population_tree(population))
+    trees.store(arrays / "population", records.population_tree(population))
     if population.state is not None:
-        _store(arrays / "state", population.state)
+        trees.store(arrays / "state", population.state)
     if degeneracy is not None:
-        _store(arrays / "degeneracy", records.degeneracy_tree(degeneracy))
+        trees.store(arrays / "degeneracy", records.degeneracy_tree(degeneracy))
         if degeneracy.topology is not None:
-            _store(arrays / "topology", records.topology_tree(degeneracy.topology))
+            trees.store(arrays / "topology", records.topology_tree(degeneracy.topology))
         row = records.summary_row(condition, degeneracy, features)
         folders.write_rows(folder / "summary.csv", [row])
     if features is not None:
-        _store(arrays / "features", records.features_tree(features))
+        trees.store(arrays / "features", records.features_tree(features))
 
 
 def _manifest(
@@ -279,33 +277,3 @@ def _counts(condition: Condition, population: Population) -> dict[str, Any]:
         "diverged": int(population.diverged.sum()),
         "epochs": int(population.history.loss.shape[1]),
     }
-
-
-def _store(path: Path, tree: Any) -> None:
-    """Writes a tree of arrays; OSError if that fails."""
-    from orbax.checkpoint import v1 as ocp  # takes a second to load
-
-    try:
-        ocp.save(str(path), records.plain(tree))
-    except ValueError as error:  # as tensorstore tells whatever the system refused
-        full = "RESOURCE_EXHAUSTED" in str(error)
-        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
-
-
-def _restore(folder: Path, path: Path, target: Any) -> Any:
-    """A tree of arrays in the structure of a target, from a path in the run folder.
-
-    Raises:
-        ValueError: If it is not there whole.
-    """
-    from flax import serialization
-    from orbax.checkpoint import v1 as ocp
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(str(folder / path), records.plain(target))
-        return serialization.from_state_dict(target, stored)
-    except Exception as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise damaged(folder, f"{path.as_posix()} cannot be read ({reason})") from None

@@ -16,7 +16,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
-from rnnensemble.files import folders, locks, records, stages, storage
+from rnnensemble.files import folders, locks, manifests, records, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -104,7 +104,7 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
         }
         known = (folder / "manifest.json").exists() and sweep_manifest(folder)
         if not known or known["digest"] != sweep.digest:
-            folders.write_manifest(folder, manifest)
+            manifests.write_manifest(folder, manifest)
         # after the manifest: a folder without one is somebody else's
         file = folder / "sweep.toml"
         if not file.exists() or read_text(file) != text:
@@ -114,7 +114,7 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
 def note(folder: Path, names: list[str]) -> None:
     """Notes files of a sweep's folder in its manifest, so that damage to them shows."""
     with locks.held(folder / LOCK, wait=True):
-        folders.note_files(folder, sweep_manifest(folder), names)
+        manifests.note_files(folder, sweep_manifest(folder), names)
 
 
 def condition_folder(folder: Path, digest: str) -> Path:

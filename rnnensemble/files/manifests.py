@@ -1,0 +1,73 @@
+"""Manifests: what a folder says of itself, with the digests of its files and of this too."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rnnensemble._core import runtime
+from rnnensemble.files.folders import whole_folder, write_text
+
+FORMAT = 7
+"""Version of the layout of run folders, folders of distances and sweep folders."""
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
+    """Writes the manifest with what all have in common: format, time, versions, machine, digests.
+
+    Args:
+        folder: Where.
+        manifest: What it says.
+        files: The files that hold numbers, whose digests it says too.
+    """
+    packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+    whole = {
+        "format": FORMAT,
+        **manifest,
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "machine": runtime.describe(),
+        "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(files)},
+    }
+    _write_checked(folder, whole)
+
+
+def note_files(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:
+    """Notes the digests of files that were written since in a folder's manifest."""
+    digests = {name: file_digest(folder / name) for name in names}
+    _write_checked(folder, manifest | {"files": manifest["files"] | digests})
+
+
+def _write_checked(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes a manifest with the digest of itself."""
+    whole = manifest | {"check": check_of(manifest)}
+    write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
+
+
+def check_of(manifest: dict[str, Any]) -> str:
+    """The digest of all that a manifest says beside this digest."""
+    rest = {name: value for name, value in manifest.items() if name != "check"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def files_below(folder: Path) -> list[Path]:
+    """All files in a folder and those below it."""
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) -> None:
+    """Makes a folder of these texts, by file name, and a manifest: whole or not at all."""
+    with whole_folder(folder) as partial:
+        partial.mkdir(parents=True)
+        for name, text in texts.items():
+            write_text(partial / name, text)
+        write_manifest(partial, manifest, files_below(partial))

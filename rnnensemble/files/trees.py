@@ -1,0 +1,39 @@
+"""Trees of arrays on disk, as orbax stores them."""
+
+import errno
+import warnings
+from pathlib import Path
+from typing import Any
+
+from rnnensemble.files import records
+from rnnensemble.files.stages import damaged
+
+
+def store(path: Path, tree: Any) -> None:
+    """Writes a tree of arrays; OSError if that fails."""
+    from orbax.checkpoint import v1 as ocp  # takes a second to load
+
+    try:
+        ocp.save(str(path), records.plain(tree))
+    except ValueError as error:  # as tensorstore tells whatever the system refused
+        full = "RESOURCE_EXHAUSTED" in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
+
+
+def restore(folder: Path, path: Path, target: Any) -> Any:
+    """A tree of arrays in the structure of a target, from a path in the run folder.
+
+    Raises:
+        ValueError: If it is not there whole.
+    """
+    from flax import serialization
+    from orbax.checkpoint import v1 as ocp
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
+            stored = ocp.load(str(folder / path), records.plain(target))
+        return serialization.from_state_dict(target, stored)
+    except Exception as error:
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise damaged(folder, f"{path.as_posix()} cannot be read ({reason})") from None
