@@ -1,7 +1,6 @@
 """Systems that lack something: output, a home, locks, room on the disk, what Linux alone has."""
 
 import errno
-import fcntl
 import io
 import logging
 import os
@@ -102,14 +101,6 @@ def sweep(tmp_path):
     return path
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
-def test_a_disk_without_locks_is_told_as_such(number, sweep, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(fcntl, "flock", refusing(number))
-    error = failure(capsys, "sweep", sweep, "--runs", tmp_path / "runs", "--quiet")
-    assert "lock" in error
-    assert "Free some space" not in error
-
-
 @pytest.mark.parametrize(
     ("number", "said"),
     [
@@ -136,7 +127,7 @@ def test_a_disk_that_fills_while_arrays_are_written(tmp_path, capsys, monkeypatc
     runs = tmp_path / "runs"
     error = failure(capsys, "train", tmp_path / "tiny.toml", "--runs", runs, "--quiet")
     assert "`runs` cannot be written (no space left on the disk)" in error
-    assert not list(runs.iterdir())
+    assert not runs.exists()  # nothing came of it
 
 
 def test_an_unexpected_error_is_one_line_too(capsys, monkeypatch):

@@ -91,7 +91,6 @@ TRACEBACK = "RNNENSEMBLE_TRACEBACK"
 """Variable of the environment that has an unexpected error shown whole."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 
 def _told(error: Exception) -> str | None:
@@ -104,11 +103,6 @@ def _told(error: Exception) -> str | None:
         return (
             "`runs` cannot be written (no space left on the disk); what was there before is as it "
             "was. Free some space or choose another --runs folder."
-        )
-    if error.errno in NO_LOCKS:
-        return (
-            f"`runs` lies where files cannot be locked ({error.strerror}), as sweeps need; choose "
-            "a --runs folder on another disk."
         )
     where = f" of `{error.filename}`" if error.filename else ""
     return f"the system refused the use{where} ({error.strerror or error})."

@@ -87,7 +87,8 @@ def output() -> Iterator[Output]:
 
     Libraries log nothing: what they would say of a home or a disk is told in one line.
     """
-    logging.disable(logging.ERROR)
+    before = logging.root.handlers
+    logging.root.handlers = list[logging.Handler]([logging.NullHandler()])
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):  # none, closed, or not a file's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
@@ -100,7 +101,7 @@ def output() -> Iterator[Output]:
             yield shown
         finally:
             shown.flush()
-            logging.disable(logging.NOTSET)
+            logging.root.handlers = before
 
 
 class Reporter:
