@@ -155,7 +155,7 @@ def test_counts_are_those_of_the_arrays(made, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(made["run"], run)
     manifest = stages.read_manifest(run)
-    folders._write_checked(run, manifest | {"converged": manifest["converged"] - 1})
+    manifests._write_checked(run, manifest | {"converged": manifest["converged"] - 1})
     with pytest.raises(ValueError, match="its manifest says converged 2, not 3"):
         storage.load_run(run)
 

@@ -18,7 +18,7 @@ from rnnensemble import cli, metrics, networks, tasks
 from rnnensemble._core.registry import load_plugins
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.points import find_fixed_points
-from rnnensemble.files import records, storage
+from rnnensemble.files import records, storage, trees
 from rnnensemble.study.conditions import Condition, from_toml, own_modules, to_toml
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
@@ -121,8 +121,8 @@ def test_layers_may_be_lists_and_tuples(tmp_path):
     layers = [np.zeros((3, 4)), np.ones((3, 4))], (np.zeros((3, 2)), {"b": np.ones(3)})
     tree = {"layers": layers, "out": np.ones(3)}
     assert set(records.plain(tree)["layers"]["0"]) == {"0", "1"}
-    storage._store(tmp_path / "tree", tree)
-    again = storage._restore(tmp_path, tmp_path / "tree", tree)
+    trees.store(tmp_path / "tree", tree)
+    again = trees.restore(tmp_path, tmp_path / "tree", tree)
     assert jax.tree.structure(again) == jax.tree.structure(tree)
     for mine, other in zip(jax.tree.leaves(again), jax.tree.leaves(tree), strict=True):
         np.testing.assert_array_equal(mine, other)

@@ -182,7 +182,7 @@ def test_populations_that_cannot_be_one_are_refused(five):
 
 @pytest.mark.parametrize("starts", [((0, 0),), ((0, 0), (0, -1)), ((0, 0), (0,)), (0, 1), "ab"])
 def test_starts_that_are_none_are_refused(starts):
-    with pytest.raises(ValueError, match="`starts` must hold a seed and an index of at least 0"):
+    with pytest.raises(ValueError, match="`starts` must hold a seed and an index, each"):
         Recipe(TASK, size=2, starts=starts)
 
 

@@ -268,7 +268,8 @@ def test_a_tile_that_does_not_fit_is_halved_or_refused(monkeypatch):
         np.testing.assert_array_equal(x, y)
     with pytest.raises(ValueError, match=r"`tile` of 8 networks needs .* a tile of 2 fits"):
         train_population(TASK, network=NETWORK, training=SHORT, size=8, devices=1, tile=8)
-    monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: 1000)
+    least = memory._epoch_bytes(launch(settings, mesh, 1), active) - 1
+    monkeypatch.setattr(runtime, "memory_bytes", lambda mesh: least)
     with pytest.raises(ValueError, match="not even a tile of 1 fits: lower `batch` or `width`"):
         train_population(TASK, network=NETWORK, training=SHORT, size=8, devices=1)
 

@@ -40,6 +40,14 @@ def nested(text, table):
     return body.replace(f"= [{table}.", "= [")
 
 
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard():
+    """Also where the tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def files(tmp_path):
     endless = TINY.replace("= 10.0", "= 1e-9").replace("max_epochs = 3", "max_epochs = 100000")
@@ -75,6 +83,7 @@ def sends(monkeypatch, number, method):
         os.kill(os.getpid(), number)
         os.kill(os.getpid(), number)
 
+    monkeypatch.setattr(process, "SAME_STOP", 1.5)  # a busy machine may lie between the two
     monkeypatch.setattr(Reporter, method, send)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from rnnensemble import cli
 from rnnensemble.cli import deflate, distances, sweep, train
+from rnnensemble.files import manifests
 from rnnensemble.study.benchmarking import measure
 from tests.test_cli import TINY
 from tests.wrong_inputs import BASE, FACTOR, PLANS, PRESETS, ROUNDS, SWEEPS, TABLE
@@ -48,7 +49,7 @@ def made(tmp_path_factory):
     ):
         shutil.copytree(runs / "done", runs / name)
         manifest = json.loads((runs / name / "manifest.json").read_text())
-        (runs / name / "manifest.json").write_text(json.dumps(manifest | change))
+        manifests._write_checked(runs / name, manifest | change)
     shutil.copytree(runs / "done", runs / "clipped")
     (runs / "clipped" / "manifest.json").write_text('{"format"')
     (runs / "planned" / "plan.toml").write_text(ROUNDS)

@@ -22,7 +22,7 @@ STOPPING = tuple(
 DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 """Their handlers where nobody has set another."""
 
-SAME_STOP = 0.2
+SAME_STOP = 0.5
 """Seconds within which a signal is the one before sent twice: `timeout` and shells send it to the
 process and to its group."""
 

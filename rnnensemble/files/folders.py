@@ -69,9 +69,14 @@ def reserved(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def reserved_free(root: Path, name: str) -> Iterator[Path]:
-    """Reserves the folder of a name, or the first free one of the name and a number."""
+    """Reserves the folder of a name, or the first free one of the name and a number.
+
+    Raises:
+        ValueError: If folders cannot be made in `root`.
+    """
+    first = named_folder(root, name)
     for number in itertools.count(1):
-        folder = root / (name if number == 1 else f"{name}-{number}")
+        folder = first if number == 1 else root / f"{name}-{number}"
         recover(folder)
         if folder.exists():
             continue
