@@ -180,7 +180,7 @@ class Degeneracy:
         positive = np.isfinite(losses).all() and (losses > 0).all()
         apart = stats.log_spread(losses) if positive else Estimate(math.nan, math.nan, math.nan)
         heavy = stats.heavy_tailed(losses)
-        doubt = "; heavy-tailed losses, its interval is too narrow" if heavy else ""
+        doubt = "; heavy tails? then its interval is too narrow" if heavy else ""
         return [
             _row(
                 f"sigma_{name}",
