@@ -12,6 +12,7 @@ from rnnensemble._core import factorization
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.alignment import as_operator, haar_rotations
 from rnnensemble.metrics.ascent import Stage, begin, climb, local_model
+from rnnensemble.metrics.orthogonal import product
 
 RNG = np.random.default_rng(0)
 align = jax.jit(lambda key, a, b: DSA().align(key, a, b))
@@ -407,3 +408,10 @@ def test_check(settings, shape, message):
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         DSA(**settings)
+
+
+@pytest.mark.parametrize("rows", range(3, 9))
+def test_tiny_products_are_products(rows):
+    rng = np.random.default_rng(rows)
+    x, y = (rng.normal(size=(2, *shape)) for shape in ((rows, 3 * rows), (3 * rows, 2 * rows)))
+    np.testing.assert_allclose(product(x, y), x @ y, rtol=1e-12, atol=1e-12)

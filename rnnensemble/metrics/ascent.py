@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array
-from rnnensemble.metrics.orthogonal import cubics, retracted
+from rnnensemble.metrics.orthogonal import cubics, product, retracted
 
 FOR_EVER = 2**30
 """A patience that no climb exhausts."""
@@ -78,7 +78,7 @@ class Climber(NamedTuple):
 
 def begin(a: Array, b: Array, c: Array) -> Climber:
     """A climber at C."""
-    turned = c @ b @ c.T
+    turned = product(product(c, b), c.T)
     damping = jnp.asarray(0.1, a.dtype)
     return Climber(c, turned, -jnp.sum((a - turned) ** 2) / 2, damping)
 
@@ -175,7 +175,7 @@ def ascend(a: Array, b: Array, climbers: Climber, idle: Array, *, now: _Limits) 
         gradient, hessian_times = local_model(a, at.turned)
         skew = solve_damped(hessian_times, gradient, at.damping, now.iterations)
         skew = skew * jnp.minimum(1.0, now.longest / jnp.linalg.norm(skew))
-        tried = begin(a, b, retracted(at.rotation + skew @ at.rotation, now.cubics))
+        tried = begin(a, b, retracted(at.rotation + product(skew, at.rotation), now.cubics))
         going = stalled < now.patience
         better = going & (tried.closeness > at.closeness)
         little = jnp.minimum(1e-6, -at.closeness / 100)
@@ -203,17 +203,17 @@ def local_model(a: Array, m: Array) -> tuple[Array, Callable[[Array], Array]]:
     matrices, `[m, n, n]`, the sums.
     """
     a, m = (x.reshape(-1, *x.shape[-2:]) for x in (a, m))
-    square = jnp.sum(a @ m.mT + m.mT @ a, axis=0)
+    square = jnp.sum(product(a, m.mT) + product(m.mT, a), axis=0)
     square = (square + square.T) / 2  # X X is symmetric
     right = jnp.concatenate([*m.mT, *a], axis=1)
     left = jnp.concatenate([*a, *m.mT, -square], axis=1)
 
     def hessian_times(x: Array) -> Array:
         """The skew part of A X M^T + M^T X A - S X, in two products."""
-        parts = jnp.split(x @ right, 2 * len(a), axis=1)
-        return skew_part(left @ jnp.concatenate([*parts, x]))
+        parts = jnp.split(product(x, right), 2 * len(a), axis=1)
+        return skew_part(product(left, jnp.concatenate([*parts, x])))
 
-    return skew_part(jnp.sum(a @ m.mT - m.mT @ a, axis=0)), hessian_times
+    return skew_part(jnp.sum(product(a, m.mT) - product(m.mT, a), axis=0)), hessian_times
 
 
 def skew_part(m: Array) -> Array:
