@@ -21,11 +21,16 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
 
 import jax
 import pytest
+from matplotlib.figure import Figure
 
 from rnnensemble._core import programs
+from rnnensemble.figures import style
 
 jax.config.update("jax_num_cpu_devices", 2)
 
+
+MOST_MAPS = 30_000
+"""Memory maps of a process, before which compiled programs are kept from one file to the next."""
 
 LONGEST = ("test_commands.py", "test_tiles.py")
 """Files that begin first: neither worker is left alone with one of them at the end."""
@@ -40,4 +45,24 @@ def pytest_collection_modifyitems(items):
 def _forget_programs():
     """Compiled programs of all tests together have more memory maps than Linux allows (65,530)."""
     yield
-    programs.forget_programs()
+    maps = Path("/proc/self/maps")  # other systems have no such limit
+    if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        programs.forget_programs()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _figures_are_made_and_not_painted(request):
+    """Painting a run's figures takes longer than all else that a tiny run does.
+
+    They are made, and files of an empty one are written. Where files are looked at, a module is
+    marked `painted`.
+    """
+
+    def save(figure, target, *, dpi, kind=None):
+        assert figure.axes
+        Figure(figsize=(1, 1)).savefig(target, dpi=dpi, format=kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("painted") is None:
+            patch.setattr(style, "save", save)
+        yield

@@ -19,6 +19,8 @@ from rnnensemble.study.benchmarking.plan import plan
 from rnnensemble.study.benchmarking.result import Benchmark, cells
 from rnnensemble.study.benchmarking.rows import Clock, OutOfTimeError, Row, Step, run_steps
 
+pytestmark = pytest.mark.painted
+
 TINY = ("--width", "8", "--batch", "4", "--steps", "5", "--sizes", "1", "2")
 
 

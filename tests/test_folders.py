@@ -19,6 +19,8 @@ from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
 
+pytestmark = pytest.mark.painted
+
 
 def make(folder, text):
     """A whole folder of one file."""

@@ -21,6 +21,8 @@ from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
 from tests.test_pairwise import Power, direct
 
+pytestmark = pytest.mark.painted
+
 ROOT = Path(__file__).parent.parent
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(4, 3, 8, 5)).astype(np.float32)

@@ -6,7 +6,10 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import measure_degeneracy
 from rnnensemble.figures import panels, run
+from rnnensemble.files import folders
 from tests.test_storage import CONDITION, train
+
+pytestmark = pytest.mark.painted
 
 
 def test_figures_are_there_when_they_are_asked_for():
@@ -35,7 +38,7 @@ def test_cluster_order_puts_groups_together():
     assert (np.diff(group[order]) != 0).sum() == 1
 
 
-def test_every_figure_of_a_run_has_labels():
+def test_every_figure_of_a_run_has_labels(tmp_path):
     population = train()
     figures = run.run_figures(
         population, measure_degeneracy(population, analysis=CONDITION.analysis)
@@ -47,3 +50,6 @@ def test_every_figure_of_a_run_has_labels():
         figure.draw_without_rendering()
         assert any(axes.get_xlabel() for axes in figure.axes)
         assert any(axes.get_ylabel() for axes in figure.axes)
+    folders.replace_figures(tmp_path, {"overview": figures["overview"]})
+    for kind in ("png", "svg"):
+        assert (tmp_path / "figures" / f"overview.{kind}").stat().st_size > 10_000

@@ -18,7 +18,7 @@ from rnnensemble.files import storage
 from rnnensemble.study.deflation_plan import read_plan
 from rnnensemble.training.deflate import Chosen, deflate
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.painted]
 
 PLAN = (Path(__file__).parent.parent / "experiments" / "deflation" / "tiny.toml").read_text()
 
