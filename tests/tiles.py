@@ -212,8 +212,18 @@ CASES: dict[str, Callable[[], Any]] = {
 }  # fmt: skip
 
 
+ALONE = {
+    *(f"train {i} {task.name}" for i, task in enumerate(TASKS) if i > 0),
+    *(f"train {name}" for name in ("orthogonal", "learned start", "tf32")),
+    *(f"distance {name}" for name in ("procrustes", "rsa", "svcca", "predictivity", "input_dsa")),
+    *(f"distance {name}" for name in ("dsa by eigenvalues", "pif of all parameters, signed")),
+}
+"""Cases left out on several devices, where they are spread as others of their kind are."""
+SPREAD = CASES.keys() - ALONE
+
+
 def main(file: str, devices: str, tile: str) -> None:
-    """Runs all cases and writes their arrays, by case and place in what it returned."""
+    """Runs the cases and writes their arrays, by case and place in what it returned."""
     jax.config.update("jax_num_cpu_devices", int(devices))
     runtime.use_compilation_cache()
     if int(tile):
@@ -224,9 +234,9 @@ def main(file: str, devices: str, tile: str) -> None:
             if getattr(module, "by_platform", None) and module is not factorization:
                 module.by_platform = lambda *args, default, **_: default(*args)
     found = {}
-    for name, run in CASES.items():
+    for name in CASES if int(devices) == 1 else sorted(SPREAD):
         started = time.perf_counter()
-        for place, leaf in jax.tree_util.tree_leaves_with_path(run()):
+        for place, leaf in jax.tree_util.tree_leaves_with_path(CASES[name]()):
             if np.asarray(leaf).dtype.kind in "biuf":  # settings come along as they are
                 found[f"{name}: {jax.tree_util.keystr(place)}"] = np.asarray(leaf)
         print(f"{time.perf_counter() - started:6.1f} s {name}", flush=True)

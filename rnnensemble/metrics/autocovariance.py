@@ -13,6 +13,7 @@ from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
 from rnnensemble.metrics.base import Metric, require_counts
+from rnnensemble.metrics.operators import summed_products
 
 SCALES = ("norm", "variance")
 
@@ -179,18 +180,15 @@ class Autocovariance(Metric):
     def add(self, running: RunningProducts, data: Array) -> RunningProducts:
         """The sums with further trials, `[B, T, N]`."""
         rates = (data - running.origin) / running.unit
-        steps, units = rates.shape[1:]
-        pairs = [
-            (rates[:, : steps - k].reshape(-1, units), rates[:, k:].reshape(-1, units))
-            for k in self.lags
-        ]
+        trials, steps, _ = rates.shape
+        pairs = [(rates[:, : steps - k], rates[:, k:]) for k in self.lags]
         return RunningProducts(
             running.origin,
             running.unit,
-            running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
-            running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
-            running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
-            running.products + jnp.stack([y.T @ x for x, y in pairs]),
+            running.counts + jnp.array([trials * x.shape[1] for x, _ in pairs], rates.dtype),
+            running.earlier + jnp.stack([x.sum(axis=(0, 1)) for x, _ in pairs]),
+            running.later + jnp.stack([y.sum(axis=(0, 1)) for _, y in pairs]),
+            running.products + jnp.stack([summed_products(y, x) for x, y in pairs]),
         )
 
     def finish(self, running: RunningProducts) -> Autocovariances:

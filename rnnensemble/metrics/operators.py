@@ -2,10 +2,12 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
+from rnnensemble._core.platforms import by_platform
 from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.activity import (
     ROUNDING,
@@ -124,16 +126,34 @@ def begin(embedded: Array, rank: int) -> Sums:
 def add(sums: Sums, embedded: Array) -> Sums:
     """The sums with the rows of further trials, `[B, T, p]`."""
     z = embedded @ sums.basis
-    size = z.shape[-1]
-    before, after = z[:, :-1].reshape(-1, size), z[:, 1:].reshape(-1, size)
-    last = z[:, -1]
-    gram = before.T @ before
+    before, after, last = z[:, :-1], z[:, 1:], z[:, -1:]
+    gram = summed_products(before, before)
     return sums._replace(
-        rows=sums.rows + gram + last.T @ last,
+        rows=sums.rows + gram + summed_products(last, last),
         gram=sums.gram + gram,
-        cross=sums.cross + before.T @ after,
+        cross=sums.cross + summed_products(before, after),
         square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
     )
+
+
+def summed_products(x: Array, y: Array) -> Array:
+    """X^T Y of all rows of trials `[B, T, p]` and `[B, T, q]`, `[p, q]`.
+
+    On a CPU trial by trial: a product over all rows would be split among threads, by their number,
+    and be rounded accordingly, so that distances would depend on the devices.
+    """
+
+    def by_trial(x: Array, y: Array) -> Array:
+        def step(total: Array, trial: tuple[Array, Array]) -> tuple[Array, None]:
+            return total + trial[0].T @ trial[1], None
+
+        nothing = jnp.zeros((x.shape[-1], y.shape[-1]), x.dtype)
+        return jax.lax.scan(step, nothing, (x, y))[0]
+
+    def at_once(x: Array, y: Array) -> Array:
+        return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
+
+    return by_platform(x, y, cpu=by_trial, default=at_once)
 
 
 def finished(sums: Sums, rank: int) -> Moments:
