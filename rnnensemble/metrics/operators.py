@@ -91,12 +91,39 @@ def on_axes(axes: Axes, rates: Array) -> Array:
     return (rates - axes.sample - axes.mean) @ axes.axes.T
 
 
-def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:
-    """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`."""
+def delay_embedding(rates: Array, n_delays: int, interval: int, rows: Array | None = None) -> Array:
+    """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`.
+
+    Args:
+        rates: `[B, T, N]`.
+        n_delays: How many steps make a row.
+        interval: Steps between them.
+        rows: Of which oldest steps, `[T']`; None for all.
+    """
     lag = (n_delays - 1) * interval
-    steps = rates.shape[1] - lag
-    parts = [rates[:, lag - d * interval :][:, :steps] for d in range(n_delays)]
+    ages = [lag - d * interval for d in range(n_delays)]  # from the oldest step on
+    if rows is None:
+        steps = rates.shape[1] - lag
+        parts = [rates[:, age:][:, :steps] for age in ages]
+    else:
+        parts = [rates[:, rows + age] for age in ages]
     return jnp.concatenate(parts, axis=-1)
+
+
+def in_turn(rows: Array, pairs: Array | None = None, *, later: int = 1) -> tuple[Array, Array]:
+    """Rows `[B, T, m]` that another one follows in the same trial, and these: `[P, m]` each.
+
+    Args:
+        rows: Of trials; with `pairs`, all as one trial.
+        pairs: The places of the former, `[P]`; None for all that have one so much later.
+        later: By how many rows.
+    """
+    steps, size = rows.shape[1:]
+    if pairs is None:
+        before, after = rows[:, : steps - later], rows[:, later:]
+    else:
+        before, after = rows[:, pairs], rows[:, pairs + later]
+    return before.reshape(-1, size), after.reshape(-1, size)
 
 
 def begin(embedded: Array, rank: int) -> Sums:
@@ -121,15 +148,18 @@ def begin(embedded: Array, rank: int) -> Sums:
     return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype), unit)
 
 
-def add(sums: Sums, embedded: Array) -> Sums:
-    """The sums with the rows of further trials, `[B, T, p]`."""
+def add(sums: Sums, embedded: Array, pairs: Array | None = None) -> Sums:
+    """The sums with the rows of further trials, `[B, T, p]`; `pairs` as for `in_turn`."""
     z = embedded @ sums.basis
-    size = z.shape[-1]
-    before, after = z[:, :-1].reshape(-1, size), z[:, 1:].reshape(-1, size)
-    last = z[:, -1]
+    before, after = in_turn(z, pairs)
     gram = before.T @ before
+    if pairs is None:
+        last = z[:, -1]
+        rows = sums.rows + gram + last.T @ last
+    else:
+        rows = sums.rows + z[0].T @ z[0]
     return sums._replace(
-        rows=sums.rows + gram + last.T @ last,
+        rows=rows,
         gram=sums.gram + gram,
         cross=sums.cross + before.T @ after,
         square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
@@ -235,7 +265,7 @@ def _leading_predictions(gram: Array, cross: Array) -> Array:
 
 
 def driven_operator(
-    embedded: Array, inputs: Array, *, rank: int, ridge: float
+    embedded: Array, inputs: Array, *, rank: int, ridge: float, pairs: Array | None = None
 ) -> tuple[Array, Array]:
     """State and input operators of v_{t+1} = A v_t + B u_t (DMD with control; Proctor 2016).
 
@@ -248,15 +278,15 @@ def driven_operator(
         inputs: The input that takes each row to the next, `[B, T, I]`.
         rank: Number of coordinates r.
         ridge: Added to the mean squares of the normal equations.
+        pairs: As for `in_turn`.
 
     Returns:
         A, `[r, r]`, and B, `[r, I]`.
     """
     samples = embedded.shape[0] * embedded.shape[1]
     whitened = embedded @ moments(embedded, rank).basis * samples**0.5
-    rows = jnp.concatenate([whitened, inputs], axis=-1)[:, :-1]
-    rows = rows.reshape(-1, rows.shape[-1])
-    after = whitened[:, 1:].reshape(-1, rank)
+    rows, _ = in_turn(jnp.concatenate([whitened, inputs], axis=-1), pairs)
+    _, after = in_turn(whitened, pairs)
     basis, scale, axes = principal_components(rows / len(rows) ** 0.5)
     kept = above_rounding(scale)
     gain = jnp.where(kept, scale / (jnp.where(kept, scale**2, 1.0) + ridge), 0.0)
