@@ -58,7 +58,7 @@ class LinearPredictivity(Metric):
         null_space: Removes from each network's rates what its own readout sees. The data of a
             network are then `{"activity": [B, T, N], "readout_weights": [O, N]}`.
         held_out: Fits M (and the means) on even trials and scores on odd ones, where d may
-            exceed 1; otherwise both on all trials.
+            exceed 1; otherwise both on all trials. A mask of valid steps renumbers no trial.
     """
 
     name: ClassVar[str] = "predictivity"
