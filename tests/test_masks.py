@@ -244,6 +244,14 @@ def test_two_sets_evidence_and_disagreement_with_a_mask_of_its_own():
     assert both[0, 1] == pytest.approx(expected, rel=1e-5)
 
 
+def test_networks_of_unlike_widths():
+    silent = np.concatenate([RATES[2], np.zeros((B, T, 1))], axis=-1)
+    networks = [spoiled(UNEQUAL, np.nan)(x[None])[0] for x in (RATES[0], RATES[1], silent)]
+    found = distance_matrix(METRICS[0], networks, mask=UNEQUAL)
+    alike = distance_matrix(METRICS[0], RATES, mask=UNEQUAL)
+    np.testing.assert_allclose(found, alike, atol=2e-5)
+
+
 NARROW = np.zeros((B, T), bool)
 NARROW[0, :4] = NARROW[1, 3] = True
 APART = np.tile(np.arange(T) % 2 == 0, (B, 1))
