@@ -27,7 +27,8 @@ def real_array(x: Any, name: str) -> np.ndarray:
     """
     if _has_masked(x):
         raise ValueError(
-            f"`{name}` must hold no masked entries, since NumPy would count them; leave them out."
+            f"`{name}` must hold no masked entries, since NumPy would count them; leave them out, "
+            "or, of activity and outputs, whole steps by `mask=`."
         )
     unit = getattr(x, "unit", None) or getattr(x, "units", None)
     if unit is not None and not callable(unit):

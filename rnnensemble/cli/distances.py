@@ -22,7 +22,8 @@ from rnnensemble.cli.flags import parse
 from rnnensemble.files import arrays, folders, manifests
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
-from rnnensemble.metrics.data import as_networks, shape_of
+from rnnensemble.metrics.data import as_networks, networks_of, shape_of
+from rnnensemble.metrics.masks import as_mask
 from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
 from rnnensemble.stats.comparable import comparable, incomparable
 from rnnensemble.stats.intervals import Estimate, mean_distance
@@ -36,7 +37,8 @@ class Request(NamedTuple):
 
     Attributes:
         metrics: With their settings.
-        networks: The networks' data by kind.
+        networks: The networks' data by kind; as they were read where they are masked.
+        masks: Valid steps of the kinds that are masked.
         folder: Where the results go.
         seed: Seed of the searches and of the bootstrap.
         devices: How many devices to use, None for all.
@@ -45,7 +47,8 @@ class Request(NamedTuple):
     """
 
     metrics: list[Metric]
-    networks: dict[str, list[Any]]
+    networks: dict[str, Any]
+    masks: dict[str, np.ndarray]
     folder: Path
     seed: int
     devices: int | None
@@ -104,18 +107,14 @@ def _checked(given: Any, command: str) -> Request:
     require_seed(given.seed)
     memory = None if given.memory_gb is None else given.memory_gb * 1e9
     paths = {kind: getattr(given, kind) for kind in kinds}
-    networks = {
-        kind: as_networks(arrays.read_arrays(path, name=kind), kind) for kind, path in paths.items()
-    }
-    chosen = [metric.fitted(map(shape_of, networks[metric.data])) for metric in chosen]
-    for metric in chosen:
-        require_feasible(
-            metric,
-            [networks[metric.data]],
-            names=[metric.data],
-            devices=given.devices,
-            memory=memory,
-        )
+    masks = _masks(given.mask, kinds)
+    networks = {kind: arrays.read_arrays(path, name=kind) for kind, path in paths.items()}
+    networks |= {kind: as_networks(x, kind) for kind, x in networks.items() if kind not in masks}
+    for i, metric in enumerate(chosen):
+        kind = metric.data
+        taken = networks_of(metric, networks[kind], kind, masks.get(kind))
+        chosen[i] = metric.fitted(map(shape_of, taken))
+        require_feasible(chosen[i], [taken], names=[kind], devices=given.devices, memory=memory)
     first, *others = kinds
     for kind in others:
         if len(networks[kind]) != len(networks[first]):
@@ -126,14 +125,23 @@ def _checked(given: Any, command: str) -> Request:
     return Request(
         metrics=chosen,
         networks=networks,
+        masks=masks,
         folder=folders.named_folder(
             given.runs, paths[first].stem if given.name is None else given.name
         ),
         seed=given.seed,
         devices=given.devices,
         memory=memory,
-        manifest=_manifest(given.seed, chosen, paths, networks) | {"command": command},
+        manifest=_manifest(given, chosen, networks, masks) | {"command": command},
     )
+
+
+def _masks(path: Path | None, kinds: Sequence[str]) -> dict[str, np.ndarray]:
+    """The mask of each kind of data that has steps; of weights alone, which are told so."""
+    if path is None:
+        return {}
+    mask = as_mask(arrays.read_arrays(path, name="mask", bools=True))
+    return dict.fromkeys([kind for kind in kinds if kind != "weights"] or kinds, mask)
 
 
 def _chosen(given: Any) -> list[Metric]:
@@ -158,21 +166,22 @@ def _chosen(given: Any) -> list[Metric]:
 
 
 def _manifest(
-    seed: int, chosen: Sequence[Metric], paths: dict[str, Path], networks: dict[str, list[Any]]
+    given: Any, chosen: Sequence[Metric], networks: dict[str, Any], masks: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """Inputs and settings, and a digest of what decides the numbers."""
+    read = networks | ({"mask": list(masks.values())} if masks else {})
     inputs = {
-        kind: {
-            "file": str(path),
-            "sha256": manifests.file_digest(path),
-            "shapes": sorted({str(one.shape) for one in networks[kind]}),
+        name: {
+            "file": str(getattr(given, name)),
+            "sha256": manifests.file_digest(getattr(given, name)),
+            "shapes": sorted({str(one.shape) for one in each}),
         }
-        for kind, path in paths.items()
+        for name, each in read.items()
     }
-    settings = {metric.name: _settings(metric) for metric in chosen}
-    decisive = [seed, settings, {kind: each["sha256"] for kind, each in inputs.items()}]
+    settings = {metric.name: _settings(metric, masks.get(metric.data)) for metric in chosen}
+    seed, size = given.seed, len(next(iter(networks.values())))
+    decisive = [seed, settings, {name: each["sha256"] for name, each in inputs.items()}]
     digest = hashlib.sha256(json.dumps(decisive).encode()).hexdigest()[:16]
-    size = len(next(iter(networks.values())))
     return {"digest": digest, "size": size, "seed": seed, "inputs": inputs, "settings": settings}
 
 
@@ -182,6 +191,7 @@ def _matrices(request: Request, reporter: Reporter) -> dict[str, np.ndarray]:
         metric.name: distance_matrix(
             metric,
             request.networks[metric.data],
+            mask=request.masks.get(metric.data),
             seed=request.seed,
             devices=request.devices,
             memory=request.memory,
@@ -202,14 +212,18 @@ def _mean(metric: Metric, matrix: np.ndarray, seed: int) -> Estimate:
 
 
 def _row(metric: Metric, mean: Estimate, matrix: np.ndarray, request: Request) -> Row:
-    settings, left_out = json.dumps(_settings(metric)), incomparable(matrix)
+    settings = json.dumps(request.manifest["settings"][metric.name])
+    left_out = incomparable(matrix)
     count = request.manifest["size"] - len(left_out)
     return Row(metric.name, metric.data, count, *mean, settings, " ".join(map(str, left_out)))
 
 
-def _settings(metric: Any) -> dict[str, Any]:
-    """A metric's fields by name."""
-    return dataclasses.asdict(metric)
+def _settings(metric: Any, mask: np.ndarray | None) -> dict[str, Any]:
+    """A metric's fields by name, and how many steps a mask leaves."""
+    fields = dataclasses.asdict(metric)
+    if mask is None:
+        return fields
+    return fields | {"mask": {"valid_steps": int(mask.sum()), "steps": mask.size}}
 
 
 def _figures(

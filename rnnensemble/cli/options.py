@@ -95,6 +95,10 @@ class Analyse(Stored):
         activity: Rates, [K, B, T, N], in a .npy, .npz or .safetensors file, as the next two.
         weights: Recurrent weights, [K, N, N]; row i holds what unit i receives.
         outputs: Outputs, [K, B, T, O].
+        mask: Where a step of activity and outputs is valid, [B, T], bools or zeros and ones, in
+            such a file; None if all are. Trials of unequal length are padded with anything and
+            masked: distances are those of the valid steps, none of which is joined to another
+            over a gap.
         metrics: What to compare by; by default dsa for activity, pif for weights, disagreement
             for outputs.
         seed: Seed of the searches' starts and of the bootstrap.
@@ -105,6 +109,7 @@ class Analyse(Stored):
     activity: Path | None = None
     weights: Path | None = None
     outputs: Path | None = None
+    mask: Path | None = None
     metrics: tuple[str, ...] = ()
     seed: int = 0
     name: str | None = None

@@ -89,7 +89,9 @@ class Row(NamedTuple):
     left_out: str
 
 
-def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np.ndarray]:
+def read_arrays(
+    path: Path | str, *, name: str = "path", bools: bool = False
+) -> np.ndarray | list[np.ndarray]:
     """Reads the data of networks from a file.
 
     Args:
@@ -98,6 +100,7 @@ def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np
             are taken in the archive's order, those of a `.safetensors`, which keeps none, by
             name (`net2` before `net10`).
         name: What to call it in messages.
+        bools: Whether it may hold bools, as masks do.
 
     Returns:
         What `distance_matrix` takes: an array, or a list of each network's own.
@@ -122,10 +125,11 @@ def read_arrays(path: Path | str, *, name: str = "path") -> np.ndarray | list[np
         raise ValueError(f"`{name}` file {path} cannot be read: {_reason(error)}") from None
     if not arrays:
         raise ValueError(f"`{name}` file {path} holds no arrays.")
+    kinds = (np.floating, np.integer, *((np.bool_,) if bools else ()))
     for x in arrays:
         if not x.size:
             raise ValueError(f"`{name}` file {path} holds an array without numbers, {x.shape}.")
-        if not (jnp.issubdtype(x.dtype, jnp.floating) or jnp.issubdtype(x.dtype, jnp.integer)):
+        if not any(jnp.issubdtype(x.dtype, kind) for kind in kinds):
             raise ValueError(f"`{name}` file {path} must hold real numbers; got {x.dtype}.")
     return arrays[0] if len(arrays) == 1 else arrays
 

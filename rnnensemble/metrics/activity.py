@@ -69,5 +69,5 @@ def require_more_samples_than_units(shape: tuple[int, int, int]) -> None:
     if trials * steps < units + 2:
         raise ValueError(
             f"`activity` must hold at least N + 2 = {units + 2} (trial, step) samples; got "
-            f"{trials * steps} from {trials} trials of {steps} steps; take more trials."
+            f"{trials * steps}; take more trials."
         )

@@ -13,7 +13,8 @@ from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
 from rnnensemble.metrics.base import Metric, require_counts
-from rnnensemble.metrics.operators import summed_products
+from rnnensemble.metrics.masks import apart, successions
+from rnnensemble.metrics.operators import in_turn, summed_products
 
 SCALES = ("norm", "variance")
 
@@ -147,15 +148,19 @@ class Autocovariance(Metric):
         if self.scale not in SCALES:
             raise ValueError(f"`scale` must be one of {SCALES}; got {self.scale!r}.")
 
+    def places(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        return {"pairs": successions(mask, self.lags[-1] + 1)}
+
     def check(self, shape: Any) -> None:
+        shape, places = apart(shape)
         _, steps, _ = require_activity(shape)
-        if steps <= self.lags[-1]:
+        if places["pairs"][0] < 1 if places else steps <= self.lags[-1]:
             raise ValueError(
                 f"`lags` of {self.lags[-1]} steps need trials of at least {self.lags[-1] + 1} "
-                f"steps; got {steps}."
+                f"steps; got {'none without a gap' if places else steps}."
             )
 
-    def prepare(self, data: Array) -> Autocovariances:
+    def prepare(self, data: Any) -> Autocovariances:
         """The autocovariances of rates `[B, T, N]`."""
         return self.finish(self.add(self.begin(data), data))
 
@@ -163,8 +168,9 @@ class Autocovariance(Metric):
         """Numbers that a step of so many units becomes: one copy of it for each lag."""
         return len(self.lags) * units
 
-    def begin(self, data: Array) -> RunningProducts:
+    def begin(self, data: Any) -> RunningProducts:
         """Sums of no trials yet, from the mean of the first of them, `[B, T, N]`."""
+        data, _ = apart(data)
         units, lags = data.shape[-1], len(self.lags)
         none = jnp.zeros((lags, units), data.dtype)
         origin = data[0, 0] + jnp.mean(data - data[0, 0], axis=(0, 1))
@@ -177,17 +183,17 @@ class Autocovariance(Metric):
             products=jnp.zeros((lags, units, units), data.dtype),
         )
 
-    def add(self, running: RunningProducts, data: Array) -> RunningProducts:
+    def add(self, running: RunningProducts, data: Any) -> RunningProducts:
         """The sums with further trials, `[B, T, N]`."""
+        data, places = apart(data)
         rates = (data - running.origin) / running.unit
-        trials, steps, _ = rates.shape
-        pairs = [(rates[:, : steps - k], rates[:, k:]) for k in self.lags]
+        pairs = [in_turn(rates, places.get("pairs") if k else None, later=k) for k in self.lags]
         return RunningProducts(
             running.origin,
             running.unit,
-            running.counts + jnp.array([trials * x.shape[1] for x, _ in pairs], rates.dtype),
-            running.earlier + jnp.stack([x.sum(axis=(0, 1)) for x, _ in pairs]),
-            running.later + jnp.stack([y.sum(axis=(0, 1)) for _, y in pairs]),
+            running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
+            running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
+            running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
             running.products + jnp.stack([summed_products(y, x) for x, y in pairs]),
         )
 

@@ -28,6 +28,9 @@ class Metric(Config, abc.ABC):
     mixed_widths: ClassVar[bool] = False
     """Whether networks of different N can be compared: what `prepare` returns has one shape for
     all N, or comes to the same distance when padded with zeros."""
+    by_sample: ClassVar[bool] = False
+    """Whether (trial, step) samples count one by one, whatever trial and step they are of: then the
+    valid ones of a mask may be prepared as if they were one trial."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -53,12 +56,34 @@ class Metric(Config, abc.ABC):
         del shapes
         return self
 
+    def places(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        """What `prepare` must know of where the valid steps lie; none if samples count one by one.
+
+        With a mask `prepare` takes the valid steps of all trials as one trial, `[1, S, ...]`. If
+        anything is returned here, it takes a `masks.Masked` of them and of this.
+
+        Args:
+            mask: Where a step is valid, bools, `[B, T]`.
+
+        Returns:
+            Indices by name.
+
+        Raises:
+            ValueError: If the metric takes no mask.
+        """
+        del mask
+        if not self.by_sample:
+            raise ValueError(
+                f"`mask` must be left out: `{self.name}` compares {self.data} and takes none."
+            )
+        return {}
+
     @abc.abstractmethod
     def check(self, shape: Any) -> None:
         """Raises ValueError unless data of this shape (of one network) can be prepared.
 
         Args:
-            shape: A tuple, or a dictionary of tuples by name.
+            shape: A tuple, or a dictionary of tuples by name; `masks.Masked` as `prepare`.
         """
 
     @abc.abstractmethod

@@ -49,6 +49,7 @@ class CKA(Metric):
     name: ClassVar[str] = "cka"
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
 
     score: Literal["angular", "complement"] = "angular"
 

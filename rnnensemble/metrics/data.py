@@ -8,29 +8,53 @@ import numpy as np
 
 from rnnensemble._core.conversion import real_array, single
 from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.masks import Masked, at_valid_steps
 
 
-def as_networks(data: Any, name: str = "data") -> list[Any]:
+def networks_of(
+    metric: Metric, data: Any, name: str = "data", mask: np.ndarray | None = None
+) -> list[Any]:
+    """The data of each network as a metric takes them, `Masked` where it asks for places.
+
+    Args:
+        metric: The metric.
+        data: As for `as_networks`.
+        name: What to call it in messages.
+        mask: Valid steps, as `as_mask` returns them; None if all are.
+
+    Raises:
+        ValueError: As `as_networks`, or if the metric takes no mask.
+    """
+    places = {} if mask is None else metric.places(mask)
+    networks = as_networks(data, name, mask)
+    if mask is None or mask.all() or not places:
+        return networks
+    return [Masked(one, places) for one in networks]
+
+
+def as_networks(data: Any, name: str = "data", mask: np.ndarray | None = None) -> list[Any]:
     """The data of each network, an array or a dictionary of arrays, in float32.
 
     Args:
         data: An array or a dictionary (or NamedTuple) of arrays with leading axis K, or a list
             of the networks' own.
         name: What to call it in messages.
+        mask: Valid steps, bools, `[B, T]`: of these alone numbers are read; None if all are.
 
     Raises:
-        ValueError: If the arrays disagree about K, are no real numbers, or lose them in float32.
+        ValueError: If the arrays disagree about K, are no real numbers, lose them in float32, or
+            have other trials or steps than the mask.
     """
     if isinstance(data, (list, tuple)) and not hasattr(data, "_fields"):
         networks = [_as_tree(one, f"{name}[{k}]") for k, one in enumerate(data)]
-        return [_in_float32(one, f"{name}[{k}]") for k, one in enumerate(networks)]
+        return [_in_float32(one, f"{name}[{k}]", mask) for k, one in enumerate(networks)]
     tree = _as_tree(data, name)
     leaves = jax.tree.leaves(tree)
     if any(x.ndim < 2 for x in leaves) or len({len(x) for x in leaves}) != 1:
         shapes = ", ".join(str(x.shape) for x in leaves)
         raise ValueError(f"`{name}` must hold networks along its first axis; got shape {shapes}.")
     return [
-        _in_float32(jax.tree.map(lambda x, k=k: x[k], tree), f"{name}[{k}]")
+        _in_float32(jax.tree.map(lambda x, k=k: x[k], tree), f"{name}[{k}]", mask)
         for k in range(len(leaves[0]))
     ]
 
@@ -43,15 +67,18 @@ def _as_tree(data: Any, name: str) -> Any:
     return real_array(named, name)
 
 
-def _in_float32(one: Any, name: str) -> Any:
-    """The data of one network in float32."""
+def _in_float32(one: Any, name: str, mask: np.ndarray | None) -> Any:
+    """The data of one network in float32, at valid steps alone."""
+    one = one if mask is None else at_valid_steps(one, mask, name)
     if isinstance(one, dict):
         return {key: single(x, f"{name}[{key!r}]") for key, x in one.items()}
     return single(one, name)
 
 
 def shape_of(one: Any) -> Any:
-    """The shape of an array, or a dictionary of shapes."""
+    """The shape of an array, or a dictionary of shapes; `Masked` of both."""
+    if isinstance(one, Masked):
+        return Masked(shape_of(one.data), shape_of(one.places))
     return {name: x.shape for name, x in one.items()} if isinstance(one, dict) else one.shape
 
 

@@ -26,6 +26,7 @@ class Disagreement(Metric):
 
     name: ClassVar[str] = "disagreement"
     data: ClassVar[str] = "outputs"
+    by_sample: ClassVar[bool] = True
 
     @property
     def needs(self) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ from rnnensemble._core.platforms import by_platform
 from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operator
 from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.base import Metric, require_counts
+from rnnensemble.metrics.data import shape_of
+from rnnensemble.metrics.masks import apart, extent, rows_and_pairs
 from rnnensemble.metrics.operators import (
     Axes,
     Moments,
@@ -134,23 +136,32 @@ class DSA(Metric):
         if self.score not in SCORES:
             raise ValueError(f"`score` must be one of {SCORES}; got {self.score!r}.")
 
-    def fitted(self, shapes: Iterable[tuple[int, ...]]) -> Self:
+    def fitted(self, shapes: Iterable[Any]) -> Self:
         """The metric with a rank: the one asked for, else 20, or what rates `[B, T, N]` allow."""
         if self.rank is not None:
             return self
         return dataclasses.replace(self, rank=min([RANK, *map(self._largest_rank, shapes)]))
 
-    def check(self, shape: tuple[int, ...]) -> None:
+    @property
+    def lag(self) -> int:
+        """Steps from the oldest one of an embedded row to the newest."""
+        return (self.n_delays - 1) * self.delay_interval
+
+    def places(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        return rows_and_pairs(mask, self.lag)
+
+    def check(self, shape: Any) -> None:
         most = self._largest_rank(shape)
         if (self.rank or 1) > most:
-            trials, steps, units = shape
+            rates, places = apart(shape)
             raise ValueError(
-                f"`rank` must be at most {most} for {trials} trials of {steps} steps and "
-                f"{self.components or units} units; got {self.rank}."
+                f"`rank` must be at most {most} for {extent(rates, places)} and "
+                f"{self.components or rates[-1]} units; got {self.rank}."
             )
 
-    def _largest_rank(self, shape: tuple[int, ...]) -> int:
+    def _largest_rank(self, shape: Any) -> int:
         """The most coordinates of rates of this shape; ValueError if they have no operator."""
+        shape, places = apart(shape)
         if len(shape) != 3:
             raise ValueError(f"`activity` must be [K, B, T, N]; got {shape} for one network.")
         trials, steps, units = shape
@@ -158,20 +169,21 @@ class DSA(Metric):
             if self.components > min(units, trials * steps):
                 raise ValueError(
                     f"`components` must be at most {min(units, trials * steps)} for {units} units "
-                    f"and {trials} trials of {steps} steps; got {self.components}."
+                    f"and {extent(shape, places)}; got {self.components}."
                 )
             units = self.components
-        lag = (self.n_delays - 1) * self.delay_interval
-        if steps - lag < 2:
+        pairs = places["pairs"][0] if places else trials * (steps - self.lag - 1)
+        if pairs < 1 if places else steps - self.lag < 2:
             raise ValueError(
                 f"`n_delays` = {self.n_delays} at `delay_interval` = {self.delay_interval} needs "
-                f"trials of at least {lag + 2} steps; got {steps}."
+                f"trials of at least {self.lag + 2} steps; got "
+                f"{'none without a gap' if places else steps}."
             )
-        return min(units * self.n_delays, trials * (steps - lag - 1))
+        return min(units * self.n_delays, pairs)
 
-    def prepare(self, data: Array) -> Any:
+    def prepare(self, data: Any) -> Any:
         """The operator of rates `[B, T, N]`; its eigenvalues `[r, 2]` for `wasserstein`."""
-        dsa = self.fitted([data.shape])
+        dsa = self.fitted([shape_of(data)])
         return dsa.finish(dsa.add(dsa.begin(data), data))
 
     def fit(self, data: Array) -> Array:
@@ -189,23 +201,25 @@ class DSA(Metric):
         """Numbers that a step of so many units is embedded into."""
         return self.n_delays * (self.components or units)
 
-    def begin(self, data: Array) -> "RunningSums":
+    def begin(self, data: Any) -> "RunningSums":
         """Sums of no trials yet, in coordinates found from the first of them, `[B, T, N]`."""
-        axes = None if self.components is None else axes_of(data, self.components)
+        axes = None if self.components is None else axes_of(apart(data)[0], self.components)
         return RunningSums(axes, begin(self.embed(axes, data), self.coordinates))
 
-    def add(self, running: "RunningSums", data: Array) -> "RunningSums":
+    def add(self, running: "RunningSums", data: Any) -> "RunningSums":
         """The sums with further trials, `[B, T, N]`."""
-        return running._replace(sums=add(running.sums, self.embed(running.axes, data)))
+        pairs = apart(data)[1].get("pairs")
+        return running._replace(sums=add(running.sums, self.embed(running.axes, data), pairs))
 
     def finish(self, running: "RunningSums") -> Any:
         """What `prepare` returns, of all trials that were added."""
         return self.features(*self.operator_from(finished(running.sums, self.coordinates)))
 
-    def embed(self, axes: Axes | None, data: Array) -> Array:
+    def embed(self, axes: Axes | None, data: Any) -> Array:
         """Delay-embedded rates, `[B, T', p]`, on principal axes if there are any."""
-        data = data if axes is None else on_axes(axes, data)
-        return delay_embedding(data, self.n_delays, self.delay_interval)
+        rates, places = apart(data)
+        rates = rates if axes is None else on_axes(axes, rates)
+        return delay_embedding(rates, self.n_delays, self.delay_interval, places.get("rows"))
 
     def operator_from(self, found: Moments) -> tuple[Array, Array]:
         """The operator A, unscaled, `[rank, rank]`, and how many coordinates it uses.

@@ -1,7 +1,7 @@
 """InputDSA: compare driven systems by what their inputs can reach."""
 
 import dataclasses
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from rnnensemble._core.axes import Array, Key
 from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.base import Metric, require_counts
+from rnnensemble.metrics.masks import apart, extent, rows_and_pairs
 from rnnensemble.metrics.operators import delay_embedding, driven_operator
 from rnnensemble.metrics.orthogonal import polar
 
@@ -92,7 +93,16 @@ class InputDSA(Metric):
     def needs(self) -> tuple[str, ...]:
         return ("activity", "inputs")
 
-    def check(self, shape: dict[str, tuple[int, ...]]) -> None:
+    @property
+    def lag(self) -> int:
+        """Steps from the oldest one of an embedded row to the newest."""
+        return (self.n_delays - 1) * self.delay_interval
+
+    def places(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        return rows_and_pairs(mask, self.lag)
+
+    def check(self, shape: Any) -> None:
+        shape, places = apart(shape)
         if not isinstance(shape, dict) or set(shape) != {"activity", "inputs"}:
             raise ValueError(
                 "`input_dsa` takes a dictionary of `activity` [K, B, T, N] and `inputs` "
@@ -105,25 +115,28 @@ class InputDSA(Metric):
                 f"trials and steps; got {activity} and {inputs} for one network."
             )
         trials, steps, units = activity
-        lag = (self.n_delays - 1) * self.delay_interval
-        samples = trials * (steps - lag - 1)
-        most = min(units * self.n_delays, samples - inputs[2])
-        if steps - lag < 2 or self.rank > most:
+        pairs = places["pairs"][0] if places else trials * (steps - self.lag - 1)
+        most = min(units * self.n_delays, pairs - inputs[2])
+        if steps - self.lag < 2 or self.rank > most:
             raise ValueError(
-                f"`rank` must be at most {max(most, 0)} for {trials} trials of {steps} steps, "
+                f"`rank` must be at most {max(most, 0)} for {extent(activity, places)}, "
                 f"{units} units and {self.n_delays} delays; got {self.rank}."
             )
 
-    def prepare(self, data: dict[str, Array]) -> DrivenOperator:
+    def prepare(self, data: Any) -> DrivenOperator:
         """Operators of `activity` h `[B, T, N]` and `inputs` x `[B, T, I]`.
 
         h_t has already seen x_t, so that x_{t+1} takes h_t to h_{t+1}.
         """
-        embedded = delay_embedding(data["activity"], self.n_delays, self.delay_interval)
-        lag = (self.n_delays - 1) * self.delay_interval
+        data, places = apart(data)
+        rows, pairs = places.get("rows"), places.get("pairs")
+        embedded = delay_embedding(data["activity"], self.n_delays, self.delay_interval, rows)
         inputs = data["inputs"] / unit_of(data["inputs"])  # R has unit norm, and so no unit
-        inputs = jnp.roll(inputs, -1, axis=1)[:, lag:]  # the last step is not used
-        state, drive = driven_operator(embedded, inputs, rank=self.rank, ridge=self.ridge)
+        inputs = jnp.roll(inputs, -1, axis=1)[:, self.lag :]  # the last step is not used
+        inputs = inputs if rows is None else inputs[:, rows]
+        state, drive = driven_operator(
+            embedded, inputs, rank=self.rank, ridge=self.ridge, pairs=pairs
+        )
         reach = controllability(state, drive)
         return DrivenOperator(*(x / jnp.linalg.norm(x) for x in (state, drive, reach)))
 

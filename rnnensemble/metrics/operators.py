@@ -18,6 +18,8 @@ from rnnensemble.metrics.activity import (
     with_ties,
 )
 
+BLOCK = 64
+"""Rows whose products a CPU sums at once."""
 COORDINATES = 64
 """Sums over trials are taken in at least so many coordinates of an embedding, or in all it has."""
 
@@ -93,12 +95,39 @@ def on_axes(axes: Axes, rates: Array) -> Array:
     return (rates - axes.sample - axes.mean) @ axes.axes.T
 
 
-def delay_embedding(rates: Array, n_delays: int, interval: int) -> Array:
-    """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`."""
+def delay_embedding(rates: Array, n_delays: int, interval: int, rows: Array | None = None) -> Array:
+    """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`.
+
+    Args:
+        rates: `[B, T, N]`.
+        n_delays: How many steps make a row.
+        interval: Steps between them.
+        rows: Of which oldest steps, `[T']`; None for all.
+    """
     lag = (n_delays - 1) * interval
-    steps = rates.shape[1] - lag
-    parts = [rates[:, lag - d * interval :][:, :steps] for d in range(n_delays)]
+    ages = [lag - d * interval for d in range(n_delays)]  # from the oldest step on
+    if rows is None:
+        steps = rates.shape[1] - lag
+        parts = [rates[:, age:][:, :steps] for age in ages]
+    else:
+        parts = [rates[:, rows + age] for age in ages]
     return jnp.concatenate(parts, axis=-1)
+
+
+def in_turn(rows: Array, pairs: Array | None = None, *, later: int = 1) -> tuple[Array, Array]:
+    """Rows `[B, T, m]` that another one follows in the same trial, and these: `[P, m]` each.
+
+    Args:
+        rows: Of trials; with `pairs`, all as one trial.
+        pairs: The places of the former, `[P]`; None for all that have one so much later.
+        later: By how many rows.
+    """
+    steps, size = rows.shape[1:]
+    if pairs is None:
+        before, after = rows[:, : steps - later], rows[:, later:]
+    else:
+        before, after = rows[:, pairs], rows[:, pairs + later]
+    return before.reshape(-1, size), after.reshape(-1, size)
 
 
 def begin(embedded: Array, rank: int) -> Sums:
@@ -123,13 +152,17 @@ def begin(embedded: Array, rank: int) -> Sums:
     return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype), unit)
 
 
-def add(sums: Sums, embedded: Array) -> Sums:
-    """The sums with the rows of further trials, `[B, T, p]`."""
+def add(sums: Sums, embedded: Array, pairs: Array | None = None) -> Sums:
+    """The sums with the rows of further trials, `[B, T, p]`; `pairs` as for `in_turn`."""
     z = embedded @ sums.basis
-    before, after, last = z[:, :-1], z[:, 1:], z[:, -1:]
+    before, after = in_turn(z, pairs)
     gram = summed_products(before, before)
+    if pairs is None:
+        rows = gram + summed_products(z[:, -1], z[:, -1])
+    else:
+        rows = summed_products(z[0], z[0])
     return sums._replace(
-        rows=sums.rows + gram + summed_products(last, last),
+        rows=sums.rows + rows,
         gram=sums.gram + gram,
         cross=sums.cross + summed_products(before, after),
         square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
@@ -137,23 +170,24 @@ def add(sums: Sums, embedded: Array) -> Sums:
 
 
 def summed_products(x: Array, y: Array) -> Array:
-    """X^T Y of all rows of trials `[B, T, p]` and `[B, T, q]`, `[p, q]`.
+    """X^T Y of rows `[R, p]` and `[R, q]`, `[p, q]`.
 
-    On a CPU trial by trial: a product over all rows would be split among threads, by their number,
-    and be rounded accordingly, so that distances would depend on the devices.
+    On a CPU a block of rows at a time: a product over all of them would be split among threads, by
+    their number, and be rounded accordingly, so that distances would depend on the devices.
     """
 
-    def by_trial(x: Array, y: Array) -> Array:
-        def step(total: Array, trial: tuple[Array, Array]) -> tuple[Array, None]:
-            return total + trial[0].T @ trial[1], None
+    def by_blocks(*sides: Array) -> Array:
+        def step(total: Array, block: list[Array]) -> tuple[Array, None]:
+            return total + block[0].T @ block[1], None
 
-        nothing = jnp.zeros((x.shape[-1], y.shape[-1]), x.dtype)
-        return jax.lax.scan(step, nothing, (x, y))[0]
+        missing = -len(x) % BLOCK
+        blocks = [
+            jnp.pad(side, ((0, missing), (0, 0))).reshape(-1, BLOCK, side.shape[1])
+            for side in sides
+        ]
+        return jax.lax.scan(step, jnp.zeros((x.shape[1], y.shape[1]), x.dtype), blocks)[0]
 
-    def at_once(x: Array, y: Array) -> Array:
-        return x.reshape(-1, x.shape[-1]).T @ y.reshape(-1, y.shape[-1])
-
-    return by_platform(x, y, cpu=by_trial, default=at_once)
+    return by_platform(x, y, cpu=by_blocks, default=lambda x, y: x.T @ y)
 
 
 def finished(sums: Sums, rank: int) -> Moments:
@@ -255,7 +289,7 @@ def _leading_predictions(gram: Array, cross: Array) -> Array:
 
 
 def driven_operator(
-    embedded: Array, inputs: Array, *, rank: int, ridge: float
+    embedded: Array, inputs: Array, *, rank: int, ridge: float, pairs: Array | None = None
 ) -> tuple[Array, Array]:
     """State and input operators of v_{t+1} = A v_t + B u_t (DMD with control; Proctor 2016).
 
@@ -268,15 +302,15 @@ def driven_operator(
         inputs: The input that takes each row to the next, `[B, T, I]`.
         rank: Number of coordinates r.
         ridge: Added to the mean squares of the normal equations.
+        pairs: As for `in_turn`.
 
     Returns:
         A, `[r, r]`, and B, `[r, I]`.
     """
     samples = embedded.shape[0] * embedded.shape[1]
     whitened = embedded @ moments(embedded, rank).basis * samples**0.5
-    rows = jnp.concatenate([whitened, inputs], axis=-1)[:, :-1]
-    rows = rows.reshape(-1, rows.shape[-1])
-    after = whitened[:, 1:].reshape(-1, rank)
+    rows, _ = in_turn(jnp.concatenate([whitened, inputs], axis=-1), pairs)
+    _, after = in_turn(whitened, pairs)
     basis, scale, axes = principal_components(rows / len(rows) ** 0.5)
     kept = above_rounding(scale)
     gain = jnp.where(kept, scale / (jnp.where(kept, scale**2, 1.0) + ridge), 0.0)

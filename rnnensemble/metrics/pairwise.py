@@ -16,7 +16,8 @@ from rnnensemble.metrics.blocks import (
     compare_pairs,
     plan,
 )
-from rnnensemble.metrics.data import as_networks, require_comparable, shape_of
+from rnnensemble.metrics.data import networks_of, require_comparable, shape_of
+from rnnensemble.metrics.masks import as_mask
 from rnnensemble.metrics.preparation import expected_features, prepare_networks
 
 
@@ -56,6 +57,7 @@ def distance_matrix(
     data: Any,
     other: Any = None,
     *,
+    mask: Any = None,
     settings: dict[str, Any] | None = None,
     seed: int = 0,
     devices: int | None = None,
@@ -80,11 +82,20 @@ def distance_matrix(
         >>> weights = np.random.default_rng(0).normal(size=(3, 8, 8))
         >>> distance_matrix("pif", weights).shape
         (3, 3)
+
+        Trials of unequal length, here of 20 and of 12 steps, are padded and masked:
+
+        >>> activity = np.random.default_rng(0).normal(size=(3, 2, 20, 5))  # [K, B, T, N]
+        >>> activity[:, 1, 12:] = np.nan
+        >>> mask = np.arange(20) < np.array([[20], [12]])  # [B, T]
+        >>> distance_matrix("cka", activity, mask=mask).shape
+        (3, 3)
     """
     return compare_networks(
         metric,
         data,
         other,
+        mask=mask,
         settings=settings,
         seed=seed,
         devices=devices,
@@ -100,6 +111,7 @@ def compare_networks(
     data: Any,
     other: Any = None,
     *,
+    mask: Any = None,
     settings: dict[str, Any] | None = None,
     seed: int = 0,
     devices: int | None = None,
@@ -119,6 +131,10 @@ def compare_networks(
             `[K, N, N]`, or a dictionary of arrays; or a list of each network's own, which may
             differ in N where the metric allows it.
         other: Data of L other networks; None for all pairs of the first.
+        mask: Where a step is valid, `[B, T]`, bools or zeros and ones, for all networks of both
+            sets; None if all are. Trials of unequal length are padded with anything and masked.
+            The distance is that of the data without the other steps, whatever they hold: a gap
+            makes two trials of one, and no step is joined to another over it.
         settings: Settings of the metric named, where they differ from its defaults.
         seed: Seed of the searches' random starts; pair (i, j) draws from it, i and j alone.
         devices: How many local devices to use, None for all.
@@ -137,10 +153,13 @@ def compare_networks(
 
     Raises:
         ValueError: If the data do not fit the metric, are not finite, or would not fit into
-            memory.
+            memory; if the mask is none of these data, leaves too little of them, or the metric
+            compares no steps (`pif`).
     """
     metric = as_metric(metric, settings)
-    sets = [as_networks(data)] + ([] if other is None else [as_networks(other, "other")])
+    valid = None if mask is None else as_mask(mask)
+    given = {"data": data} | ({} if other is None else {"other": other})
+    sets = [networks_of(metric, each, name, valid) for name, each in given.items()]
     metric = metric.fitted(shape_of(one) for each in sets for one in each)
     where = require_feasible(metric, sets, devices=devices, tile=tile, memory=memory)
     features = prepare_networks(metric, [one for each in sets for one in each], mesh=where.mesh)

@@ -17,6 +17,7 @@ from rnnensemble.metrics.activity import (
     samples,
 )
 from rnnensemble.metrics.base import Metric
+from rnnensemble.metrics.masks import apart
 
 
 class Regressor(NamedTuple):
@@ -57,7 +58,7 @@ class LinearPredictivity(Metric):
         null_space: Removes from each network's rates what its own readout sees. The data of a
             network are then `{"activity": [B, T, N], "readout_weights": [O, N]}`.
         held_out: Fits M (and the means) on even trials and scores on odd ones, where d may
-            exceed 1; otherwise both on all trials.
+            exceed 1; otherwise both on all trials. A mask of valid steps renumbers no trial.
     """
 
     name: ClassVar[str] = "predictivity"
@@ -78,29 +79,49 @@ class LinearPredictivity(Metric):
     def needs(self) -> tuple[str, ...]:
         return ("activity", "readout_weights") if self.null_space else ("activity",)
 
+    def places(self, mask: np.ndarray) -> dict[str, np.ndarray]:
+        if not self.held_out:
+            return {}
+        odd = np.nonzero(mask)[0] % 2 == 1  # the trial of each valid step
+        halves = {"fitted": ~odd, "scored": odd}
+        return {name: np.flatnonzero(x).astype(np.int32) for name, x in halves.items()}
+
     def check(self, shape: Any) -> None:
+        shape, places = apart(shape)
         if self.null_space:
             shape = _require_readout(shape)
         trials, steps, units = require_activity(shape)
         if not self.held_out:
             require_more_samples_than_units((trials, steps, units))
-        elif trials < 2:
+        elif trials < 2 and not places:
             raise ValueError(f"`held_out` needs at least 2 trials; got {trials}.")
+        elif not all(count for (count,) in places.values()):
+            raise ValueError("`held_out` needs even and odd trials; the mask leaves one kind.")
 
     def prepare(self, data: Any) -> Regressor:
         """The regressor of rates `[B, T, N]`, or of rates and readout weights."""
+        data, places = apart(data)
         if self.null_space:
             activity = outside_readout(data["activity"], data["readout_weights"])
         else:
             activity = jnp.asarray(data)
         activity = deviations(samples(activity)).reshape(activity.shape)
-        fitted = samples(activity[::2] if self.held_out else activity)
+        fitted, scored = self._halves(activity, places)
         mean = fitted.mean(axis=0, keepdims=True)
         basis, scale, axes = principal_components(fitted - mean)
         size = jnp.linalg.norm(scale)
         gain = ridge_gain(scale / size, self.ridge / activity.shape[-1])
-        held_out = (samples(activity[1::2]) - mean) @ axes.T / size if self.held_out else None
+        held_out = None if scored is None else (scored - mean) @ axes.T / size
         return Regressor(basis, scale / size, gain, held_out)
+
+    def _halves(self, activity: Array, places: dict[str, Array]) -> tuple[Array, Array | None]:
+        """The samples that M is fitted on, and those it is scored on if they are others."""
+        if not self.held_out:
+            return samples(activity), None
+        if places:
+            rows = samples(activity)
+            return rows[places["fitted"]], rows[places["scored"]]
+        return samples(activity[::2]), samples(activity[1::2])
 
     def ranks(self, features: Regressor) -> np.ndarray:
         return np.count_nonzero(np.asarray(features.gain), axis=-1)

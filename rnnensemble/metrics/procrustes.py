@@ -49,6 +49,7 @@ class Procrustes(Metric):
     name: ClassVar[str] = "procrustes"
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
 
     score: Literal["angular", "euclidean"] = "angular"
 

@@ -47,6 +47,7 @@ class RSA(Metric):
     name: ClassVar[str] = "rsa"
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
 
     conditions: int = 256
     dissimilarity: Literal["euclidean", "correlation"] = "euclidean"

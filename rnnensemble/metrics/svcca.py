@@ -56,6 +56,7 @@ class SVCCA(Metric):
     name: ClassVar[str] = "svcca"
     data: ClassVar[str] = "activity"
     mixed_widths: ClassVar[bool] = True
+    by_sample: ClassVar[bool] = True
 
     explained_variance: float = 0.99
 

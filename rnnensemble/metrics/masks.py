@@ -1,0 +1,124 @@
+"""Masks of valid steps: what is left of the data, and which of their steps follow one another."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rnnensemble._core.conversion import real_array
+
+STEPWISE = ("activity", "outputs", "inputs", "mask")
+"""What a dictionary of a network's data calls arrays of trials and steps, `[B, T, ...]`."""
+
+
+class Masked(NamedTuple):
+    """The data of one network at the valid steps, and where these lie.
+
+    Attributes:
+        data: What the metric takes, with S valid steps in the place of trials: `[1, S, ...]`.
+        places: Indices among them by name, as the metric asked for them (`Metric.places`).
+    """
+
+    data: Any
+    places: dict[str, Any]
+
+
+def apart(data: Any) -> tuple[Any, dict[str, Any]]:
+    """The data of a network, or their shapes, and the places; none without a mask."""
+    return data if isinstance(data, Masked) else (data, {})
+
+
+def as_mask(mask: Any) -> np.ndarray:
+    """A mask of valid steps as bools, `[B, T]`.
+
+    Raises:
+        ValueError: Unless it holds bools, or zeros and ones, of trials and steps; or if it leaves
+            no step.
+    """
+    if isinstance(mask, np.ma.MaskedArray):
+        raise ValueError("`mask` must hold bools, or zeros and ones; got a masked array.")
+    found = real_array(mask, "mask")
+    if found.ndim != 2:
+        raise ValueError(
+            f"`mask` must be [B, T], True where a step is valid; got shape {found.shape}."
+        )
+    other = found[(found != 0) & (found != 1)]
+    if other.size:
+        raise ValueError(f"`mask` must hold bools, or zeros and ones; got {other[0]}.")
+    if not found.any():
+        raise ValueError(
+            f"`mask` must leave at least one valid step; got none in {len(found)} trials of "
+            f"{found.shape[1]} steps."
+        )
+    return found.astype(bool)
+
+
+def at_valid_steps(one: Any, mask: np.ndarray, name: str) -> Any:
+    """The data of one network at the valid steps, trial by trial as if all were one.
+
+    Args:
+        one: An array `[B, T, ...]`, or a dictionary of arrays, of which some are.
+        mask: Bools, `[B, T]`; where all are True, the data stay as they are.
+        name: What to call the data in messages.
+
+    Returns:
+        The same with `[1, S, ...]` for S valid steps.
+
+    Raises:
+        ValueError: If the data have other trials or steps than the mask.
+    """
+    if isinstance(one, dict):
+        return {
+            key: at_valid_steps(x, mask, f"{name}[{key!r}]") if key in STEPWISE else x
+            for key, x in one.items()
+        }
+    if one.shape[:2] != mask.shape:
+        raise ValueError(
+            f"`mask` must be [B, T], the trials and steps of `{name}` of shape {one.shape}; got "
+            f"{mask.shape}."
+        )
+    return one if mask.all() else one[mask][None]
+
+
+def successions(mask: np.ndarray, steps: int) -> np.ndarray:
+    """Where so many valid steps follow one another in one trial, with no gap between them.
+
+    Args:
+        mask: Bools, `[B, T]`.
+        steps: How many; those of one trial may overlap.
+
+    Returns:
+        The place of the first of them among all valid steps, from the lowest up.
+    """
+    begins = mask.copy()
+    begins[:, 1:] &= ~mask[:, :-1]
+    stretch = np.cumsum(begins[mask])  # the number of the stretch that each valid step is in
+    count = max(len(stretch) - steps + 1, 0)
+    return np.flatnonzero(stretch[:count] == stretch[steps - 1 :]).astype(np.int32)
+
+
+def rows_and_pairs(mask: np.ndarray, lag: int) -> dict[str, np.ndarray]:
+    """Which rows of a delay embedding are whole, and which of them another one follows.
+
+    Args:
+        mask: Bools, `[B, T]`.
+        lag: Steps from the oldest one of a row to the newest.
+
+    Returns:
+        `rows`, the places of the rows' oldest steps among the valid ones, `[R]`; `pairs`, the
+        places among these rows of those that another one follows, `[P]`.
+    """
+    rows = successions(mask, lag + 1)
+    pairs = np.searchsorted(rows, successions(mask, lag + 2))
+    return {"rows": rows, "pairs": pairs.astype(np.int32)}
+
+
+def extent(shape: tuple[int, ...], places: dict[str, Any]) -> str:
+    """How much an operator is fitted to, in words.
+
+    Args:
+        shape: Of the activity.
+        places: Shapes of what `rows_and_pairs` returned; none without a mask.
+    """
+    if places:
+        return f"{places['pairs'][0]} pairs of rows at {shape[1]} valid steps"
+    return f"{shape[0]} trials of {shape[1]} steps"
