@@ -112,7 +112,7 @@ def _compile_ahead(task: Task, subject: Subject, analysis: Analysis) -> None:
         compile_ahead(metric, data, networks, mesh=mesh, tile=subject.tile)
 
 
-def require_room(recipe: Recipe, analysis: Analysis) -> None:
+def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
     """Raises ValueError, before anything is made, if measuring a population cannot fit into memory.
 
     Args:

@@ -35,7 +35,7 @@ from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
 from rnnensemble.training.deflate import Chosen, references_of
-from rnnensemble.training.memory import require_room
+from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
 
@@ -74,7 +74,7 @@ def run_rounds(
     require_seconds(checkpoint_seconds)
     mesh = runtime.network_mesh(devices)
     for condition in (read.standard, read.alternative):
-        require_room([condition], mesh)
+        require_training_room([condition], mesh)
     folder = folders.named_folder(runs, read.name).absolute()
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         _start(folder, read, text)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnensemble._core import programs, runtime
-from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy, require_room
+from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy, require_analysis_room
 from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
     evaluation_trials,
@@ -113,7 +113,7 @@ def _require_measurable(conditions: list[Condition]) -> None:
         names = {*condition.analysis.pif_weights, "recurrent_weights"}
         require_weights(condition.network, condition.task, names, "a sweep")
         evaluation_trials(condition.features, condition.task)
-        require_room(condition, condition.analysis)
+        require_analysis_room(condition, condition.analysis)
 
 
 def _chosen(groups: list[Group], name: str | None) -> list[Group]:

@@ -14,7 +14,7 @@ from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.memory import require_room
+from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population, require_resumable, require_two
 from rnnensemble.training.recipe import with_epochs
 from rnnensemble.training.train import TrainingInterrupted, train_populations
@@ -33,7 +33,7 @@ def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -
         raise ValueError("`features` are measured by sweeps alone; leave them out of the preset.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    require_room([condition.recipe], runtime.network_mesh(options.devices))
+    require_training_room([condition.recipe], runtime.network_mesh(options.devices))
     require_measurable(condition)
     reserved = folders.reserved(named) if named else folders.reserved_free(runs, "quickstart")
     with reserved as folder, Reporter(quiet=options.quiet) as reporter:
@@ -63,7 +63,7 @@ def require_measurable(condition: Condition) -> None:
     task, network, analysis = condition.task, condition.network, condition.analysis
     analysis.check(task, network.width)
     require_weights(network, task, analysis.pif_weights, "PIF")
-    degeneracy.require_room(condition, analysis)
+    degeneracy.require_analysis_room(condition, analysis)
 
 
 def _resumed(folder: Path, condition: Condition, reporter: Reporter) -> Population:

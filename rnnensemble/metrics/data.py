@@ -59,6 +59,16 @@ def as_networks(data: Any, name: str = "data", mask: np.ndarray | None = None) -
     ]
 
 
+def count_of(data: Any) -> int:
+    """How many networks data for `as_networks` hold; 0 if that cannot be said."""
+    named = data._asdict() if hasattr(data, "_asdict") else data
+    first = next(iter(named.values()), ()) if isinstance(named, dict) else named
+    try:
+        return len(first)
+    except TypeError:
+        return 0
+
+
 def _as_tree(data: Any, name: str) -> Any:
     """An array, or a dictionary of arrays, on the host."""
     named = data._asdict() if hasattr(data, "_asdict") else data

@@ -16,7 +16,7 @@ from rnnensemble.metrics.blocks import (
     compare_pairs,
     plan,
 )
-from rnnensemble.metrics.data import networks_of, require_comparable, shape_of
+from rnnensemble.metrics.data import count_of, networks_of, require_comparable, shape_of
 from rnnensemble.metrics.masks import as_mask
 from rnnensemble.metrics.preparation import expected_features, prepare_networks
 
@@ -159,6 +159,9 @@ def compare_networks(
     metric = as_metric(metric, settings)
     valid = None if mask is None else as_mask(mask)
     given = {"data": data} | ({} if other is None else {"other": other})
+    require_matrix_room(
+        *(count_of(each) for each in given.values())
+    )  # before a million are looked at
     sets = [networks_of(metric, each, name, valid) for name, each in given.items()]
     metric = metric.fitted(shape_of(one) for each in sets for one in each)
     where = require_feasible(metric, sets, devices=devices, tile=tile, memory=memory)
@@ -222,7 +225,7 @@ def require_feasible(
         ValueError: As `compare_networks`.
     """
     require_comparable(metric, sets, names)
-    require_room(*(len(each) for each in sets), name=names[0])
+    require_matrix_room(*(len(each) for each in sets), name=names[0])
     expected = expected_features(metric, [one for each in sets for one in each])
     return place_for(metric, expected, runtime.network_mesh(devices), tile=tile, memory=memory)
 
@@ -253,7 +256,7 @@ def place_for(
     return plan(features, chosen, tile, memory)
 
 
-def require_room(count: int, others: int | None = None, *, name: str = "data") -> None:
+def require_matrix_room(count: int, others: int | None = None, *, name: str = "data") -> None:
     """Raises ValueError if the matrix itself would take more than half of the host's memory."""
     needed, there = 4.0 * count * (count if others is None else others), runtime.host_bytes()
     if needed > there / 2:

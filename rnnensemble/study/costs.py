@@ -16,7 +16,7 @@ from rnnensemble._core.axes import Array
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Sweep, trained_once
 from rnnensemble.training import slots
-from rnnensemble.training.memory import require_room
+from rnnensemble.training.memory import require_training_room
 
 NEWTON_FLOPS = 50
 """Operations of one Newton step of a DSA alignment, over rank^3."""
@@ -145,7 +145,7 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
         ValueError: If the devices are too small for it; says which tile fits.
     """
     runtime.require_tile(tile)
-    require_room(conditions, mesh)
+    require_training_room(conditions, mesh)
     memory = runtime.memory_bytes(mesh)
     fixed = group_bytes(conditions, mesh, 0)
     each = group_bytes(conditions, mesh, 1) - fixed

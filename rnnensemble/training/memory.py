@@ -15,7 +15,7 @@ from rnnensemble.training.recipe import group_key as group_key  # what can train
 from rnnensemble.training.slots import LEAST_SLICE, Slots, compacted, dealt, lowered_epoch
 
 
-def require_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
+def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
     """Raises ValueError, before anything is made, if networks that train together cannot fit.
 
     Counts what is there whatever the tile: of all networks their states and histories, of one the

@@ -13,7 +13,7 @@ from rnnensemble._core import process, runtime
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, History, Training, resting
-from rnnensemble.training.memory import fitted, require_room
+from rnnensemble.training.memory import fitted, require_training_room
 from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.progress import Progress, measure_progress
 from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
@@ -152,7 +152,7 @@ def train_populations(
     if not going:
         return [each for each in before if each is not None]
     mesh = runtime.network_mesh(devices)
-    require_room([recipes[k] for k in going], mesh)
+    require_training_room([recipes[k] for k in going], mesh)
     starting = [recipes[k] for k in going], [before[k] for k in going]
     run = _start(*starting, references, mesh, tile or default_tile(recipes[0], mesh))
     run = run._replace(slots=fitted(run.slots, run.active, asked=tile is not None))
