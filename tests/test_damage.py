@@ -74,8 +74,11 @@ def equal(a, b):
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         if isinstance(x, np.ndarray | jax.Array):
             np.testing.assert_array_equal(x, y)
-        elif not dataclasses.is_dataclass(x):
-            assert x == y
+        elif dataclasses.is_dataclass(x):  # which is no tree for JAX
+            names = [field.name for field in dataclasses.fields(x)]
+            equal([getattr(x, name) for name in names], [getattr(y, name) for name in names])
+        else:
+            np.testing.assert_equal(x, y)
 
 
 def harm(draw, folder):

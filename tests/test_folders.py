@@ -61,6 +61,28 @@ def test_a_link_stays_a_link(tmp_path, system):
     assert (tmp_path / "far" / "a" / "x").read_text() == "second"
 
 
+def test_figures_go_nowhere_else(tmp_path):
+    """A link in their place, as a folder of somebody else may have it, is replaced."""
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "x").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "figures").symlink_to(tmp_path / "precious")
+    folders.replace_figures(tmp_path / "run", {})
+    assert (tmp_path / "precious" / "x").exists()
+    assert not (tmp_path / "run" / "figures").is_symlink()
+
+
+def test_a_look_whether_one_can_write_leaves_nothing(tmp_path, monkeypatch):
+    """Not even where a kill comes in its midst."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "rmdir", killed)
+    folders.require_writable(tmp_path / "runs")
+    assert not list(tmp_path.iterdir())
+
+
 def claim(folder):
     with pytest.raises(FileExistsError):
         stages.require_free(folder)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,7 @@ import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble._core import process
 from rnnensemble.cli.console import Output, Reporter
-from rnnensemble.files import folders, storage
+from rnnensemble.files import folders, storage, trees
 from tests.test_cli import TINY, failure
 from tests.wrong_inputs import BASE, FACTOR
 
@@ -130,6 +131,26 @@ def test_a_disk_that_fills_while_arrays_are_written(tmp_path, capsys, monkeypatc
     error = failure(capsys, "train", tmp_path / "tiny.toml", "--runs", runs, "--quiet")
     assert "`runs` cannot be written (no space left on the disk)" in error
     assert not runs.exists()  # nothing came of it
+
+
+@pytest.mark.parametrize(("late", "heard"), [("Event loop is closed", 0), ("something else", 1)])
+def test_late_answers_of_a_write_that_failed_are_not_shown(tmp_path, monkeypatch, late, heard):
+    """TensorStore gives them while orbax ends, and afterwards."""
+    lines = []
+
+    def answer():
+        sys.unraisablehook(SimpleNamespace(exc_value=RuntimeError(late)))
+
+    def full(*_, **__):
+        answer()
+        raise ValueError("RESOURCE_EXHAUSTED")
+
+    monkeypatch.setattr(sys, "unraisablehook", lines.append)
+    monkeypatch.setattr("orbax.checkpoint.v1.save", full)
+    with pytest.raises(OSError, match="RESOURCE"):
+        trees.store(tmp_path / "x", {})
+    answer()
+    assert len(lines) == 2 * heard
 
 
 def test_an_unexpected_error_is_one_line_too(capsys, monkeypatch):

@@ -104,7 +104,8 @@ def test_the_page_needs_nothing_else(folder):
     assert len(found.images) == 3 * 4 + 1
     assert all(each["src"].startswith("data:image/png;base64,iVBOR") for each in found.images)
     assert all(each["alt"] for each in found.images)
-    assert "http" not in text
+    assert "://" not in text
+    assert "default-src 'none'" in text
     assert "prefers-color-scheme: dark" in text
 
 

@@ -217,11 +217,11 @@ def named_folder(root: Path, name: str) -> Path:
 
 
 def require_writable(root: Path, argument: str = "runs") -> None:
-    """Raises ValueError unless folders can be made in a folder, or where it will be made."""
+    """Raises ValueError unless one can write to a folder, or to where it will be made."""
     above = (root.absolute(), *root.absolute().parents)
     try:
         there = next(each for each in above if each.is_symlink() or each.exists())
-        os.rmdir(tempfile.mkdtemp(prefix=".", dir=there))
+        tempfile.TemporaryFile(dir=there).close()  # without a name, of which a kill leaves nothing
     except OSError as error:
         raise ValueError(f"`{argument}` {root} cannot be written ({error.strerror}).") from None
 
@@ -242,6 +242,8 @@ def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
     """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
     from rnnensemble.figures import style  # loads matplotlib
 
+    if (folder / "figures").is_symlink():  # in somebody else's folder it may lead anywhere
+        (folder / "figures").unlink()
     with whole_folder(folder / "figures") as partial:
         partial.mkdir()
         for name, figure in figures.items():

@@ -49,10 +49,10 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     if lock is None:
         yield False
         return
-    with contextlib.suppress(OSError):  # Windows lets nobody write to a locked file
-        now = datetime.datetime.now().astimezone().isoformat(" ", timespec="seconds")
-        path.write_text(f"process {os.getpid()} on {platform.node()} since {now}", "utf-8")
     try:
+        with contextlib.suppress(OSError):  # Windows lets nobody write to a locked file
+            now = datetime.datetime.now().astimezone().isoformat(" ", timespec="seconds")
+            path.write_text(f"process {os.getpid()} on {platform.node()} since {now}", "utf-8")
         yield True
     finally:
         lock.release()

@@ -215,6 +215,9 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
 def stored_sweep(folder: Path) -> Sweep:
     """The sweep that a folder was started with."""
     manifest = sweep_manifest(folder)
+    if not (folder / "sweep.toml").exists():  # a start that was cut off after the manifest
+        why = "is missing; start the sweep again, which brings it back"
+        raise ValueError(f"`sweep` file {folder}/sweep.toml {why}.")
     text = read_file(folder / "sweep.toml")
     try:
         sweep = read_sweep(text, manifest["preset"] or None)

@@ -1,7 +1,10 @@
 """Trees of arrays on disk, as orbax stores them."""
 
 import errno
+import functools
+import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +16,24 @@ def store(path: Path, tree: Any) -> None:
     """Writes a tree of arrays; OSError if that fails."""
     from orbax.checkpoint import v1 as ocp  # takes a second to load
 
+    before = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_unless_late, before)
     try:
         ocp.save(str(path), records.plain(tree))
+        sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
+
+
+def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
+    """Passes on what Python cannot raise, but for answers to an event loop that has ended.
+
+    Of a write that the system refused TensorStore tells orbax once for each of its parts, after the
+    first answer has ended orbax's loop; Python would print as many tracebacks.
+    """
+    if str(told.exc_value) != "Event loop is closed":
+        before(told)
 
 
 def restore(folder: Path, path: Path, target: Any) -> Any:
