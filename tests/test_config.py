@@ -10,7 +10,9 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble._core.config import Config
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
+from rnnensemble.analysis.solutions import SolutionAnalysis
 from rnnensemble.study.conditions import Condition
+from rnnensemble.training import evaluation
 from tests.own_network import Leaky
 from tests.own_task import Evidence
 
@@ -141,3 +143,16 @@ def test_flags_and_names_stay_what_they_are():
     network = rnne.VanillaRNN(fused=True, train_initial_state=True)
     assert (network.fused, network.train_initial_state) == (True, True)
     assert dataclasses.replace(network, activation="relu").activation == "relu"
+
+
+@pytest.mark.parametrize("seed", [2**32, -1, 0.5, True])
+def test_seeds_are_those_that_jax_tells_apart(seed):
+    rates = np.random.default_rng(0).normal(size=(2, 4, 6, 3))
+    for asked in (
+        lambda: rnne.distance_matrix("dsa", rates, seed=seed, settings={"rank": 2}),
+        lambda: evaluation.evaluation_key(seed, 0),
+        lambda: SolutionAnalysis(seed=seed),
+        lambda: FixedPointSearch(seed=seed),
+    ):
+        with pytest.raises(ValueError, match=r"^`seed` must be a whole number .* below 2\^32"):
+            asked()

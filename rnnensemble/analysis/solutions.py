@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble._core.config import Config, require_whole
+from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.metrics import DSA, LinearPredictivity, Procrustes
 from rnnensemble.metrics.pairwise import compare_networks
 from rnnensemble.training import evaluation
@@ -38,6 +38,7 @@ class SolutionAnalysis(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_seed(self.seed)
         require_whole(self, "trials", "dynamics_trials", "behavior_trials")
         if self.dynamics_trials > self.trials:
             raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_seed
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.blocks import (
@@ -156,6 +157,7 @@ def compare_networks(
             memory; if the mask is none of these data, leaves too little of them, or the metric
             compares no steps (`pif`).
     """
+    require_seed(seed)
     metric = as_metric(metric, settings)
     valid = None if mask is None else as_mask(mask)
     given = {"data": data} | ({} if other is None else {"other": other})

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import Key
+from rnnensemble._core.config import require_seed
 from rnnensemble._core.programs import compiled_fast
 from rnnensemble.metrics.preparation import WORKSPACE
 from rnnensemble.tasks import Task
@@ -53,6 +54,7 @@ def subject_of(
 
 def evaluation_key(seed: int, draw: int) -> Key:
     """The key of evaluation trials, the same for every network."""
+    require_seed(seed)
     return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
 
 

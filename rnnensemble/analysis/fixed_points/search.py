@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from rnnensemble._core.config import Config, require_whole
+from rnnensemble._core.config import Config, require_seed, require_whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class FixedPointSearch(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_seed(self.seed)
         require_whole(self, "starts", "trials", "steps", "settle")
         for name in ("tolerance", "slow", "distance"):
             value = getattr(self, name)
