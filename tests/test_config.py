@@ -145,7 +145,7 @@ def test_flags_and_names_stay_what_they_are():
     assert dataclasses.replace(network, activation="relu").activation == "relu"
 
 
-@pytest.mark.parametrize("seed", [2**32, -1, 0.5, True])
+@pytest.mark.parametrize("seed", [2**32, -1, 0.5])
 def test_seeds_are_those_that_jax_tells_apart(seed):
     rates = np.random.default_rng(0).normal(size=(2, 4, 6, 3))
     for asked in (
