@@ -99,6 +99,14 @@ def again(writer, root, capsys):
         assert f"`name` {writer.folder!r} is taken by" in capsys.readouterr().err
 
 
+def before_or_after(found, known):
+    """What a command goes on with is as it was; of `analyse` it may be the run that it makes."""
+    try:
+        equal(found, known.before)
+    except AssertionError:
+        equal(found, known.numbers)
+
+
 def seen(runs, capsys):
     """Shows what is listed; a sweep that has not really begun says what to do."""
     for folder in stages.list_runs(runs):
@@ -126,7 +134,7 @@ def test_killed_at_changes_of_the_disk(name, made, tmp_path, capsys):
             ended += disk.ended
             folders.recover_all(root / "runs")
             if writer.needs:
-                equal(WRITERS[writer.needs].found(root), known.before)
+                before_or_after(WRITERS[writer.needs].found(root), known)
             else:
                 seen(root / "runs", capsys)
             again(writer, root, capsys)
@@ -158,7 +166,7 @@ def test_a_disk_that_is_full_from_a_change_on(name, made, tmp_path, capsys):
             assert len(figures) <= 1
             assert bool(lines) == bool(disk.refused)
             if writer.needs:
-                equal(WRITERS[writer.needs].found(root), known.before)
+                before_or_after(WRITERS[writer.needs].found(root), known)
             again(writer, root, capsys)
             equal(writer.found(root), known.numbers)
             assert not {name for name in names(root) - known.names if not HIDDEN.search(name)}
