@@ -22,7 +22,7 @@ from tests.writers import HIDDEN, WRITERS, Disk, Killed, copied, names, quick_fi
 
 pytestmark = pytest.mark.long
 
-KILLS, FILLS = 16, 6
+KILLS, FILLS = 12, 3
 """At most so many of the changes of each command, from the first to the last."""
 
 

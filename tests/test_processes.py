@@ -15,8 +15,10 @@ from tests.writers import WRITERS, copied, quick_figures, write_inputs
 
 pytestmark = pytest.mark.long
 
-KILLS = 3
-"""Of each command, beside those at changes of the disk (test_disk)."""
+KILLS = 1
+"""Of each command, beside those at changes of the disk (test_disk) and of sweeps
+(test_sweep_kill)."""
+TOGETHER = [*((name, 2) for name in WRITERS), ("train", 3), ("sweep", 3)]
 
 
 def command(arguments, said):
@@ -121,8 +123,7 @@ def test_killed_at_random_moments(name, server, made, tmp_path):
             assert list(stages.list_runs(root / "runs")) == [root / "runs" / writer.folder]
 
 
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(("name", "count"), TOGETHER)
 def test_several_at_once(name, count, server, made, tmp_path):
     """Each ends well, or says in one line who has the name; what is there is one process's."""
     writer, known = WRITERS[name], made(name)
