@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests import sums, tiles
+from tests import tiles
 
 pytestmark = pytest.mark.long
 
@@ -39,18 +39,3 @@ def test_tiles_and_devices_do_not_matter(found, case, way):
         expected, got = found["one by one"][name], found[way][name]
         scale = np.nanmax(np.abs(expected), initial=1e-6)
         np.testing.assert_allclose(got, expected, 1e-4, 1e-4 * scale, err_msg=name)
-
-
-def test_distances_of_dynamics_are_the_same_bit_for_bit(tmp_path):
-    """On one device and eight; those of autocovariances are finished with other rounding."""
-    found = []
-    for devices in ("1", "8"):
-        file = tmp_path / f"{devices}.npz"
-        command = [sys.executable, sums.__file__, str(file), devices]
-        subprocess.run(command, check=True, timeout=300)
-        found.append(dict(np.load(file)))
-    one, eight = found
-    np.testing.assert_allclose(one.pop("autocovariance"), eight.pop("autocovariance"), atol=1e-5)
-    assert {"dynamics", "grid", "weights", "noise"} <= set(one)
-    for name, values in one.items():
-        np.testing.assert_array_equal(values, eight[name], err_msg=name)

@@ -14,7 +14,7 @@ from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.masks import apart, successions
-from rnnensemble.metrics.operators import in_turn, summed_products
+from rnnensemble.metrics.operators import in_turn
 
 SCALES = ("norm", "variance")
 
@@ -194,7 +194,7 @@ class Autocovariance(Metric):
             running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
             running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
             running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
-            running.products + jnp.stack([summed_products(y, x) for x, y in pairs]),
+            running.products + jnp.stack([y.T @ x for x, y in pairs]),
         )
 
     def finish(self, running: RunningProducts) -> Autocovariances:

@@ -2,12 +2,10 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
-from rnnensemble._core.platforms import by_platform
 from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.activity import (
     ROUNDING,
@@ -18,8 +16,6 @@ from rnnensemble.metrics.activity import (
     with_ties,
 )
 
-BLOCK = 64
-"""Rows whose products a CPU sums at once."""
 COORDINATES = 64
 """Sums over trials are taken in at least so many coordinates of an embedding, or in all it has."""
 
@@ -156,38 +152,18 @@ def add(sums: Sums, embedded: Array, pairs: Array | None = None) -> Sums:
     """The sums with the rows of further trials, `[B, T, p]`; `pairs` as for `in_turn`."""
     z = embedded @ sums.basis
     before, after = in_turn(z, pairs)
-    gram = summed_products(before, before)
+    gram = before.T @ before
     if pairs is None:
-        rows = gram + summed_products(z[:, -1], z[:, -1])
+        last = z[:, -1]
+        rows = sums.rows + gram + last.T @ last
     else:
-        rows = summed_products(z[0], z[0])
+        rows = sums.rows + z[0].T @ z[0]
     return sums._replace(
-        rows=sums.rows + rows,
+        rows=rows,
         gram=sums.gram + gram,
-        cross=sums.cross + summed_products(before, after),
+        cross=sums.cross + before.T @ after,
         square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
     )
-
-
-def summed_products(x: Array, y: Array) -> Array:
-    """X^T Y of rows `[R, p]` and `[R, q]`, `[p, q]`.
-
-    On a CPU a block of rows at a time: a product over all of them would be split among threads, by
-    their number, and be rounded accordingly, so that distances would depend on the devices.
-    """
-
-    def by_blocks(*sides: Array) -> Array:
-        def step(total: Array, block: list[Array]) -> tuple[Array, None]:
-            return total + block[0].T @ block[1], None
-
-        missing = -len(x) % BLOCK
-        blocks = [
-            jnp.pad(side, ((0, missing), (0, 0))).reshape(-1, BLOCK, side.shape[1])
-            for side in sides
-        ]
-        return jax.lax.scan(step, jnp.zeros((x.shape[1], y.shape[1]), x.dtype), blocks)[0]
-
-    return by_platform(x, y, cpu=by_blocks, default=lambda x, y: x.T @ y)
 
 
 def finished(sums: Sums, rank: int) -> Moments:
