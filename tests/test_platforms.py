@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,23 @@ def test_characters_that_a_terminal_lacks_are_replaced():
     done = run("--help", capture_output=True, env=environment)
     assert done.returncode == 0
     assert b"?" in done.stdout
+
+
+def test_what_files_say_does_not_steer_a_terminal(monkeypatch, capsys):
+    hostile = "a\x1b]0;title\x07\x9b31m\u202eb[red]c[/red]"
+    harmless = "a?]0;title??31m?b[red]c[/red]"
+    monkeypatch.setenv("TERM", "xterm")
+    for live in (False, True):
+        reporter = Reporter(quiet=False)
+        reporter.console._force_terminal = live
+        reporter.line(hostile)
+        reporter.table(hostile, [hostile], [[hostile]])
+        printed = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)  # the table's own styles
+        assert printed.count(harmless) == 4
+        assert not set(printed) & set("\x1b\x07\x9b\u202e")
+    with pytest.raises(SystemExit):
+        cli.main(["show", hostile])
+    assert "\x1b" not in capsys.readouterr().err
 
 
 def test_no_home():

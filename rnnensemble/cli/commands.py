@@ -16,7 +16,7 @@ import tyro
 
 from rnnensemble._core import process, runtime
 from rnnensemble.cli import options
-from rnnensemble.cli.console import Reporter, output, show_warnings
+from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.study import conditions
@@ -65,7 +65,8 @@ def main(arguments: list[str] | None = None) -> None:
 def _end(message: str, status: int = 2) -> None:
     """Says in one line why a command ends."""
     with contextlib.suppress(OSError):  # nobody can be told
-        print(f"rnnensemble: {' '.join(message.split())}", file=sys.stderr, flush=True)
+        line = printable(" ".join(message.split()))
+        print(f"rnnensemble: {line}", file=sys.stderr, flush=True)
     raise SystemExit(status) from None
 
 

@@ -31,13 +31,30 @@ what the numbers mean: sigma_OOD is how much the networks' losses differ on tria
 """What quickstart says last."""
 
 
+_CONTROLS = {*range(32), *range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F}
+_CONTROLS = (_CONTROLS | {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}) - {ord("\n"), ord("\t")}
+_SHOWN = dict.fromkeys(_CONTROLS, "?")
+
+
+def printable(text: str) -> str:
+    """Text in which `?` stands for characters that would steer a terminal or turn the reading."""
+    return text.translate(_SHOWN)
+
+
 def show_warnings() -> None:
     """Prints what is said beside results as lines on standard error."""
     handler = copy.copy(logging.lastResort)
     if handler is None:  # somebody wants silence
         return
-    handler.setFormatter(logging.Formatter("rnnensemble: %(message)s"))
+    handler.setFormatter(_Line("rnnensemble: %(message)s"))
     LOG.handlers, LOG.propagate = [handler], False
+
+
+class _Line(logging.Formatter):
+    """A warning, printable."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 class Output:
@@ -134,7 +151,7 @@ class Reporter:
 
     def line(self, text: str) -> None:
         """Prints one line."""
-        self.console.print(text, markup=False)
+        self.console.print(printable(text), markup=False)
 
     def section(self, text: str) -> None:
         """Starts a new part: its bars begin anew."""
@@ -180,10 +197,13 @@ class Reporter:
         """Prints a table; plain tabulated lines where there is no terminal."""
         if self.console.is_terminal:
             from rich.table import Table
+            from rich.text import Text
 
-            table = Table(*columns, title=title)
+            table = Table(title=Text(printable(title)))
+            for column in columns:
+                table.add_column(Text(printable(column)))
             for row in rows:
-                table.add_row(*row)
+                table.add_row(*(Text(printable(cell)) for cell in row))
             self.console.print(table)
             return
         self.line(title)
