@@ -20,7 +20,7 @@ from tests.test_damage import equal
 from tests.test_platforms import ROOT
 from tests.writers import HIDDEN, WRITERS, Disk, Killed, copied, names, quick_figures, write_inputs
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.painted]  # figures are empty, and saved as all others
 
 KILLS, FILLS = 12, 3
 """At most so many of the changes of each command, from the first to the last."""
