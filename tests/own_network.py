@@ -17,7 +17,7 @@ class Leaky(Network):
     kind: ClassVar[str] = "leaky"
     per_network: ClassVar[tuple[str, ...]] = ("spread",)
 
-    width: int = 12
+    width: int = 6
     tau: float = 0.5
     spread: float | tuple[float, ...] = 1.0  # factor on the initial W, one for each network
 

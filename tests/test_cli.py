@@ -15,36 +15,9 @@ import pytest
 from rnnensemble import cli
 from rnnensemble.cli.commands import COMMANDS
 from rnnensemble.files import stages, storage
+from tests.tiny import TINY
 
 ROOT = Path(__file__).parent.parent
-TINY = """
-size = 3
-[task]
-kind = "flipflop"
-n_bits = 1
-n_steps = 12
-[network]
-width = 8
-[training]
-batch = 8
-epoch_steps = 4
-max_epochs = 3
-threshold = 10.0
-patience = 2
-[analysis]
-dynamics_trials = 4
-fixed_trials = true
-behavior_trials = 8
-output_trials = 4
-[analysis.dsa]
-rank = 2
-starts = 4
-[analysis.grid]
-ranks = [2]
-delays = [1]
-[analysis.pif]
-starts = 1
-"""
 
 
 @pytest.fixture

@@ -26,15 +26,10 @@ from rnnensemble import (
 from rnnensemble.analysis.degeneracy import evaluation_key
 from rnnensemble.study.conditions import Condition, to_toml
 from rnnensemble.training.objective import masked_mse
+from tests.tiny import ANALYSIS, TASK
 
-QUICK = Analysis(
-    dsa=DSA(rank=3, starts=8),
-    pif=PIF(starts=2),
-    dynamics_trials=8,
-    behavior_trials=16,
-    fixed_trials=True,
-    output_trials=4,
-    grid=DSAGrid(ranks=(2, 4, 9), delays=(1, 2, 12)),
+QUICK = dataclasses.replace(
+    ANALYSIS, grid=DSAGrid(ranks=(2, 3, 9), delays=(1, 2, 12)), pif=PIF(starts=2)
 )
 RNG = np.random.default_rng(0)
 
@@ -43,7 +38,7 @@ RNG = np.random.default_rng(0)
 def population():
     thresholds = (1e9, 1e9, 1e-9, 1e9)
     return train_population(
-        tasks.FlipFlop(n_bits=1, n_steps=12),
+        TASK,
         network=VanillaRNN(width=8),
         training=Training(batch=8, epoch_steps=6, max_epochs=3, threshold=thresholds),
         size=4,
@@ -55,7 +50,7 @@ def test_levels_equal_their_definitions(population):
     np.testing.assert_array_equal(found.networks, [0, 1, 3])  # converged ones only
     task = population.task.out_of_distribution()["temporal"]
     assert task.n_steps == 24
-    trials = task.sample(evaluation_key(0, 11), 16)  # the same trials for every network
+    trials = task.sample(evaluation_key(0, 11), 8)  # the same trials for every network
     losses = []
     for k in found.networks:
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
@@ -78,7 +73,7 @@ def test_levels_equal_their_definitions(population):
     assert found.dynamics.null.shape == (3,)
     np.testing.assert_allclose(found.weights.null, 0, atol=1e-4)  # only renumbered
     # of the grid, what 12 steps of 8 units allow
-    assert (found.grid.grid.ranks, found.grid.grid.delays) == ((2, 4), (1, 2))
+    assert (found.grid.grid.ranks, found.grid.grid.delays) == ((2, 3), (1, 2))
     assert found.grid.matrices.shape == (2, 2, 3, 3)
     assert found.grid.nulls.shape == (2, 2, 3)
     assert found.analysis == QUICK
@@ -140,10 +135,9 @@ def test_networks_of_unlike_width_get_one_rank():
 
 @pytest.fixture(scope="module")
 def small():
-    """Four units: fewer than the default rank of DSA."""
+    """Three units: fewer than the default rank of DSA."""
     training = Training(batch=8, epoch_steps=6, max_epochs=2, threshold=1e9, patience=2)
-    task, network = tasks.FlipFlop(n_bits=1, n_steps=12), VanillaRNN(width=4)
-    return train_population(task, network=network, training=training, size=3)
+    return train_population(TASK, network=VanillaRNN(width=3), training=training, size=3)
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +146,8 @@ def of_small(small):
 
 
 def test_small_networks_are_measured_with_no_setting_given(small, of_small, tmp_path):
-    assert of_small.analysis.dsa.rank == 4
-    assert of_small.dynamics.ranks.max() <= 4
+    assert of_small.analysis.dsa.rank == 3
+    assert of_small.dynamics.ranks.max() <= 3
     assert of_small.grid.grid.ranks == (3,)
     assert 0 < of_small.dynamics.mean.value < 2**0.5
     save(tmp_path / "run", small, degeneracy=of_small)
@@ -197,7 +191,7 @@ def test_json_holds_all_of_it(of_small):
     rows = [{"measure": name} | row for name, row in again["measures"].items()]
     assert rows == of_small.table()
     assert (again["size"], again["networks"]) == (3, [0, 1, 2])
-    assert again["analysis"]["dsa"]["rank"] == 4
+    assert again["analysis"]["dsa"]["rank"] == 3
     settings = [(row["rank"], row["delays"]) for row in again["dsa_settings"]]
     assert settings == [(3, 1), (3, 3), (3, 10)]
     assert again["dsa_settings"][1]["value"] == pytest.approx(of_small.grid.means[0, 1])

@@ -15,8 +15,8 @@ from rnnensemble.study import advice
 from rnnensemble.study.findings import Finding
 from rnnensemble.training.evaluation import evaluation_key
 from tests.own_measure import Kernels
-from tests.test_own_network import ANALYSIS as PLAIN
-from tests.test_own_network import TASK
+from tests.tiny import ANALYSIS as PLAIN
+from tests.tiny import NETWORK, TASK
 
 ANALYSIS = dataclasses.replace(PLAIN, measures=("representation",))
 
@@ -24,7 +24,7 @@ ANALYSIS = dataclasses.replace(PLAIN, measures=("representation",))
 @pytest.fixture(scope="module")
 def population():
     training = rnne.Training(batch=16, epoch_steps=16, max_epochs=3, patience=1, threshold=1e9)
-    return rnne.train_population(TASK, network=rnne.VanillaRNN(width=8), training=training, size=4)
+    return rnne.train_population(TASK, network=NETWORK, training=training, size=4)
 
 
 def test_representation_is_svcca_on_shared_trials(population, tmp_path):
@@ -107,7 +107,7 @@ name = "further"
 [tasks.flipflop]
 size = 6
 task = {kind = "flipflop", n_bits = 1, n_steps = 12}
-network = {width = 8}
+network = {width = 6}
 
 [tasks.flipflop.training]
 batch = 16
@@ -119,11 +119,12 @@ threshold = 1e9
 [tasks.flipflop.analysis]
 measures = ["representation", "kernels"]
 dynamics_trials = 8
-behavior_trials = 16
+behavior_trials = 8
+output_trials = 4
 fixed_trials = true
-dsa = {rank = 3, starts = 4}
+dsa = {rank = 2, starts = 4}
 grid = {ranks = [2], delays = [1]}
-autocovariance = {starts = 4}
+autocovariance = {components = 2, starts = 4}
 pif = {starts = 1}
 
 [tasks.flipflop.features]

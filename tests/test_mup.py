@@ -30,8 +30,8 @@ from rnnensemble.files import storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training import evaluation
-from tests.test_cli import TINY
 from tests.test_population import compilations
+from tests.tiny import TINY
 
 ROOT = Path(__file__).parent.parent
 
@@ -219,9 +219,9 @@ def test_run_folders_hold_gammas(tmp_path, population, condition):
 
 def test_flags_are_those_of_the_form_that_a_preset_names():
     preset = conditions.from_toml(TINY.replace("[network]", '[network]\nkind = "mup"'))
-    assert preset.network == MuPRNN(width=8)
+    assert preset.network == MuPRNN(width=6)
     given = parse(Quickstart, "train", ["--network.gamma", "2.5"], condition=preset)
-    assert given.condition == dataclasses.replace(preset, network=MuPRNN(width=8, gamma=2.5))
+    assert given.condition == dataclasses.replace(preset, network=MuPRNN(width=6, gamma=2.5))
     with pytest.raises(ValueError, match=r"did you mean `--network.gamma`"):
         parse(Quickstart, "train", ["--network.gama", "2"], condition=preset)
 

@@ -23,6 +23,7 @@ from rnnensemble.study.conditions import Condition, from_toml, own_modules, to_t
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
 from tests.own_network import Leaky
+from tests.tiny import ANALYSIS, TASK, TINY
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,16 +39,7 @@ class Unnamed(Leaky):
         return {}
 
 
-TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
 TRAINING = rnne.Training(batch=16, epoch_steps=16, max_epochs=20, patience=1, threshold=0.3)
-ANALYSIS = rnne.Analysis(
-    dsa=rnne.DSA(rank=3, starts=4),
-    grid=rnne.DSAGrid(ranks=(2,), delays=(1,)),
-    pif=rnne.PIF(starts=1),
-    dynamics_trials=8,
-    behavior_trials=16,
-    fixed_trials=True,
-)
 
 
 def condition(kind, **more):
@@ -218,11 +210,7 @@ def test_modules_that_fail_are_one_line(lab, named, message):
 
 def test_a_run_of_a_task_that_cannot_be_imported_says_so(lab, capsys):
     (lab / "p.toml").write_text(
-        'import = ["my_lab"]\nsize = 2\n[task]\nkind = "slow"\nn_bits = 1\nn_steps = 12\n'
-        "[network]\nwidth = 8\n[training]\nbatch = 8\nepoch_steps = 2\nmax_epochs = 1\n"
-        "threshold = 1e9\npatience = 1\n[analysis]\ndynamics_trials = 8\nbehavior_trials = 8\n"
-        "fixed_trials = true\n[analysis.dsa]\nrank = 3\nstarts = 2\n"
-        "[analysis.grid]\nranks = [2]\ndelays = [1]\n[analysis.pif]\nstarts = 1\n"
+        'import = ["my_lab"]\n' + TINY.replace('kind = "flipflop"', 'kind = "slow"')
     )
     cli.main(["train", "p.toml", "--quiet"])
     cli.main(["show", "runs/p"])
@@ -290,7 +278,7 @@ def test_installed_packages_that_fail_are_one_line(lab, monkeypatch):
 def test_a_new_process_loads_what_was_saved(own):
     lab = importlib.import_module("my_lab")
     training = rnne.Training(batch=16, epoch_steps=2, max_epochs=1, patience=1, threshold=1e9)
-    network = lab.Other(width=8)
+    network = lab.Other(width=6)
     task = lab.Slow(n_bits=1, n_steps=12)
     population = rnne.train_population(task, network=network, training=training, size=2)
     analysis = dataclasses.replace(ANALYSIS, measures=("same",))
@@ -323,8 +311,9 @@ task = {kind = "flipflop", n_bits = 1, n_steps = 12}
 network = {kind = "leaky"}
 training = {batch = 16, epoch_steps = 16, max_epochs = 20, patience = 1, threshold = 0.3, \
 learning_rate = 1e-2}
-analysis = {dynamics_trials = 8, behavior_trials = 16, fixed_trials = true, \
-dsa = {rank = 3, starts = 4}, grid = {ranks = [2], delays = [1]}, pif = {starts = 1}}
+analysis = {dynamics_trials = 8, behavior_trials = 8, output_trials = 4, fixed_trials = true, \
+dsa = {rank = 2, starts = 4}, grid = {ranks = [2], delays = [1]}, pif = {starts = 1}, \
+autocovariance = {components = 2, starts = 4}}
 features = {trials = 4, step_stride = 6}
 
 [[factors]]

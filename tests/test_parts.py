@@ -7,8 +7,8 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble.training.recipe import Recipe
+from tests.tiny import ANALYSIS, TASK
 
-TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
 TRAINING = rnne.Training(
     learning_rate=(1e-3, 2e-3, 3e-3, 4e-3, 5e-3),
     threshold=(1e9, 1e-9, 1e9, 1e-9, 1e9),
@@ -126,17 +126,9 @@ def longer_training():
 
 
 def test_parts_are_measured_as_any_population(five):
-    quick = rnne.Analysis(
-        dsa=rnne.DSA(starts=4),
-        pif=rnne.PIF(starts=1),
-        dynamics_trials=4,
-        behavior_trials=8,
-        output_trials=4,
-        fixed_trials=True,
-    )
     part = five[[4, 3, 0]]
     both = five[[4, 0]]  # network 3 did not converge
-    found, expected = (rnne.measure_degeneracy(x, analysis=quick) for x in (part, both))
+    found, expected = (rnne.measure_degeneracy(x, analysis=ANALYSIS) for x in (part, both))
     np.testing.assert_array_equal(found.networks, [0, 2])
     assert found.table() == expected.table()
     inputs = np.ones((2, 10, 1))

@@ -17,7 +17,8 @@ from rnnensemble import cli
 from rnnensemble._core import process
 from rnnensemble.cli.console import Output, Reporter
 from rnnensemble.files import folders, storage, trees
-from tests.test_cli import TINY, failure
+from tests.test_cli import failure
+from tests.tiny import TINY
 from tests.wrong_inputs import BASE, FACTOR
 
 ROOT = Path(__file__).parent.parent

@@ -10,7 +10,7 @@ import rnnensemble as rnne
 from rnnensemble.cli.commands import main
 from rnnensemble.files import stages, storage
 from rnnensemble.training.recipe import with_epochs
-from tests.test_cli import TINY
+from tests.tiny import TINY
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = rnne.VanillaRNN(width=8)

@@ -9,35 +9,23 @@ import numpy as np
 import pytest
 
 from rnnensemble import (
-    DSA,
-    PIF,
-    Analysis,
     DSAGrid,
     Training,
-    VanillaRNN,
     measure_degeneracy,
     resume,
-    tasks,
     train_population,
 )
 from rnnensemble.figures.run import learning_figure
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
+from tests.tiny import ANALYSIS, NETWORK, TASK
 
 CONDITION = Condition(
-    task=tasks.FlipFlop(n_bits=1, n_steps=12),
-    network=VanillaRNN(width=8),
+    task=TASK,
+    network=NETWORK,
     training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=2),
-    analysis=Analysis(
-        dsa=DSA(rank=2, starts=4),
-        grid=DSAGrid(ranks=(2, 3), delays=(1,), shares=(0.9,)),
-        pif=PIF(starts=1),
-        dynamics_trials=4,
-        fixed_trials=True,
-        behavior_trials=8,
-        output_trials=4,
-    ),
+    analysis=dataclasses.replace(ANALYSIS, grid=DSAGrid(ranks=(2, 3), delays=(1,), shares=(0.9,))),
     size=3,
 )
 

@@ -114,7 +114,7 @@ def test_a_row_for_each_level(whole):
         assert int(row["converged"]) + int(row["diverged"]) + int(row["unconverged"]) == 3
         assert float(row["threshold"]) == 0.9
     text = "\n".join(lines)
-    assert re.search(r"group 1 of 2, flipflop-vanilla12-\w{8}: 2 conditions, 6 networks", text)
+    assert re.search(r"group 1 of 2, flipflop-vanilla6-\w{8}: 2 conditions, 6 networks", text)
     assert "3 of 3 conditions finished" in text
     assert "rate:flipflop=0.004: 3 of 3 networks converged; sigma" in text
 
@@ -356,7 +356,7 @@ def test_dry_run(copy, tmp_path, no_training, capsys):
     start(tmp_path, "--dry-run")
     printed = capsys.readouterr().out
     assert "3 conditions, 9 networks, " in printed
-    assert re.search(r"1 +flipflop-vanilla12-\w{8} +2 +6 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
+    assert re.search(r"1 +flipflop-vanilla6-\w{8} +2 +6 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
     assert re.search(
         r"expected time on 2 cpu devices: 0:0\d, and up to .*GFLOP/s, measured now", printed
     )
@@ -422,7 +422,7 @@ def test_a_sweep_runs_from_python(copy, no_training, capsys):
         ([FILE, "--preset", "paper"], "`preset` must be one of this sweep's"),
         ([FILE, "--only", "chanels"], "did you mean `channels`"),
         ([FILE, "--only", "rate=3"], "`only` rate has no level '3'"),
-        ([FILE, "--group", "flipflop-vanilla12-00000000"], "did you mean `flipflop-vanilla12-"),
+        ([FILE, "--group", "flipflop-vanilla6-00000000"], "did you mean `flipflop-vanilla6-"),
         ([FILE, "--group", "3"], "`group` `3` is not one of this sweep's 2 groups"),
         ([FILE, "--devices", "9"], "`devices` must lie between 1 and the 2"),
         ([FILE, "--tile", "0"], "`tile` must be at least 1"),
@@ -447,10 +447,10 @@ def test_masked_steps_are_found_before_training(tmp_path, no_training, capsys):
 
 
 def test_a_device_too_small_names_the_tile_that_fits(tmp_path, capsys, monkeypatch):
-    memory = [5e5]
+    memory = [2e5]
     monkeypatch.setattr("rnnensemble._core.runtime.memory_bytes", lambda _: memory[0])
     error = failure(capsys, FILE, "--tile", "64", "--runs", tmp_path / "runs")
-    assert re.search(r"`tile` of 64 networks needs .* 0.0005 GB; a tile of \d+ fits", error)
+    assert re.search(r"`tile` of 64 networks needs .* 0.0002 GB; a tile of \d+ fits", error)
     fitting = re.search(r"a tile of (\d+) fits", error)[1]
     start(tmp_path, "--tile", fitting, "--dry-run")
     memory[0] = 1e4

@@ -8,7 +8,8 @@ import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble._core.switches import SWITCHES
 from rnnensemble.files import storage
-from tests.test_cli import TINY, failure
+from tests.test_cli import failure
+from tests.tiny import TINY
 from tests.wrong_inputs import BASE, FACTOR
 
 OTHERS = {

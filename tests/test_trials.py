@@ -1,5 +1,6 @@
 """Enough trials: sums over batches, doubling until the null is small, reliability."""
 
+import dataclasses
 import math
 from functools import partial
 
@@ -10,14 +11,11 @@ import pytest
 
 from rnnensemble import (
     DSA,
-    PIF,
     Analysis,
     DSAGrid,
     Training,
-    VanillaRNN,
     distance_matrix,
     measure_degeneracy,
-    tasks,
     train_population,
 )
 from rnnensemble._core import runtime
@@ -28,15 +26,13 @@ from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats import reliability
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Draw, batch_key, evaluation_key, subject_of
+from tests import tiny
 
 RNG = np.random.default_rng(0)
-SMALL = DSA(rank=3, starts=8)
-ANALYSIS = Analysis(
-    dsa=SMALL,
-    pif=PIF(starts=2),
-    dynamics_trials=8,
-    behavior_trials=16,
-    output_trials=4,
+SMALL = tiny.ANALYSIS.dsa
+ANALYSIS = dataclasses.replace(
+    tiny.ANALYSIS,
+    fixed_trials=False,
     most_trials=64,
     grid=DSAGrid(ranks=(2, 3), delays=(1, 2)),
 )
@@ -118,8 +114,8 @@ def test_directions_within_rounding_are_left_out():
 @pytest.fixture(scope="module")
 def population():
     return train_population(
-        tasks.FlipFlop(n_bits=1, n_steps=12),
-        network=VanillaRNN(width=8),
+        tiny.TASK,
+        network=tiny.NETWORK,
         training=Training(batch=8, epoch_steps=4, max_epochs=3, threshold=1e9, patience=1),
         size=4,
     )
@@ -157,7 +153,7 @@ def test_trials_are_doubled_until_the_null_is_small(population):
         analysis=Analysis(**{**vars(ANALYSIS), "fixed_trials": True}),
     )
     assert fixed.dynamics.trials == 8
-    assert fixed.behavior.trials == {"in_distribution": 16, "temporal": 16, "noise": 16}
+    assert fixed.behavior.trials == {"in_distribution": 8, "temporal": 8, "noise": 8}
     assert found.dynamics.trials in (16, 32, 64)
     reached = max(found.dynamics.null_share, found.autocovariance.null_share)
     assert found.dynamics.trials == 64 or reached <= 0.1
@@ -174,7 +170,7 @@ def test_trials_are_doubled_until_the_null_is_small(population):
     assert np.isnan(found.weights.again).all()
     np.testing.assert_array_equal(np.isfinite(found.dynamics.across), repeated)
     assert np.isnan(found.weights.corrected)
-    assert (found.dynamics.ranks == 3).all()
+    assert (found.dynamics.ranks == 2).all()
 
 
 @pytest.mark.parametrize(

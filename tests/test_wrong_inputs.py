@@ -11,7 +11,7 @@ from rnnensemble import cli
 from rnnensemble.cli import deflate, distances, sweep, train
 from rnnensemble.files import manifests
 from rnnensemble.study.benchmarking import measure
-from tests.test_cli import TINY
+from tests.tiny import TINY
 from tests.wrong_inputs import BASE, FACTOR, PLANS, PRESETS, ROUNDS, SWEEPS, TABLE
 
 LINES = [line.rsplit(" | ", 1) for line in TABLE.strip().split("\n")]

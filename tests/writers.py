@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from rnnensemble.cli import benchmark, deflate, distances, report, train
 from rnnensemble.files import arrays, folders, stages, storage, sweep_folder
-from tests.test_cli import TINY
 from tests.test_signals import PLAN, SWEEP, nested
+from tests.tiny import TINY
 
 SWEEP_TEXT = SWEEP.replace("[tasks.flipflop]", nested(TINY, "tasks.flipflop"))
 PLAN_TEXT = "rounds = 1\n" + PLAN + nested(TINY, "standard")

@@ -13,9 +13,11 @@ from jax.sharding import Mesh
 
 from rnnensemble._core.runtime import on_cpu
 
-COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
+COMPILED_FAST: dict[str, bool | int | str] = {}
 """Options for programs on a CPU that spend their time in products and LAPACK, or hardly any: what
-LLVM and XLA do otherwise takes longer and gains nothing there."""
+LLVM and XLA do otherwise takes longer and gains nothing there. A level in XLA_FLAGS stands."""
+if "xla_backend_optimization_level" not in os.environ.get("XLA_FLAGS", ""):
+    COMPILED_FAST["xla_backend_optimization_level"] = 1
 if jax.__version_info__ < (0, 11):
     COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
 

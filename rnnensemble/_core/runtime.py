@@ -1,4 +1,4 @@
-"""Devices, meshes and interrupts: the only file that knows them."""
+"""Devices, meshes and what they hold: the only file that knows them."""
 
 import contextlib
 import math
@@ -20,13 +20,6 @@ SPREAD, WHOLE = PartitionSpec(AXIS), PartitionSpec()
 
 WORK, LEAST_WORK = 2**22, 2**20
 """Numbers that a GPU or TPU handles at a time by default, and below which no tile halves."""
-
-
-COMPILED_FAST: dict[str, bool | int | str] = {"xla_backend_optimization_level": 1}
-"""Options for programs on a CPU that spend their time in products and LAPACK, or hardly any: what
-LLVM and XLA do otherwise takes longer and gains nothing there."""
-if jax.__version_info__ < (0, 11):
-    COMPILED_FAST["xla_cpu_use_fusion_emitters"] = False  # later XLA has but one way
 
 
 def use_all_cores() -> None:

@@ -144,13 +144,15 @@ def climb(problem: Problem, start: Array, *, steps: int, tolerance: float, signe
     """
     n = len(start)
 
-    def step(at: _Point) -> _Point:
-        vertex = best_vertex(at.curve + problem.linear, signed)
-        return _toward(problem, at, vertex.rows(jnp.eye(n)), curve(problem, vertex))
+    def step(state: tuple[_Point, Vertex, Array]) -> tuple[_Point, Vertex, Array]:
+        at, *_ = state
+        # the last vertex is nearest to the point itself: in the same loop, it is compiled once
+        ended = (at.moved < tolerance) | (at.steps >= steps)
+        vertex = best_vertex(jnp.where(ended, at.x, at.curve + problem.linear), signed)
+        return _toward(problem, at, vertex.rows(jnp.eye(n)), curve(problem, vertex)), vertex, ended
 
-    unfinished = lambda at: (at.moved >= tolerance) & (at.steps < steps)  # noqa: E731
-    end = jax.lax.while_loop(unfinished, step, _begin(problem, start))
-    return best_vertex(end.x, signed)
+    state = (_begin(problem, start), identity(n), jnp.asarray(False))
+    return jax.lax.while_loop(lambda state: ~state[2], step, state)[1]
 
 
 def anneal(problem: Problem, start: Array, *, steps: int, signed: bool) -> Array:
