@@ -158,27 +158,28 @@ def test_what_components_leave_out_bounds_the_change():
 def test_sums_over_batches_are_those_of_all_trials():
     metric = Autocovariance(components=6, lags=(0, 3))
     rates = (driven() + 40).astype(np.float32)  # a large mean costs no digits
-    running = metric.begin(rates[:4])
+    running, add = jax.jit(metric.begin)(rates[:4]), jax.jit(metric.add)
     for start in range(0, 20, 4):
-        running = metric.add(running, rates[start : start + 4])
+        running = add(running, rates[start : start + 4])
     found = metric.autocovariances(running)
     expected = defined(rates, (0, 3))
     np.testing.assert_allclose(found / np.linalg.norm(found), expected, atol=1e-5)
-    alone = metric.prepare(rates)
-    for a, b in zip(jax.tree.leaves(metric.finish(running)), jax.tree.leaves(alone), strict=True):
+    alone, finished = jax.jit(metric.prepare)(rates), jax.jit(metric.finish)(running)
+    for a, b in zip(jax.tree.leaves(finished), jax.tree.leaves(alone), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def test_overlaps_are_convex_in_the_rotation():
     """So that padding with zeros, which allows any contraction, finds nothing closer."""
     metric = Autocovariance(lags=(0, STEPS - 2), components=3)
+    prepare = jax.jit(metric.prepare)
 
     def found(seed):
         """Of steps that repeat at the end as they began: few products, all of them large."""
         rates = np.random.default_rng(seed).normal(size=(2, STEPS, 3))
         rates[:, 2:-2] *= 0.1
         rates[:, -2:] = rates[:, :2]
-        return np.asarray(metric.prepare(rates.astype(np.float32)).matrices, float)
+        return np.asarray(prepare(rates.astype(np.float32)).matrices, float)
 
     def least(a, b):
         form = sum(np.kron(x, y) for x, y in zip(a, b, strict=True))

@@ -19,6 +19,7 @@ from rnnensemble.training.similarity import (
     deflated_loss_and_gradient,
     predictivity,
 )
+from tests.samples import compare, jitted_prepare
 
 TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=20)
 NETWORK = rnne.VanillaRNN(width=24)
@@ -48,7 +49,12 @@ def of_rates(rates, targets, *, readout=None, ridge=1e-6):
     inputs = jnp.zeros((*rates.shape[:2], 1))
     references = References(None, inputs, targets, jnp.eye(targets.shape[-1])[None])
     readout = None if readout is None else jnp.asarray(readout)
-    return float(predictivity(NETWORK, jnp.asarray(rates), readout, references, inputs, ridge)[0])
+    return float(_predictivity(NETWORK, jnp.asarray(rates), readout, references, inputs, ridge)[0])
+
+
+_predictivity = jax.jit(predictivity, static_argnums=0)
+_deflated = jax.jit(deflated_loss_and_gradient, static_argnums=(2, 4))
+_respond = jax.jit(lambda params, inputs: NETWORK.respond(params, inputs)[0])
 
 
 @pytest.fixture(scope="module")
@@ -122,18 +128,16 @@ def test_as_the_metric_says(null_space):
     axes = axes_outside(references.readout_weights) if null_space else jnp.eye(24)[None]
     tree = References(references, None, None, jnp.broadcast_to(axes, (2, *axes.shape[1:])))
     how = Deflation(null_space=null_space, compared=1.0)
-    _, found, _ = deflated_loss_and_gradient(
-        weights(0), trials, NETWORK, tree, how, strength=1.0, ridge=1e-5
-    )
+    _, found, _ = _deflated(weights(0), trials, NETWORK, tree, how, strength=1.0, ridge=1e-5)
     metric = LinearPredictivity(ridge=1e-5, null_space=null_space)
 
     def prepared(params):
-        activity = NETWORK.respond(params, trials.inputs)[0]
+        activity = _respond(params, trials.inputs)
         both = {"activity": activity, "readout_weights": params.readout_weights}
-        return metric.prepare(both if null_space else activity)
+        return jitted_prepare(metric, both if null_space else activity)
 
-    key, mine = jax.random.key(0), prepared(weights(0))
-    wanted = [1 - float(metric.compare(key, mine, prepared(weights(i)))) for i in (1, 2)]
+    mine = prepared(weights(0))
+    wanted = [1 - float(compare(metric, mine, prepared(weights(i)))) for i in (1, 2)]
     np.testing.assert_allclose(found, wanted, atol=2e-3)
 
 
@@ -149,7 +153,7 @@ def test_gradient_equals_finite_differences(null_space, foreign):
         tree = References(references, None, None, axes)
         if foreign:
             other = as_64(TASK.sample(jax.random.key(8), 5)).inputs
-            rates = jnp.stack([NETWORK.respond(as_64(weights(i)), other)[0] for i in (1, 2)])
+            rates = jnp.stack([_respond(as_64(weights(i)), other) for i in (1, 2)])
             axes = as_64(jnp.stack([jnp.eye(24)] * 2))
             tree = References(None, other, rates, axes)
         vector, as_params = ravel_pytree(params)
@@ -163,7 +167,7 @@ def test_gradient_equals_finite_differences(null_space, foreign):
             )
             return loss + 0.7 * each.sum()
 
-        _, _, gradient = deflated_loss_and_gradient(params, trials, network, tree, deflation, **how)
+        _, _, gradient = _deflated(params, trials, network, tree, deflation, **how)
         gradient, rng = ravel_pytree(gradient)[0], np.random.default_rng(0)
         for _ in range(5):
             step = rng.normal(size=vector.shape)

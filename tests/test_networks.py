@@ -23,7 +23,7 @@ def make(key=0, **settings):
 def test_respond_is_the_published_equation(activation):
     network, params = make(activation=activation)
     inputs = np.random.default_rng(0).normal(size=(4, 9, 2)).astype(np.float32)
-    rates, outputs = network.respond(params, inputs)
+    rates, outputs = jax.jit(network.respond)(params, inputs)
     phi = {"tanh": np.tanh, "relu": lambda x: np.maximum(x, 0)}[activation]
     for trial in range(4):
         h = np.zeros(12)
@@ -68,6 +68,7 @@ def example(width, batch, n_inputs, n_outputs, key=1):
     return params, inputs, probes
 
 
+@partial(jax.jit, static_argnames=("function", "seen"))
 def value_and_gradients(function, params, inputs, probes, seen=(True, True)):
     """Of a loss that sees the rates, the outputs or both: results and gradients, as one list."""
 
@@ -115,8 +116,8 @@ def test_fused_kernel_takes_a_population():
 def test_networks_that_the_kernel_does_not_fit_are_scanned():
     params, inputs, _ = example(7, 5, 2, 3)
     for a, b in zip(
-        respond(Scheme("tanh", "float32", "interpreted"), params, inputs),
-        respond(Scheme("tanh"), params, inputs),
+        jax.jit(partial(respond, Scheme("tanh", "float32", "interpreted")))(params, inputs),
+        jax.jit(partial(respond, Scheme("tanh")))(params, inputs),
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)
@@ -125,10 +126,11 @@ def test_networks_that_the_kernel_does_not_fit_are_scanned():
 def test_tf32_rounds_to_eleven_bits():
     x = jax.random.normal(jax.random.key(0), (1000,)) * 10.0 ** jnp.arange(-5, 5).repeat(100)
     expected = jax.lax.reduce_precision(x, exponent_bits=8, mantissa_bits=10)
-    np.testing.assert_array_equal(cell._rounded(x), expected)
+    rounded = jax.jit(cell._rounded)
+    np.testing.assert_array_equal(rounded(x), expected)
     special = jnp.array([0.0, jnp.inf, -jnp.inf, jnp.nan])
     special = jnp.append(special, jax.lax.bitcast_convert_type(jnp.uint32(0x7FFFFFFF), jnp.float32))
-    np.testing.assert_array_equal(cell._rounded(special), special)
+    np.testing.assert_array_equal(rounded(special), special)
 
 
 @pytest.mark.parametrize("method", ["scan", "interpreted"])
@@ -170,7 +172,8 @@ def test_initial_state_is_trained_only_on_request():
     inputs = jnp.ones((2, 5, 2))
     for trained in (False, True):
         network, params = make(train_initial_state=trained)
-        gradient = jax.grad(lambda p, n=network: jnp.sum(n.respond(p, inputs)[1] ** 2))(params)
+        squares = jax.jit(lambda p, n=network: jnp.sum(n.respond(p, inputs)[1] ** 2))
+        gradient = jax.grad(squares)(params)
         assert bool(jnp.any(gradient.initial_state != 0)) is trained
 
 

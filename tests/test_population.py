@@ -98,8 +98,9 @@ def test_slices_of_a_batch_add_up(task):
         jax.random.key(0), n_inputs=task.n_inputs, n_outputs=task.n_outputs, gain=jnp.float32(1)
     )
     trials = task.sample(jax.random.key(1), 32)
-    whole = loss_and_gradient(params, trials, NETWORK)
-    sliced = loss_and_gradient(params, trials, NETWORK, slices=4)
+    both = jax.jit(loss_and_gradient, static_argnames=("network", "slices"))
+    whole = both(params, trials, network=NETWORK)
+    sliced = both(params, trials, network=NETWORK, slices=4)
     for x, y in zip(jax.tree.leaves(whole), jax.tree.leaves(sliced), strict=True):
         np.testing.assert_allclose(x, y, atol=1e-6)
 

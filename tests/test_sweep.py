@@ -451,8 +451,9 @@ def test_a_device_too_small_names_the_tile_that_fits(tmp_path, capsys, monkeypat
     monkeypatch.setattr("rnnensemble._core.runtime.memory_bytes", lambda _: memory[0])
     error = failure(capsys, FILE, "--tile", "64", "--runs", tmp_path / "runs")
     assert re.search(r"`tile` of 64 networks needs .* 0.0002 GB; a tile of \d+ fits", error)
-    fitting = re.search(r"a tile of (\d+) fits", error)[1]
-    start(tmp_path, "--tile", fitting, "--dry-run")
+    fitting = int(re.search(r"a tile of (\d+) fits", error)[1])
+    error = failure(capsys, FILE, "--tile", str(fitting + 1), "--runs", tmp_path / "runs")
+    assert f"; a tile of {fitting} fits" in error
     memory[0] = 1e4
     error = failure(capsys, FILE, "--runs", tmp_path / "runs")
     assert "not even a tile of 1 fits: lower `batch`" in error
