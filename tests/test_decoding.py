@@ -9,7 +9,7 @@ from scipy.optimize import minimize
 
 import rnnensemble as rnne
 from rnnensemble.analysis.decoding import Decoder, chance, decode, measure_decodability
-from rnnensemble.analysis.regressions import logistic
+from rnnensemble.analysis.regressions import logistic, varying
 
 RNG = np.random.default_rng(0)
 RATES = RNG.normal(size=(2, 100, 3, 6)).astype(np.float32)
@@ -128,6 +128,7 @@ def test_bits_of_a_flipflop_are_read_and_the_last_pulse_too():
         mean = found.means[name]
         assert mean.low <= mean.value <= mean.high
         assert mean.value == pytest.approx(scores.mean())
+    np.testing.assert_array_equal(found.units, np.full((2, 15), 12))
     failed = dataclasses.replace(population, converged=np.zeros(2, bool))
     with pytest.raises(ValueError, match="must hold converged networks"):
         measure_decodability(failed)
@@ -166,6 +167,15 @@ def test_directions_within_rounding_get_no_weight():
     wanted = ridge_by_hand(latent[:, 0], variable, 1e-12, 5)
     found = decode(both, variable, decoder=Decoder(ridge=1e-12))
     np.testing.assert_allclose(found[:, 0], wanted, atol=1e-3)
+
+
+def test_units_that_vary_by_rounding_are_counted_out():
+    rates = RATES[:2, :, :3].copy()
+    rates[0, :, 1, :4] = 7.0
+    rates[1, :, :, 2] = 1e9  # beside which the others vary by rounding
+    counts = np.asarray(varying(np.float32(rates)).sum(axis=-1))
+    units = RATES.shape[-1]
+    np.testing.assert_array_equal(counts, [[units, units - 4, units], [0, 0, 0]])
 
 
 def test_a_variable_that_varies_by_rounding_does_not_vary():

@@ -54,6 +54,7 @@ def test_what_cannot_work_is_refused_at_once(name, switch, tmp_path, capsys):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.long
 def test_float64_works_and_is_recorded(switch, tmp_path, capsys):
     runs, preset = tmp_path / "runs", tmp_path / "tiny.toml"
     preset.write_text(TINY)

@@ -13,7 +13,7 @@ from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.config import Config, require_whole
 from rnnensemble._core.conversion import real_array, single
-from rnnensemble.analysis.regressions import accuracy, explained
+from rnnensemble.analysis.regressions import accuracy, explained, varying
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
@@ -46,6 +46,8 @@ class Decodability(NamedTuple):
             steps where all trials have one value.
         chance: By variable, the score of guessing: 0, or 1 over the number of categories.
         means: By variable, the mean over networks and steps, with an interval over networks.
+        units: Units that count at each step, `[M, T]`: those whose rates vary by rounding alone are
+            left out.
         networks: Indices of the M converged networks in their population, `[M]`.
         decoder: The settings.
     """
@@ -53,6 +55,7 @@ class Decodability(NamedTuple):
     scores: dict[str, np.ndarray]
     chance: dict[str, float]
     means: dict[str, Estimate]
+    units: np.ndarray
     networks: np.ndarray
     decoder: Decoder
 
@@ -95,6 +98,7 @@ def measure_decodability(
         scores=scores,
         chance={name: chance(values) for name, values in variables.items()},
         means={name: _mean(each) for name, each in scores.items()},
+        units=np.asarray(jnp.sum(varying(rates), axis=-1)),
         networks=networks,
         decoder=decoder,
     )

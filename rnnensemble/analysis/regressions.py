@@ -27,10 +27,17 @@ def _standardized(x: Array, fitted: Array) -> Array:
     Units that vary by less than the rounding of the largest rate are constant.
     """
     x = x / unit_of(x)
-    least = ROUNDING * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x))
     mean = fitted @ x / fitted.sum()
     deviation = jnp.sqrt(fitted @ (x - mean) ** 2 / fitted.sum())
+    least = ROUNDING * jnp.finfo(x.dtype).eps * jnp.max(jnp.abs(x))
     return (x - mean) / jnp.where(deviation > least, deviation, jnp.inf)
+
+
+def varying(rates: Array) -> Array:
+    """Which units vary at each step, bool `[K, T, N]`, of rates `[K, B, T, N]`."""
+    largest = jnp.max(jnp.abs(rates), axis=(1, 3), keepdims=True)
+    rates = rates / jnp.where(largest > 0, largest, 1.0)
+    return jnp.std(rates, axis=1) > ROUNDING * jnp.finfo(rates.dtype).eps
 
 
 def explained(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) -> Array:

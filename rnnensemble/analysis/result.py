@@ -129,14 +129,14 @@ class Degeneracy:
             >>> import rnnensemble as rnne
             >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
             >>> easy = rnne.Training(batch=8, epoch_steps=1, patience=1, threshold=1e9)
-            >>> network = rnne.VanillaRNN(width=4)
+            >>> network = rnne.VanillaRNN(width=3)
             >>> population = rnne.train_population(task, network=network, training=easy, size=3)
             >>> quick = rnne.Analysis(dynamics_trials=4, behavior_trials=8, fixed_trials=True)
             >>> rows = rnne.measure_degeneracy(population, analysis=quick).table()
             >>> [row["measure"] for row in rows if row["level"] != "behavior"]
             ['dsa', 'autocovariance', 'pif']
             >>> rows[-3]["rank"]  # 20 unless the networks have fewer units
-            4.0
+            3.0
         """
         rows = [row for name in self.behavior.sigmas for row in self._behavior_rows(name)]
         dsa = self.analysis.dsa
