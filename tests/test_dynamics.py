@@ -47,7 +47,7 @@ def rotations(count, trials=12, steps=30):
 
 def test_grid_equals_one_matrix_a_setting():
     first, second = rotations(3)
-    grid = DSAGrid(ranks=(2, 4), delays=(1, 3))
+    grid = DSAGrid(ranks=(2, 3), delays=(1, 3))
     found = dsa_grid(first, second, grid=grid, dsa=DSA_QUICK)
     assert found.matrices.shape == (2, 2, 3, 3)
     for i, rank in enumerate(grid.ranks):
@@ -67,16 +67,16 @@ def test_grid_equals_one_matrix_a_setting():
 def test_what_is_measured_already_is_taken_as_it_is():
     first, second = rotations(3)
     mesh, seen = runtime.network_mesh(1), []
-    for grid in (DSAGrid(ranks=(2, 4), delays=(1, 3)), DSAGrid(ranks=(4,), delays=(1,))):
+    for grid in (DSAGrid(ranks=(2, 3), delays=(1, 3)), DSAGrid(ranks=(3,), delays=(1,))):
 
         def prepared(how):
             return [prepare_networks(how, list(each), mesh=mesh) for each in (first, second)]
 
-        ask = {"dsa": dataclasses.replace(DSA_QUICK, rank=4), "grid": grid, "mesh": mesh}
+        ask = {"dsa": dataclasses.replace(DSA_QUICK, rank=3), "grid": grid, "mesh": mesh}
         alone = compare_grid(prepared, **ask)
         known = np.full((3, 3), 7.0), np.full(3, 8.0), np.full((3, 3), 9.0)
         found = compare_grid(prepared, known=known, progress=lambda *x: seen.append(x), **ask)
-        own = grid.ranks.index(4), grid.delays.index(1)
+        own = grid.ranks.index(3), grid.delays.index(1)
         for name, value in zip(("matrices", "nulls", "again"), known, strict=True):
             np.testing.assert_array_equal(getattr(found, name)[own], value)
             kept, before = (np.array(getattr(x, name)) for x in (found, alone))

@@ -105,7 +105,7 @@ def test_directions_within_rounding_are_left_out():
     for settings in (
         {"rank": 5},
         {"rank": 10, "score": "wasserstein"},
-        {"rank": 10, "n_delays": 2},
+        {"rank": 5, "n_delays": 2},
     ):
         assert distance_matrix("dsa", same, settings=settings).max() < 1e-3
     assert DSA(rank=10).prepare(jnp.asarray(x, jnp.float32)).rank == 3

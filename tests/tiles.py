@@ -26,10 +26,11 @@ from rnnensemble.analysis.fixed_points.points import find_fixed_points
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.solutions import SolutionAnalysis
-from rnnensemble.metrics import Metric, registered
+from rnnensemble.metrics import Autocovariance, Metric, registered
 
 SMALL_DSA = rnne.DSA(rank=3, starts=6, early_steps=4, late_steps=4)
 SMALL_GRID = rnne.DSAGrid(ranks=(2, 3), delays=(1, 2))
+SMALL_AUTOCOVARIANCE = Autocovariance(components=3, starts=6, early_steps=4, late_steps=4)
 SMALL_PIF = rnne.PIF(starts=3, soft_steps=5, steps=5)
 ONE_EPOCH = rnne.Training(batch=32, epoch_steps=4, max_epochs=2, threshold=100.0, patience=2)
 SEARCH = FixedPointSearch(starts=8, trials=8, steps=20, settle=20)
@@ -58,6 +59,7 @@ def weights_of(population: rnne.Population) -> dict[str, np.ndarray]:
 METRICS = {
     **{name: metric() for name, metric in registered().items()},
     "dsa": SMALL_DSA,
+    "autocovariance": SMALL_AUTOCOVARIANCE,
     "dsa by eigenvalues": dataclasses.replace(SMALL_DSA, score="wasserstein"),
     "input_dsa": registered()["input_dsa"](rank=3),  # type: ignore[call-arg]
     "pif": SMALL_PIF,
@@ -102,6 +104,7 @@ def degeneracy() -> Any:
     analysis = rnne.Analysis(
         dsa=SMALL_DSA,
         grid=SMALL_GRID,
+        autocovariance=SMALL_AUTOCOVARIANCE,
         pif=SMALL_PIF,
         dynamics_trials=8,
         fixed_trials=True,
