@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -24,6 +25,9 @@ if jax.__version_info__ < (0, 11):
 
 EVERY: "list[CompiledFast]" = []
 """All of them, for `forget_programs`."""
+
+LOCK = threading.Lock()
+"""Held while a program is looked for and given to a thread: two threads may ask for one."""
 
 
 class CompiledFast:
@@ -48,18 +52,19 @@ class CompiledFast:
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         program = self._ahead.get(_signature(args, options)) if self._ahead else None
-        if program is not None and program.exception() is None:
+        if program is not None and not program.cancelled() and program.exception() is None:
             return program.result()(*args)
         return self._form(options.get("mesh"))(*args, **options)
 
     def ahead(self, *args: Any, **options: Any) -> None:
         """Starts to compile the program of these arguments, of which shapes are enough."""
-        signature = _signature(args, options)
-        if signature not in self._ahead:
-            form = self._form(options.get("mesh"))
-            self._ahead[signature] = _threads().submit(
-                lambda: form.lower(*args, **options).compile()
-            )
+        signature, form = _signature(args, options), self._form(options.get("mesh"))
+        with LOCK:
+            known = self._ahead.get(signature)
+            if known is None or known.cancelled():
+                self._ahead[signature] = in_background(
+                    lambda: form.lower(*args, **options).compile()
+                )
 
     def programs(self) -> int:
         """How many programs there are."""
@@ -87,6 +92,18 @@ def _signature(args: Any, options: dict[str, Any]) -> tuple:
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compile")
+
+
+def in_background(work: Callable[[], Any]) -> Future:
+    """Starts work in one of the threads that compile, once one is free."""
+    return _threads().submit(work)
+
+
+def drop_background() -> None:
+    """Forgets what no thread has begun: a process that ends would wait for it."""
+    if _threads.cache_info().currsize:
+        _threads().shutdown(wait=False, cancel_futures=True)
+        _threads.cache_clear()
 
 
 def forget_programs() -> None:

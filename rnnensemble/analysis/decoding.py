@@ -98,7 +98,7 @@ def measure_decodability(
         scores=scores,
         chance={name: chance(values) for name, values in variables.items()},
         means={name: _mean(each) for name, each in scores.items()},
-        units=np.asarray(jnp.sum(varying(rates), axis=-1)),
+        units=np.asarray(jnp.sum(varying(jnp.asarray(rates)), axis=-1)),
         networks=networks,
         decoder=decoder,
     )

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import numpy as np
 
+from rnnensemble._core import runtime
 from rnnensemble.analysis.distances import Distances, Report, at_level, distances, renumbered
 from rnnensemble.analysis.dynamics import measure_dynamics, sums_of
 from rnnensemble.analysis.fixed_points.topology import measure_topology
@@ -16,7 +17,7 @@ from rnnensemble.metrics.blocks import compile_ahead
 from rnnensemble.metrics.data import as_networks
 from rnnensemble.metrics.pairwise import distance_matrix, mesh_for
 from rnnensemble.metrics.preparation import prepare_networks
-from rnnensemble.networks import require_weights, weights_of
+from rnnensemble.networks import Network, require_weights, weights_of
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
@@ -68,7 +69,14 @@ def measure_degeneracy(
     analysis.check(population.task, population.network.width)
     require_weights(population.network, population.task, analysis.pif_weights, "PIF")
     subject = evaluation.subject_of(population, networks, devices, tile)
-    _compile_ahead(population.task, subject, analysis)
+    compile_searches(
+        population.task,
+        population.network,
+        analysis,
+        count=subject.size,
+        devices=devices,
+        tile=tile,
+    )
     dynamics, grid, autocovariance = measure_dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
@@ -94,22 +102,37 @@ def measure_degeneracy(
     )
 
 
-def _compile_ahead(task: Task, subject: Subject, analysis: Analysis) -> None:
-    """Compiles the searches, which take longest, while networks are driven."""
-    dsa, count = analysis.dsa, 2 * subject.size
-    grid = analysis.grid_for(task, subject.network.width)
-    rates = np.broadcast_to(
-        np.float32(0), (analysis.dynamics_trials, task.n_steps, subject.network.width)
-    )
-    found = weights_of(subject.network, subject.params, analysis.pif_weights, "PIF")
-    first = {name: x[0] for name, x in zip(analysis.pif_weights, found, strict=True)}
-    weights = first["recurrent_weights"] if len(first) == 1 else first
-    searches = [(dsa, rates, count), (analysis.autocovariance, rates, count)]
-    searches += [(at(dsa, rank, 1), rates, count * len(grid.delays)) for rank in grid.ranks]
-    searches += [(analysis.pif, weights, count)]
+def compile_searches(
+    task: Task,
+    network: Network,
+    analysis: Analysis,
+    *,
+    count: int,
+    devices: int | None = None,
+    tile: int | None = None,
+) -> None:
+    """Starts to compile the searches, which take longest, while networks are trained or driven.
+
+    Args:
+        task: What the networks learn.
+        network: Their architecture.
+        analysis: Settings.
+        count: Number of networks.
+        devices: As for `measure_degeneracy`.
+        tile: As for `measure_degeneracy`.
+    """
+    analysis = analysis.fitted(task, network.width)
+    dsa, grid = analysis.dsa, analysis.grid_for(task, network.width)
+    steps = analysis.dynamics_trials, task.n_steps
+    rates = np.broadcast_to(np.float32(0), (*steps, network.width))
+    shapes = require_weights(network, task, analysis.pif_weights, "PIF")
+    weights = shapes["recurrent_weights"] if len(shapes) == 1 else shapes
+    searches = [(dsa, rates, 2 * count), (analysis.autocovariance, rates, 2 * count)]
+    searches += [(at(dsa, rank, 1), rates, 2 * count * len(grid.delays)) for rank in grid.ranks]
+    searches += [(analysis.pif, weights, 2 * count)]
+    mesh = runtime.network_mesh(devices)
     for metric, data, networks in searches:
-        mesh = mesh_for(metric, subject.mesh)
-        compile_ahead(metric, data, networks, mesh=mesh, tile=subject.tile)
+        compile_ahead(metric, data, networks, mesh=mesh_for(metric, mesh), tile=tile)
 
 
 def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tyro
 
-from rnnensemble._core import process, runtime
+from rnnensemble._core import process, programs, runtime
 from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         except (ValueError, FileExistsError) as error:
             _end(str(error))
         except KeyboardInterrupt as stop:
+            programs.drop_background()
             _end(str(stop) or "interrupted; a saved run is as it was", process.STOPPED)
         except Exception as error:
             told = _told(error)

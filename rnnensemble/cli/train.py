@@ -1,10 +1,12 @@
 """One run, from settings to a run folder: train, save, analyse, save."""
 
+import contextlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnensemble._core import runtime
+from rnnensemble._core import programs, runtime
 from rnnensemble.analysis import degeneracy
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
@@ -45,6 +47,7 @@ def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -
             f"{condition.task.name}, "
             f"{runtime.describe()['devices']} devices, into {folder}"
         )
+        programs.in_background(partial(_compile_searches, condition, options.devices))
         population = _train(folder, condition, resumed, reporter, options.devices)
         reporter.line(population_line(population))
         try:
@@ -64,6 +67,18 @@ def require_measurable(condition: Condition) -> None:
     analysis.check(task, network.width)
     require_weights(network, task, analysis.pif_weights, "PIF")
     degeneracy.require_analysis_room(condition, analysis)
+
+
+def _compile_searches(condition: Condition, devices: int | None) -> None:
+    """While networks train; what is wrong is said when they are measured."""
+    with contextlib.suppress(ValueError):
+        degeneracy.compile_searches(
+            condition.task,
+            condition.network,
+            condition.analysis,
+            count=condition.size,
+            devices=devices,
+        )
 
 
 def _resumed(folder: Path, condition: Condition, reporter: Reporter) -> Population:

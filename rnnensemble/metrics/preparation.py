@@ -1,5 +1,6 @@
 """What metrics keep of each network, before any pairs are compared."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -51,13 +52,26 @@ def prepare_networks(how: Preparation, networks: Sequence[Any], *, mesh: Any) ->
 def expected_features(metric: Metric, networks: Sequence[Any]) -> Any:
     """What `prepare_networks` would return, by shape alone: zeros that take no memory."""
     kinds = {str(shape_of(one)): one for one in networks}.values()
-    shapes = [jax.eval_shape(metric.prepare, one) for one in kinds]
+    shapes = [_shapes(metric, one) for one in kinds]
 
     def zeros(*each: jax.ShapeDtypeStruct) -> np.ndarray:
         shape = np.max([x.shape for x in each], axis=0)
         return np.broadcast_to(np.zeros((), each[0].dtype), (len(networks), *shape))
 
     return jax.tree.map(zeros, *shapes)
+
+
+def _shapes(metric: Metric, one: Any) -> Any:
+    """The shapes of a network's features; traced once for each shape of its data."""
+    shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), one)
+    leaves, tree = jax.tree.flatten(shapes)
+    return _traced(metric, tree, tuple(leaves), bool(jax.config.jax_enable_x64))  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@functools.lru_cache(maxsize=256)
+def _traced(metric: Metric, tree: Any, leaves: tuple[Any, ...], x64: bool) -> Any:
+    del x64  # decides types
+    return jax.eval_shape(metric.prepare, jax.tree.unflatten(tree, leaves))
 
 
 @compiled_fast(static_argnames=("how", "mesh"))

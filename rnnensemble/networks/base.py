@@ -142,7 +142,9 @@ def weights_of(network: Network, params: Params, names: Collection[str], what: s
     return [found[name] for name in names]
 
 
-def require_weights(network: Network, task: Any, names: Collection[str], what: str) -> None:
+def require_weights(
+    network: Network, task: Any, names: Collection[str], what: str
+) -> dict[str, jax.ShapeDtypeStruct]:
     """Raises ValueError, before anything is trained, unless a network has weights of these names.
 
     Args:
@@ -150,15 +152,18 @@ def require_weights(network: Network, task: Any, names: Collection[str], what: s
         task: Gives the numbers of inputs and outputs.
         names: As in `Network.weights`.
         what: Who asks, for the error.
+
+    Returns:
+        Their shapes, by name.
     """
 
-    def init() -> None:
+    def init() -> dict[str, Array]:
         own = dict.fromkeys(network.per_network, jnp.ones(()))
         key = jax.random.key(0)
         params = network.init(key, n_inputs=task.n_inputs, n_outputs=task.n_outputs, **own)
-        weights_of(network, params, names, what)
+        return dict(zip(names, weights_of(network, params, names, what), strict=True))
 
-    jax.eval_shape(init)
+    return jax.eval_shape(init)
 
 
 def require_known(name: str, value: str, known: Collection[str]) -> None:
