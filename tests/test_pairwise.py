@@ -1,6 +1,7 @@
 """Distance matrices: blocks, tiles, devices, stops, foreign data."""
 
 import dataclasses
+from concurrent.futures import Future
 from functools import partial
 from typing import ClassVar
 
@@ -355,3 +356,23 @@ def test_programs_compiled_ahead_are_those_that_run(monkeypatch):
     for other in (second, third):
         for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(other), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_what_no_thread_has_begun_is_compiled_where_it_is_needed(monkeypatch):
+    given = []
+
+    def never(work):
+        given.append(Future())
+        return given[-1]
+
+    metric = PIF(starts=2)
+    weights = np.random.default_rng(0).normal(size=(3, 8, 8)).astype(np.float32)
+    expected = distance_matrix(metric, weights)
+    programs.forget_programs()
+    with monkeypatch.context() as patch:
+        patch.setattr(programs, "in_background", never)
+        blocks.compile_ahead(metric, weights[0], 3, mesh=runtime.network_mesh(), tile=None)
+    assert len(given) == 1
+    np.testing.assert_array_equal(distance_matrix(metric, weights), expected)
+    assert given[0].cancelled()
+    assert blocks._compared.programs() == 1

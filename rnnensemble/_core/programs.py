@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from rnnensemble._core.process import core_count
 from rnnensemble._core.runtime import on_cpu
 
 COMPILED_FAST: dict[str, bool | int | str] = {}
@@ -33,8 +34,9 @@ LOCK = threading.Lock()
 class CompiledFast:
     """`jax.jit` with COMPILED_FAST where it runs on a CPU: on `mesh`, if it is called with one.
 
-    `ahead` starts to compile a program in another thread, `__call__` waits for it if it needs it.
-    On an accelerator a search takes ten seconds to compile, on one core of the host.
+    `ahead` has a program compiled in another thread; `__call__` waits for that, or compiles it
+    itself if no thread has begun. On an accelerator a search takes ten seconds to compile, on one
+    core of the host.
     """
 
     def __init__(self, function: Callable, *, static_argnames: tuple[str, ...]) -> None:
@@ -51,17 +53,21 @@ class CompiledFast:
         EVERY.append(self)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        program = self._ahead.get(_signature(args, options)) if self._ahead else None
-        if program is not None and not program.cancelled() and program.exception() is None:
+        form = self._form(options.get("mesh"))
+        signature = _signature(args, options) if self._ahead else ()
+        program = self._ahead.get(signature)
+        if program is not None and program.cancel():
+            program = self._ahead[signature] = Future()
+            _compile(program, form, args, options)
+        if program is not None and program.exception() is None:
             return program.result()(*args)
-        return self._form(options.get("mesh"))(*args, **options)
+        return form(*args, **options)
 
     def ahead(self, *args: Any, **options: Any) -> None:
         """Starts to compile the program of these arguments, of which shapes are enough."""
         signature, form = _signature(args, options), self._form(options.get("mesh"))
         with LOCK:
-            known = self._ahead.get(signature)
-            if known is None or known.cancelled():
+            if signature not in self._ahead:
                 self._ahead[signature] = in_background(
                     lambda: form.lower(*args, **options).compile()
                 )
@@ -89,9 +95,18 @@ def _signature(args: Any, options: dict[str, Any]) -> tuple:
     return tree, arrays, tuple(sorted(options.items()))
 
 
+def _compile(program: Future, form: Any, args: Any, options: dict[str, Any]) -> None:
+    """Compiles in this thread what no other has begun."""
+    try:
+        program.set_result(form.lower(*args, **options).compile())
+    except Exception as error:  # told where the program is called
+        program.set_exception(error)
+
+
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="compile")
+    """One core is left to the main thread."""
+    return ThreadPoolExecutor(max(1, core_count() - 1), thread_name_prefix="compile")
 
 
 def in_background(work: Callable[[], Any]) -> Future:
