@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rnnensemble import cli
+from rnnensemble._core import programs
 from rnnensemble.cli.commands import COMMANDS
 from rnnensemble.files import stages, storage
 from tests.tiny import TINY
@@ -155,6 +156,7 @@ def test_too_few_converged(preset, tmp_path, capsys):
     assert "at least 2 converged networks" in failure(capsys, *command[1].split(), "--quiet")
     run = storage.load_run(runs / preset.stem)
     assert run.population.training.max_epochs == int(command[1].split()[-1])
+    assert not programs._threads.cache_info().currsize  # nothing that the end would wait for
 
 
 def test_no_disk_space(preset, tmp_path, capsys, monkeypatch):

@@ -1,6 +1,7 @@
 """Distance matrices: blocks, tiles, devices, stops, foreign data."""
 
 import dataclasses
+import threading
 from concurrent.futures import Future
 from functools import partial
 from typing import ClassVar
@@ -14,6 +15,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from rnnensemble import DSA, PIF, compare_networks, distance_matrix
 from rnnensemble._core import mapping, programs, runtime
+from rnnensemble._core.process import core_count
 from rnnensemble.analysis import distances as distances_of_networks
 from rnnensemble.analysis.distances import distances
 from rnnensemble.files.arrays import MatrixCheckpoint
@@ -376,3 +378,22 @@ def test_what_no_thread_has_begun_is_compiled_where_it_is_needed(monkeypatch):
     np.testing.assert_array_equal(distance_matrix(metric, weights), expected)
     assert given[0].cancelled()
     assert blocks._compared.programs() == 1
+
+
+def test_nothing_is_begun_once_background_work_is_dropped():
+    begun, go, seen = threading.Event(), threading.Event(), []
+
+    def more():
+        begun.set()
+        go.wait(30)
+        programs.in_background(lambda: seen.append("inner"))
+
+    first = programs.in_background(more)
+    waiting = [programs.in_background(partial(seen.append, k)) for k in range(core_count() + 3)]
+    assert begun.wait(30)
+    programs.drop_background()
+    go.set()
+    assert isinstance(first.exception(), RuntimeError)
+    assert all(each.cancelled() or each.done() for each in waiting)
+    assert "inner" not in seen
+    assert programs.in_background(lambda: 7).result() == 7

@@ -27,6 +27,9 @@ if jax.__version_info__ < (0, 11):
 EVERY: "list[CompiledFast]" = []
 """All of them, for `forget_programs`."""
 
+HERE = threading.local()
+"""In a thread that compiles, those it is one of."""
+
 LOCK = threading.Lock()
 """Held while a program is looked for and given to a thread: two threads may ask for one."""
 
@@ -110,8 +113,17 @@ def _threads() -> ThreadPoolExecutor:
 
 
 def in_background(work: Callable[[], Any]) -> Future:
-    """Starts work in one of the threads that compile, once one is free."""
-    return _threads().submit(work)
+    """Starts work in one of the threads that compile, once one is free.
+
+    Work that gives more work gives it to the same threads, which take none once they were dropped.
+    """
+    threads = getattr(HERE, "threads", None) or _threads()
+
+    def run() -> Any:
+        HERE.threads = threads
+        return work()
+
+    return threads.submit(run)
 
 
 def drop_background() -> None:

@@ -51,7 +51,6 @@ def main(arguments: list[str] | None = None) -> None:
         except (ValueError, FileExistsError) as error:
             _end(str(error))
         except KeyboardInterrupt as stop:
-            programs.drop_background()
             _end(str(stop) or "interrupted; a saved run is as it was", process.STOPPED)
         except Exception as error:
             told = _told(error)
@@ -59,6 +58,8 @@ def main(arguments: list[str] | None = None) -> None:
                 raise
             words = f"{_last_words(error)} (a fault of this program; {TRACEBACK}=1 shows where)"
             _end(told or words, 2 if told else 1)
+        finally:
+            programs.drop_background()
         if shown.error is not None:
             _end(f"the output cannot be written ({shown.error.strerror}); all work was done.")
 
