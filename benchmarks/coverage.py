@@ -34,10 +34,11 @@ POWERS = 400
 PERMUTATIONS = 499
 LEVELS = (1.0, 2.0, 3.0, 4.0)
 NULLS = ("independent", "in proportion to a network's distance from the center")
-EFFECTS = {"mean_distance": 1.2, "spread": 1.5}
+EFFECTS = {"mean_distance": 1.2, "spread": 1.5, "mean": 1.2}
 TESTED = {
     "mean_distance": [*laws.FAIR_DISTANCES, "2 equal clusters, 6 sd apart"],
     "spread": [*laws.FAIR_VALUES],
+    "mean": [*laws.LOSSES],
 }
 TRENDS = {
     "mean_distance": [
@@ -46,6 +47,7 @@ TRENDS = {
         "3 clusters of 50, 30, 20%, 4 sd apart",
     ],
     "spread": ["normal", "lognormal, log-sd 0.5"],
+    "mean": ["normal, mean of 10 sd", "lognormal, log-sd 0.5", "exponential"],
 }
 
 
@@ -132,8 +134,9 @@ def sample(
     statistic: str, name: str, rng: np.random.Generator, *, k: int, scale: float = 1.0
 ) -> np.ndarray:
     """One condition of K networks: distances or values."""
-    if statistic == "spread":
-        return scale * laws.VALUES[name](rng, k)
+    laws_of = {"spread": laws.VALUES, "mean": laws.LOSSES}
+    if statistic in laws_of:
+        return scale * laws_of[statistic][name](rng, k)
     points = laws.DISTANCES[name](rng, k)
     matrix = scale * laws.distances(name, points, points)
     np.fill_diagonal(matrix, 0)
@@ -232,10 +235,11 @@ def measure() -> dict:
         "against_null": by_size(cover_null, NULLS, SIZES),
         "compare_jointly": by_size(reject_joint, (0, 10), TEST_SIZES),
     }
+    planned = {key: names for key, names in TESTED.items() if key != "mean"}
     for key, function, names, sizes in (
         ("compare_conditions", reject_two, TESTED, TEST_SIZES),
         ("trend", reject_trend, TRENDS, TEST_SIZES),
-        ("power_curve", predict_widths, TESTED, SIZES),
+        ("power_curve", predict_widths, planned, SIZES),
     ):
         results[key] = {
             statistic: by_size(functools.partial(function, statistic), names[statistic], sizes)

@@ -3,7 +3,7 @@
 import importlib
 from types import ModuleType
 
-from rnnensemble import metrics, networks, stats, tasks
+from rnnensemble import fixed_points, metrics, networks, stats, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
 from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
@@ -30,7 +30,7 @@ from rnnensemble.cli.sweep import run_sweep
 from rnnensemble.files.storage import load_run as load
 from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
-from rnnensemble.metrics import DSA, PIF
+from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
 from rnnensemble.networks import MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
@@ -48,6 +48,7 @@ __all__ = [
     "DSA",
     "PIF",
     "Analysis",
+    "Autocovariance",
     "BatteryAnalysis",
     "Benchmark",
     "Chosen",
@@ -81,6 +82,7 @@ __all__ = [
     "distance_matrix",
     "dsa_grid",
     "find_fixed_points",
+    "fixed_points",
     "load",
     "load_sweep",
     "measure_battery",

@@ -28,7 +28,9 @@ FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(PACKAGE.rglob("*.py"))
 }
-INSIDE = {name: path for name, path in FILES.items() if name.count(".") and "__main__" not in name}
+OUTSIDE = ("rnnensemble", "rnnensemble.__main__", "rnnensemble.fixed_points")
+"""What stands above the rooms: names alone, and the command's entry."""
+INSIDE = {name: path for name, path in FILES.items() if name not in OUTSIDE}
 
 
 def room(name):

@@ -1,5 +1,7 @@
 """Figures of a study: axes are honest, gaps are named, panels of a row have one scale."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,21 @@ def test_measures_stand_in_rows_and_tasks_in_columns(known):
     np.testing.assert_allclose(null.get_ydata(), 0.1, rtol=0.1)
     assert null.get_linestyle() == ":"
     assert len(panels[0, 1].get_lines()[0].get_xdata()) == 1
+
+
+def test_what_users_write_is_no_formula():
+    """Two $ would have matplotlib read what stands between them, or refuse it."""
+    priced = factor("channels", [1, 2, 3])
+    levels = [dataclasses.replace(each, label=r"$\frac$") for each in priced.levels]
+    changes = {"title": "cost in $ or US$_", "unit": "$^$", "levels": tuple(levels)}
+    sweep, outcomes = study([(dataclasses.replace(priced, **changes), [Truth(networks=4)] * 3)])
+    figure = factor_figure(sweep.factors, outcomes, ["dynamics"])
+    (axes,) = drawn(figure)
+    shown = [axes.xaxis.label, *axes.get_xticklabels()]
+    for text, words in zip(shown, ["cost in $ or US$_ ($^$)", *3 * [r"$\frac$"]], strict=True):
+        assert text._preprocess_math(text.get_text()) == (words, False)
+    networks = networks_figure(sweep.factors, outcomes, "dynamics")
+    drawn(networks)
 
 
 def test_a_single_task_takes_one_row(known):

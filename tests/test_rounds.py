@@ -177,6 +177,11 @@ def test_a_battery_needs_two_networks_to_compare_with(folder):
         ("strength = 0.1", "strenght = 0.1", "did you mean `deflation.strength`"),
         ("strength = 0.1", "strength = -1.0", "`strength` must be a number of at least 0"),
         ("[alternative]\n", "[alternative]\nseed = -2\n", "`seed` must be a whole number"),
+        (
+            "[alternative]\n",
+            f"[alternative]\nseed = {2**32 - 2}\n",
+            "`seed` must be a whole number",
+        ),
         ("[standard]\n", "[standard]\nstarts = [[0, 3]]\n", "`starts` must"),
         ("[standard]\n", "[standard]\ndeflation = {}\n", "`standard.deflation` must be left out"),
     ],

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.panels import COLORMAP, COLORS, mds
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import ours, plain
 
 LEADING = 6
 """Eigenvalues drawn of each fixed point."""
@@ -38,12 +38,12 @@ def battery_figure(battery: Battery, *, title: str) -> Figure:
     _draw_spectra(axes[2, 0], battery, colors)
     _draw_content(axes[2, 1:], battery, colors)
     handles = [
-        axes[0, 2].plot([], [], "o", color=color, label=name.replace("_", " "))[0]
+        axes[0, 2].plot([], [], "o", color=color, label=plain(name.replace("_", " ")))[0]
         for name, color in colors.items()
     ]
     names = {"loc": "outside lower center", "ncols": len(colors), "fontsize": 9}
     figure.legend(handles=handles, frameon=False, **names)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain(title), fontsize=11)
     return figure
 
 
@@ -90,7 +90,7 @@ def _draw_losses(axes: Axes, battery: Battery, colors: dict[str, str]) -> None:
             x = place + 0.25 * (number - (len(colors) - 1) / 2) + _spread(len(own))
             axes.plot(x, own, "o", color=color, ms=3, alpha=0.8)
     axes.set_yscale("log")
-    names = [name.replace("_", " ") for name in found.losses]
+    names = [plain(name.replace("_", " ")) for name in found.losses]
     axes.set_xticks(range(len(names)), names, fontsize=8, rotation=15)
     axes.set_ylabel("MSE")
     axes.set_title("behavior: loss by variant of the task", fontsize=9)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from rnnensemble.analysis.fixed_points.points import FixedPoints
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import ours, plain
 
 KINDS = (
     ("stable", "o", COLORS[0], True),
@@ -50,7 +50,7 @@ def fixed_points_figure(
     space.set_title("states and fixed points", fontsize=9)
     _draw_spectra(plane, found)
     figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(plain(title), fontsize=10)
     return figure
 
 

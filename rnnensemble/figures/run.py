@@ -19,7 +19,7 @@ from rnnensemble.figures.panels import (
     mds_figure,
     with_interval,
 )
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import ours, plain
 from rnnensemble.tasks import Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.population import Population
@@ -53,7 +53,7 @@ def trials_figure(trials: Trials, outputs: np.ndarray, *, title: str, shown: int
     axes[1, -1].plot([], [], color="k", lw=1, ls="--", label="target")
     axes[1, -1].plot([], [], color=COLORS[0], lw=1.2, label="network")
     figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(plain(title), fontsize=10)
     return figure
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.panels import COLORS, mds
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import ours, plain
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (
@@ -72,7 +72,7 @@ def factor_figure(
             _draw_measure(axes, factor, measure_of(name), readings)
         row[0].set_ylabel(_label(measure_of(name), factors[0]), fontsize=8)
     for axes, factor in zip(panels[0], factors, strict=True):
-        axes.set_title(_words(factor.task), fontsize=9)
+        axes.set_title(plain(_words(factor.task)), fontsize=9)
     for row in panels if alone else panels[-1:]:
         for axes, factor in zip(row, factors, strict=True):
             axes.set_xlabel(axis_name(factor), fontsize=8)
@@ -85,7 +85,7 @@ def factor_figure(
 
 def axis_name(factor: Factor) -> str:
     """A factor's title with its unit."""
-    return f"{factor.title} ({factor.unit})" if factor.unit else factor.title
+    return plain(f"{factor.title} ({factor.unit})" if factor.unit else factor.title)
 
 
 def _words(name: str) -> str:
@@ -131,7 +131,7 @@ def _mark_values(axes: Axes, factor: Factor) -> None:
     # of many values every other one, or third, from the highest down
     step = -(-len(levels) // 7)
     chosen = slice((len(levels) - 1) % step, None, step)
-    labels = [level.label for level in levels][chosen]
+    labels = [plain(level.label) for level in levels][chosen]
     axes.xaxis.set_major_locator(FixedLocator(list(places[chosen])))
     axes.set_xticks(places[chosen], labels, fontsize=7)
     axes.set_xticks(places, minor=True)
@@ -180,7 +180,7 @@ def networks_figure(
         row[0].text(
             -0.12,
             0.5,
-            _words(factor.task),
+            plain(_words(factor.task)),
             transform=row[0].transAxes,
             rotation=90,
             va="center",
@@ -209,7 +209,7 @@ def _draw_row(row: np.ndarray, readings: Sequence[Reading | Gap], *, color: str)
         axes.set_aspect("equal")
         for spine in axes.spines.values():
             spine.set_color("0.8")
-        axes.set_title(reading.level.label, fontsize=7.5, pad=2)
+        axes.set_title(plain(reading.level.label), fontsize=7.5, pad=2)
         if isinstance(reading, Gap):
             words = reading.problem.replace(", ", ",\n").replace(" yet", "\nyet")
             axes.text(0, 0, words, ha="center", va="center", fontsize=6, color="0.35")
@@ -263,7 +263,9 @@ def settings_figure(
     names = [f"{rank}, {d}" if rank >= 1 else f"{100 * rank:g}%, {d}" for rank, d in columns]
     axes.set_xticks(range(len(columns) + 1), [*names, "autocov."], rotation=60, fontsize=7)
     axes.set_yticks(
-        range(len(rows)), [f"{each.title}, {_words(each.task)}" for each in rows], fontsize=7.5
+        range(len(rows)),
+        [plain(f"{each.title}, {_words(each.task)}") for each in rows],
+        fontsize=7.5,
     )
     axes.set_xlabel("DSA: share of variance or rank, delays; autocovariances", fontsize=8)
     beyond = "both" if np.nanmax(np.abs(folds), initial=0) > limit else "neither"

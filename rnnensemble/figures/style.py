@@ -34,6 +34,11 @@ def ours() -> Iterator[None]:
         yield
 
 
+def plain(text: str) -> str:
+    """A user's text as matplotlib shows it as it is: what stands between two $ is no formula."""
+    return text.replace("$", r"\$")
+
+
 @ours()
 def save(figure: "Figure", target: Path | IO[bytes], *, dpi: int, kind: str | None = None) -> None:
     """Writes a figure to a file, of the kind its name says unless given."""

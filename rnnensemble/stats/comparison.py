@@ -68,7 +68,7 @@ def compare_conditions(
     - `spread`: sqrt(K/(K - 1)) |L_i - median L|, as Brown and Forsythe's test. Deviations from the
       median keep the level for skewed losses, where those from the mean reject too often, and
       remove the conditions' mean losses, which are not the question.
-    - `mean`: log m + (x_i - m)/m, for positive numbers of single networks.
+    - `mean`: x_i itself, a positive number of each single network.
 
     Studentizing keeps the level where the conditions differ in more than the statistic, as
     permutations of the mere difference do not. All rearrangements are enumerated if there are no

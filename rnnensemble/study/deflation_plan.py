@@ -66,6 +66,7 @@ class DeflationPlan:
             raise ValueError("`starts` must be left out of a plan; its seeds say it.")
         if self.alternative.task != self.standard.task:
             raise ValueError("`alternative` must learn the standard networks' task.")
+        self.round_condition(self.rounds, ("standard:0",))  # the last seed
 
     def round_condition(self, number: int, references: tuple[str, ...]) -> Condition:
         """The settings of a round, from 1, that keeps away from references of these names."""
