@@ -1,4 +1,4 @@
-"""Where networks rest, under the name that users import it by; its room is `rnnensemble.analysis`."""
+"""Where networks rest: what `rnnensemble.analysis` has of it, under a name to import it by."""
 
 from rnnensemble.analysis.fixed_points import (
     FixedPoints,
