@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import cli
-from rnnensemble.cli import deflate, sweep, train
+from rnnensemble.cli import deflate, groups, train
 from rnnensemble.files import folders, stages
 from tests.test_damage import equal
 from tests.test_platforms import ROOT
@@ -46,9 +46,9 @@ def once(function):
 def _quick():
     """Networks train anew each time; what is measured is computed once, and figures are empty."""
     with pytest.MonkeyPatch.context() as patch:
-        for room in (train, sweep):
+        for room in (train, groups):
             patch.setattr(room, "measure_degeneracy", once(train.measure_degeneracy))
-        patch.setattr(sweep, "measure_feature_learning", once(sweep.measure_feature_learning))
+        patch.setattr(groups, "measure_feature_learning", once(groups.measure_feature_learning))
         patch.setattr(deflate, "measure_battery", once(deflate.measure_battery))
         quick_figures(patch)
         yield

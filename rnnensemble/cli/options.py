@@ -130,6 +130,10 @@ class Sweep(Stored):
         update: Go on in the folder of an earlier version of the file.
         tile: Networks that a device trains at once, None for what fits.
         checkpoint_seconds: Seconds between checkpoints of a group that trains.
+        engine: What works on the groups: `local` for this process, `slurm` or `ray` for tasks that
+            this process submits and watches.
+        engine_setting: Settings of the engine, each `KEY=VALUE`, as `partition=gpu`; they change
+            those of the file's table `engine.NAME`.
     """
 
     sweep: Positional[Path]
@@ -140,6 +144,8 @@ class Sweep(Stored):
     update: bool = False
     tile: int | None = None
     checkpoint_seconds: float = 60.0
+    engine: str = "local"
+    engine_setting: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

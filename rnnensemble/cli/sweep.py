@@ -1,32 +1,29 @@
-"""Sweeps: conditions in groups of one compiled program, trained, measured, and gone on with."""
+"""Sweeps: what is asked for, checked, and worked on here or by an engine's tasks."""
 
-import dataclasses
-import time
+import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from rnnensemble._core import programs, runtime
-from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy, require_analysis_room
-from rnnensemble.analysis.feature_learning import (
-    FeatureLearning,
-    evaluation_trials,
-    measure_feature_learning,
-)
-from rnnensemble.cli.console import Reporter, clock
+from rnnensemble._core import runtime
+from rnnensemble.analysis.degeneracy import require_analysis_room
+from rnnensemble.analysis.feature_learning import evaluation_trials
+from rnnensemble.cli import engines
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.driver import drive
 from rnnensemble.cli.forecast import print_forecast
-from rnnensemble.files import folders, locks, stages, storage, sweep_folder
+from rnnensemble.cli.groups import Work, run_groups
+from rnnensemble.cli.worker import Task, run_task, versions
+from rnnensemble.files import folders, sweep_folder
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
+from rnnensemble.study.engines import LOCAL, require_engine, settings_of
 from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
-from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
-
-GROUPS_OF_PROGRAMS = 8
-"""After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
+from rnnensemble.training.train import require_seconds
 
 
 def run_sweep(
@@ -41,6 +38,8 @@ def run_sweep(
     devices: int | None = None,
     tile: int | None = None,
     checkpoint_seconds: float = 60.0,
+    engine: "str | engines.Engine" = LOCAL,
+    engine_setting: Sequence[str] = (),
     quiet: bool = False,
 ) -> Path:
     """Runs what is asked for of a sweep, or goes on with it, as `rnnensemble sweep` does.
@@ -60,6 +59,11 @@ def run_sweep(
         devices: How many devices to use, None for all.
         tile: Networks that a device trains at once, None for what fits.
         checkpoint_seconds: Seconds between checkpoints of a group that trains.
+        engine: What works on the groups: `local` for this process, `slurm`, `ray`, or anything with
+            `submit(function, *arguments)` that returns a future, such as an executor of
+            `concurrent.futures` or a `dask.distributed.Client`; see docs/clusters.md.
+        engine_setting: Settings of an engine that is named, each `KEY=VALUE`; they change those of
+            the file's table `engine.NAME`.
         quiet: Prints nothing.
 
     Returns:
@@ -67,9 +71,11 @@ def run_sweep(
 
     Raises:
         ValueError: Before anything is started: if a setting, factor, level, preset or group is
-            unknown or does not fit, a device is too small, or the folder is another sweep's.
+            unknown or does not fit, a device is too small, the folder is another sweep's, or the
+            engine is not there. Later: if an engine takes no task, a worker has other versions or
+            does not see the folder, or a group failed three times.
         TrainingInterrupted: On Ctrl-C while networks train, after a checkpoint; the same call goes
-            on.
+            on. On an engine the tasks go on by themselves.
     """
     text = _text(sweep)
     whole = read_sweep(text, preset)
@@ -79,6 +85,7 @@ def run_sweep(
     require_seconds(checkpoint_seconds)
     tiles = {each.name: tile_for(trained_once(each.conditions), mesh, tile) for each in groups}
     folder = folders.named_folder(Path(runs), whole.folder_name)
+    submitted, at_once = _engine(engine, engine_setting, text, folder)
     sweep_folder.require_same(folder, whole, update=update)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
@@ -90,9 +97,46 @@ def run_sweep(
     sweep_folder.open_folder(folder, whole, text, update=update)
     with Reporter(quiet=quiet) as reporter:
         budget = Budget(expected_costs(asked, left, trained))
-        work = _Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget)
-        _run_groups(work, groups)
+        work = Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget)
+        if submitted is None:
+            run_groups(work, groups)
+        else:
+            drive(work, groups, partial(_submit, work, tuple(only), submitted), at_once)
     return folder
+
+
+def _engine(
+    engine: Any, changes: Sequence[str], text: str, folder: Path
+) -> tuple["engines.Engine | None", int]:
+    """What groups are submitted to, None for nothing, and how many may be at once."""
+    if not isinstance(engine, str):
+        if not callable(getattr(engine, "submit", None)):
+            raise ValueError(f"`engine` must be a name or have `submit`; got {engine!r}.")
+        return engine, sys.maxsize
+    require_engine(engine)
+    if engine == LOCAL:
+        if changes:
+            raise ValueError("`engine_setting` must come with an engine, as --engine slurm.")
+        return None, 0
+    settings = settings_of(text, engine, tuple(changes))
+    logs = folder.absolute() / "logs"
+    return engines.engine_of(settings, logs), settings.at_once
+
+
+def _submit(work: Work, only: tuple[str, ...], engine: "engines.Engine", group: Group) -> Any:
+    """Submits a group as a task."""
+    task = Task(
+        folder=str(work.folder.absolute()),
+        probe=sweep_folder.write_probe(work.folder),
+        versions=versions(),
+        only=only,
+        group=group.name,
+        devices=work.devices,
+        tile=work.tile,
+        checkpoint_seconds=work.checkpoint_seconds,
+        quiet=not isinstance(engine, engines.SlurmEngine),
+    )
+    return engine.submit(run_task, task)
 
 
 def _text(sweep: Path | str | Sweep) -> str:
@@ -130,170 +174,3 @@ def _chosen(groups: list[Group], name: str | None) -> list[Group]:
             "`group` " + message.replace("a setting", f"one of this sweep's {len(groups)} groups")
         )
     return found
-
-
-class _Work(NamedTuple):
-    """What all groups share."""
-
-    folder: Path
-    sweep: Sweep
-    devices: int | None
-    tile: int | None
-    checkpoint_seconds: float
-    reporter: Reporter
-    budget: Budget
-
-    def path(self, condition: Condition) -> Path:
-        return sweep_folder.condition_folder(self.folder, condition.digest)
-
-    def stage(self, condition: Condition) -> str:
-        return sweep_folder.stage(self.folder, condition.digest)[0]
-
-    def time_left(self) -> str:
-        return f"about {clock(self.budget.seconds_left())} left"
-
-    def unfinished(self, group: Group) -> list[Condition]:
-        return [c for c in group.conditions if self.stage(c) != stages.ANALYSED]
-
-
-def _run_groups(work: _Work, groups: list[Group]) -> None:
-    """Works on every group that no other process has, until none is left."""
-    reporter, total = work.reporter, sum(len(group.conditions) for group in groups)
-    todo, before = groups, None
-    while todo and todo != before:  # others may have ended, finished or not, in the meantime
-        before = todo
-        for number, group in enumerate(todo, 1):
-            if work.unfinished(group):
-                _run_group(work, group, f"group {number} of {len(todo)}")
-            if number % GROUPS_OF_PROGRAMS == 0:
-                programs.forget_programs()  # other groups need others
-        todo = [group for group in todo if work.unfinished(group)]
-    sweep_folder.write_summary(work.folder)
-    left = sum(len(work.unfinished(group)) for group in todo)
-    reporter.line(f"{total - left} of {total} conditions finished: {work.folder}/summary.csv")
-    if left:
-        reporter.line(f"another process works on the other {left}; start again if it was killed")
-
-
-def _run_group(work: _Work, group: Group, title: str) -> None:
-    """Trains and measures a group unless another process does."""
-    lock = work.folder / "groups" / f"{group.name}.lock"
-    with locks.held(lock) as ours:
-        unfinished = work.unfinished(group) if ours else []
-        if not unfinished:  # or another process has ended it in the meantime
-            return
-        for condition in set(group.conditions) - set(unfinished):
-            work.budget.skip(condition)
-        networks = sum(condition.size for condition in trained_once(unfinished))
-        about = f"{len(unfinished)} conditions, {networks} networks"
-        work.reporter.section(f"{title}, {group.name}: {about}")
-        for condition in unfinished:
-            if damage := sweep_folder.damage(work.folder, condition.digest):
-                name = work.sweep.names[condition.digest]
-                work.reporter.line(f"{name}: {damage} is damaged; it is measured again")
-        populations = _trained(work, unfinished)
-        for condition, population in zip(unfinished, populations, strict=True):
-            _measure(work, condition, population)
-            sweep_folder.write_summary(work.folder)
-
-
-def _trained(work: _Work, wanted: list[Condition]) -> list[Population]:
-    """The populations of conditions, trained from where they are; each recipe once."""
-    recipes = {condition.recipe_digest: condition.recipe for condition in wanted}
-    trained = sweep_folder.trained_by(work.folder)
-    stored = [
-        _stored(work, [c for c in wanted if c.recipe_digest == digest], trained.get(digest))
-        for digest in recipes
-    ]
-    started = time.monotonic()
-
-    def save(populations: Sequence[Population]) -> None:
-        shares = _seconds(time.monotonic() - started, stored, populations)
-        found = dict(zip(recipes, zip(populations, shares, strict=True), strict=True))
-        for condition in wanted:
-            if work.stage(condition) != stages.TRAINED:
-                population, seconds = found[condition.recipe_digest]
-                times, path = {"training": seconds}, work.path(condition)
-                storage.save_run(path, condition, population, seconds=times, replace=True)
-
-    try:
-        populations = train_populations(
-            list(recipes.values()),
-            devices=work.devices,
-            tile=work.tile,
-            resume=[run.population if run else None for run in stored],
-            progress=work.reporter.training,
-            checkpoint=save,
-            checkpoint_seconds=work.checkpoint_seconds,
-        )
-    except TrainingInterrupted as stop:
-        save(stop.populations)
-        stop.args = (f"interrupted, saved in {work.folder}; the same command or call goes on",)
-        raise
-    save(populations)
-    for condition in wanted:
-        work.budget.finish(condition, "training")
-    found = dict(zip(recipes, populations, strict=True))
-    return [found[condition.recipe_digest] for condition in wanted]
-
-
-def _stored(work: _Work, same: list[Condition], trained: Path | None) -> storage.Run | None:
-    """What conditions of one recipe go on from: whoever has trained it, or the furthest of them."""
-    paths = [work.path(c) for c in same if work.stage(c) != sweep_folder.MISSING]
-    runs = [storage.load_run(path) for path in ([trained] if trained else paths)]
-    if not runs:
-        return None
-    run = max(runs, key=lambda each: (not each.population.unfinished, each.manifest["epochs"]))
-    # what decides nothing but rounding (`fused`) may differ between equal digests
-    return run._replace(population=dataclasses.replace(run.population, recipe=same[0].recipe))
-
-
-def _seconds(
-    spent: float, stored: Sequence[storage.Run | None], populations: Sequence[Population]
-) -> list[float]:
-    """The seconds that each population has trained: its share by epochs, and what came before."""
-    epochs = [float(each.stop_epoch.sum()) for each in populations]
-    epochs_before = [float(run.population.stop_epoch.sum()) if run else 0.0 for run in stored]
-    before = [
-        run.manifest.get("seconds", {}).get("training", 0.0) if run else 0.0 for run in stored
-    ]
-    added = [now - then for now, then in zip(epochs, epochs_before, strict=True)]
-    return [
-        then + spent * each / max(sum(added), 1.0) for then, each in zip(before, added, strict=True)
-    ]
-
-
-def _measure(work: _Work, condition: Condition, population: Population) -> None:
-    """Measures a trained condition, which finishes it."""
-    reporter, devices = work.reporter, work.devices
-    line = f"{work.sweep.names[condition.digest]}: {population.summary()}"
-    if population.converged.sum() < sweep_folder.LEAST_CONVERGED:
-        work.budget.finish(condition, "analysis")
-        reporter.line(f"{line}; too few to compare; {work.time_left()}")
-        return
-    started = time.monotonic()
-    found = measure_degeneracy(
-        population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
-    )
-    features = measure_feature_learning(population, analysis=condition.features, devices=devices)
-    seconds = sweep_folder.stage(work.folder, condition.digest)[1].get("seconds", {})
-    storage.save_run(
-        work.path(condition),
-        condition,
-        population,
-        degeneracy=found,
-        features=features,
-        seconds=seconds | {"analysis": time.monotonic() - started},
-        replace=True,
-    )
-    work.budget.finish(condition, "analysis")
-    reporter.line(f"{line}; {_levels(found, features)}; {work.time_left()}")
-
-
-def _levels(found: Degeneracy, features: FeatureLearning) -> str:
-    """The levels of a condition in a few words."""
-    return (
-        f"sigma {found.behavior.sigma.value:.3g}, DSA {found.dynamics.mean.value:.3g}, "
-        f"PIF {found.weights.mean.value:.3g}, "
-        f"kernel alignment {features.kernel_alignment.mean():.2f}"
-    )

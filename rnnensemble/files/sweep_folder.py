@@ -5,6 +5,7 @@
         manifest.json           name, preset and digest of the sweep, versions, device
         conditions/<digest>/    an ordinary run folder: interrupted, trained, then analysed
         groups/<name>.lock      held by the process that works on a group
+        probe, logs/            of engines: what workers must see, and what their tasks said
         summary.csv             one row for each level of each factor that is finished
 
 A condition goes through its three states in place, each written whole; what a kill leaves is the
@@ -13,6 +14,7 @@ networks, of which nothing can be measured.
 """
 
 import functools
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,19 @@ def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) 
         file = folder / "sweep.toml"
         if not file.exists() or read_text(file) != text:
             write_text(file, text)
+
+
+def write_probe(folder: Path) -> str:
+    """Writes what other machines must see of the folder, once; returns it."""
+    file = folder / "probe"
+    if not file.exists():
+        write_text(file, secrets.token_hex(8))
+    return read_text(file)
+
+
+def sees(folder: Path, probe: str) -> bool:
+    """Whether this machine sees what `write_probe` has written."""
+    return (folder / "probe").is_file() and read_text(folder / "probe") == probe
 
 
 def note(folder: Path, names: list[str]) -> None:

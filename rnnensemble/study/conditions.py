@@ -96,10 +96,10 @@ def from_table(table: dict[str, Any]) -> Condition:
         known = ", ".join(tasks.registered())
         raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
     task_table = dict(table["task"])
-    task = _build(tasks.find(task_table.pop("kind")), task_table, "task.")
+    task = build(tasks.find(task_table.pop("kind")), task_table, "task.")
     rest = {name: x for name, x in table.items() if name not in ("task", "network", "import")}
     network = _network(table.get("network", {}))
-    return _build(Condition, rest, "", task=task, network=network, imports=imports)
+    return build(Condition, rest, "", task=task, network=network, imports=imports)
 
 
 def import_modules(names: Any) -> tuple[str, ...]:
@@ -156,10 +156,10 @@ def _network(table: Any) -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
     rest = dict(toml.mapping(table, "network"))
     kind = rest.pop("kind", DEFAULT_KIND["network"])
-    return _build(networks.find(kind), rest, "network.")
+    return build(networks.find(kind), rest, "network.")
 
 
-def _build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:
+def build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:
     """An instance of a config class from a TOML table."""
     names = [field.name for field in dataclasses.fields(config)]
     # what TOML calls `import` is read by `from_table`
@@ -175,7 +175,7 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
     rules are given to them as hooks, and their errors would have to be said again in one line.
     """
     if dataclasses.is_dataclass(hint):
-        return _build(typing.cast(type, hint), toml.mapping(value, name), name + ".")
+        return build(typing.cast(type, hint), toml.mapping(value, name), name + ".")
     origin, choices = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         some = [choice for choice in choices if choice is not type(None)]

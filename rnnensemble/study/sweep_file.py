@@ -5,6 +5,7 @@
     [presets.paper]                      # tables of a condition: what a preset sets for all
     [tasks.flipflop]                     # base condition of a task, in any preset
     [tasks.flipflop.small]               # what a preset changes in it
+    [engine.slurm]                       # what its tasks run on, see `engines`
     [[factors]]                          # one factor on one task, or on each of several
     name = "channels"
     task = "flipflop"                    # or a list of tasks
@@ -26,6 +27,7 @@ from typing import Any, NamedTuple
 from rnnensemble.analysis.feature_learning import block_trials
 from rnnensemble.study import conditions, toml
 from rnnensemble.study.conditions import Condition, as_table, merged
+from rnnensemble.study.engines import read_engines
 from rnnensemble.study.factors import Factor, Level, Sweep
 
 FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
@@ -51,7 +53,8 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
             level does not fit its task, or nothing is to be done.
     """
     table = toml.parse(text, "sweep")
-    toml.require_known(table, ("name", "import", "presets", "tasks", "factors"))
+    toml.require_known(table, ("name", "import", "presets", "tasks", "factors", "engine"))
+    read_engines(table.get("engine", {}))
     name = toml.identifier(table.get("name"), "name")
     presets = toml.mapping(table.get("presets", {}), "presets")
     chosen = _Preset(tuple(presets), _chosen(tuple(presets), preset))

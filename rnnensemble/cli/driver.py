@@ -1,0 +1,187 @@
+"""The driver of a sweep on an engine: submits its groups as tasks, and shows how all of them do.
+
+It holds nothing that a sweep needs: started again after a kill, it finds on the disk what is
+finished, and leaves to running tasks what they have in hand.
+"""
+
+import contextlib
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+from rnnensemble.cli.groups import SHARE, Paced, Work
+from rnnensemble.cli.worker import UnfitError
+from rnnensemble.files import sweep_folder
+from rnnensemble.study.factors import Group
+
+TRIES = 3
+"""A group whose task has failed so often is left out."""
+
+POLL = 0.5
+"""Seconds between looks at the tasks."""
+
+BUSY = 30.0
+"""Seconds until a group that another process has in hand is asked for again."""
+
+SAY = 60.0
+"""Seconds after which is said how far all have come, if nothing else gave reason to."""
+
+
+class Tasks:
+    """The tasks of a sweep: which groups wait, run, are done or have failed."""
+
+    def __init__(
+        self, work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int
+    ) -> None:
+        self.work, self.submit, self.at_once = work, submit, at_once
+        self.groups = {group.name: group for group in groups}
+        todo = [group.name for group in groups if work.unfinished(group)]
+        self.waiting, self.running = deque((name, 0.0) for name in todo), dict[str, Any]()
+        self.done = len(groups) - len(todo)
+        self.failures, self.failed = Counter[str](), dict[str, str]()
+        self.converged = self.networks = 0
+
+    def fill(self) -> None:
+        """Submits what waits, as long as there is room."""
+        for _ in range(len(self.waiting)):
+            if len(self.running) >= self.at_once:
+                return
+            name, since = self.waiting.popleft()
+            if time.monotonic() < since:
+                self.waiting.append((name, since))
+                continue
+            try:
+                self.running[name] = self.submit(self.groups[name])
+            except Exception as error:
+                raise ValueError(
+                    f"`engine` takes no task ({_last_words(error)}); what is finished stays, the "
+                    "same command goes on."
+                ) from error
+
+    def look(self) -> bool:
+        """Takes back the tasks that have ended; whether there were any."""
+        ended = [name for name, future in self.running.items() if future.done()]
+        for name in ended:
+            self._ended(name, self.running.pop(name))
+        return bool(ended)
+
+    def _ended(self, name: str, future: Any) -> None:
+        try:
+            left = future.result()["left"]
+        except UnfitError:
+            raise
+        except Exception as error:  # whatever ended the task
+            self._failed(name, error, future)
+            return
+        if left:  # another process has it, of a driver that was killed perhaps
+            self.waiting.append((name, time.monotonic() + BUSY))
+            return
+        self.done += 1
+        for condition in self.groups[name].conditions:
+            manifest = sweep_folder.stage(self.work.folder, condition.digest)[1]
+            self.converged += manifest.get("converged", 0)
+            self.networks += manifest.get("size", 0)
+            for part in ("training", "analysis"):
+                self.work.budget.finish(condition, part)
+
+    def _failed(self, name: str, error: Exception, future: Any) -> None:
+        self.failures[name] += 1
+        words = f"{_last_words(error)}{_log(future)}"
+        tried = f"{name} failed, try {self.failures[name]} of {TRIES}: {words}"
+        self.work.reporter.line(tried)
+        if self.failures[name] < TRIES:
+            self.waiting.append((name, 0.0))
+        else:
+            self.failed[name] = words
+
+    def line(self) -> str:
+        """How all do."""
+        running = sum(_runs(future) for future in self.running.values())
+        waiting = len(self.waiting) + len(self.running) - running
+        return (
+            f"{self.done} of {len(self.groups)} groups done, {running} running, {waiting} waiting, "
+            f"{len(self.failed)} failed; {self.converged} of {self.networks} networks converged; "
+            f"{self.work.time_left()}"
+        )
+
+
+def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int) -> None:
+    """Has an engine work on every group until none is left.
+
+    Args:
+        work: What all groups share.
+        groups: What is to be done.
+        submit: Submits one group; what it returns has `done()` and `result()`.
+        at_once: Tasks that wait or run at the same time, at most.
+
+    Raises:
+        ValueError: If the engine takes no task, a worker does not fit, or a group failed again and
+            again; the others are finished then.
+        KeyboardInterrupt: On Ctrl-C; the tasks go on unless the user says otherwise.
+    """
+    tasks = Tasks(work, groups, submit, at_once)
+    summarize = Paced(lambda: sweep_folder.write_summary(work.folder), SHARE)
+    said, shown = 0.0, ""
+    try:
+        while tasks.waiting or tasks.running:
+            tasks.fill()
+            if tasks.look():
+                summarize()
+            line = tasks.line()
+            if line.partition("; ")[0] != shown or time.monotonic() - said > SAY:
+                work.reporter.line(line)
+                said, shown = time.monotonic(), line.partition("; ")[0]
+            time.sleep(POLL)
+    except UnfitError:
+        _cancel(tasks)
+        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_left(tasks)) from None
+    sweep_folder.write_summary(work.folder)
+    work.reporter.line(f"{tasks.line()}: {work.folder}/summary.csv")
+    if tasks.failed:
+        name, words = next(iter(tasks.failed.items()))
+        raise ValueError(
+            f"`sweep` has {len(tasks.failed)} groups that failed {TRIES} times each, {name} the "
+            f"first ({words}); the others are finished, the same command tries again."
+        )
+
+
+def _left(tasks: Tasks) -> str:
+    """What is said after Ctrl-C; asks whether the tasks go on where somebody can answer."""
+    go_on = "the same command goes on"
+    if tasks.running and sys.stdin is not None and sys.stdin.isatty():
+        question = f"{len(tasks.running)} tasks wait or run; shall they go on? [Y/n] "
+        with contextlib.suppress(EOFError):
+            if tasks.work.reporter.console.input(question).strip().lower().startswith("n"):
+                _cancel(tasks)
+                return f"interrupted; the tasks are cancelled, {go_on}"
+    return f"interrupted; what was submitted goes on by itself, {go_on}"
+
+
+def _cancel(tasks: Tasks) -> None:
+    for future in tasks.running.values():
+        with contextlib.suppress(Exception):  # it has ended, or the engine has
+            future.cancel()
+
+
+def _runs(future: Any) -> bool:
+    """Whether a task is under way, as far as its engine says."""
+    if hasattr(future, "running"):
+        return bool(future.running())
+    state = getattr(future, "state", getattr(future, "status", ""))  # submitit, dask
+    return str(state).lower() in ("running", "processing", "completing")
+
+
+def _log(future: Any) -> str:
+    """Where the log of a task lies, if its engine writes one."""
+    paths = getattr(future, "paths", None)
+    return f" (log: {paths.stderr})" if paths is not None else ""
+
+
+def _last_words(error: Exception) -> str:
+    """The last line of an error, which names what it was."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -|")]
+    return f"{type(error).__name__}: {lines[-1] if lines else ''}"[:300]

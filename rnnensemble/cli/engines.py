@@ -1,0 +1,117 @@
+"""Engines: what the tasks of a sweep are submitted to."""
+
+import importlib
+import logging
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from rnnensemble.study.engines import EngineSettings, Ray, Slurm
+
+REQUEUES = 1000
+"""How often a job may go on in another one after its time limit."""
+
+
+class Engine(Protocol):
+    """Anything that takes work: an executor of `concurrent.futures`, `dask.distributed.Client`."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Has a worker call a function; what it returns has `done()` and `result()`."""
+        ...
+
+
+def engine_of(settings: EngineSettings, logs: Path) -> Engine:
+    """The engine of these settings.
+
+    Args:
+        settings: Of one of the engines.
+        logs: Folder for the logs of tasks, where the engine does not keep them itself.
+
+    Raises:
+        ValueError: If it is not installed, or this machine has no such scheduler.
+    """
+    return SlurmEngine(settings, logs) if isinstance(settings, Slurm) else RayEngine(settings)
+
+
+def _required(module: str, extra: str) -> Any:
+    """A module of one of the extras."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        raise ValueError(
+            f"`engine` {extra} needs {module}; install it by: pip install 'rnnensemble[{extra}]'"
+        ) from None
+
+
+class SlurmEngine:
+    """One job a task, by submitit; its folder of logs holds the tasks as well."""
+
+    def __init__(self, settings: Slurm, logs: Path) -> None:
+        submitit = _required("submitit", "slurm")
+        if shutil.which("sbatch") is None:
+            raise ValueError("`engine` slurm needs `sbatch`, which this machine does not have.")
+        self.executor = submitit.AutoExecutor(
+            folder=logs / "%j", cluster="slurm", slurm_max_num_timeout=REQUEUES
+        )
+        asked = {
+            "slurm_partition": settings.partition,
+            "slurm_account": settings.account,
+            "slurm_qos": settings.qos,
+            "mem_gb": settings.memory_gb,
+            "gpus_per_node": settings.gpus or None,
+            "slurm_setup": list(settings.setup) or None,
+        }
+        self.executor.update_parameters(
+            name="rnnensemble",
+            cpus_per_task=settings.cpus,
+            timeout_min=settings.minutes,
+            slurm_additional_parameters={"requeue": True},
+            **{key: value for key, value in asked.items() if value is not None},
+        )
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Submits a job."""
+        return self.executor.submit(Requeued(function), *arguments)
+
+
+class Requeued:
+    """A function that SLURM calls again, where it was, after it has taken the node away.
+
+    submitit's own handler of SIGUSR2 would end the process amid its work. Here the signal does what
+    Ctrl-C does, training saves a checkpoint, and then that handler has the job requeued.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Calls it."""
+        requeue = signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # as `stopped_by_signals` wants it
+        try:
+            return self.function(*arguments)
+        except KeyboardInterrupt:
+            if callable(requeue):
+                requeue(signal.SIGUSR2, None)  # ends the process
+            raise
+        finally:
+            signal.signal(signal.SIGUSR2, requeue)
+
+    def checkpoint(self, *arguments: Any) -> Any:
+        """What submitit submits again: the disk holds how far it came."""
+        return importlib.import_module("submitit").helpers.DelayedSubmission(self, *arguments)
+
+
+class RayEngine:
+    """Ray's tasks, each of which Ray starts again where its worker has died."""
+
+    def __init__(self, settings: Ray) -> None:
+        self.ray = _required("ray", "ray")
+        if not self.ray.is_initialized():
+            self.ray.init(settings.address, log_to_driver=False, logging_level=logging.ERROR)
+        self.needs = {"num_cpus": settings.cpus, "num_gpus": settings.gpus}
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Submits a task."""
+        return self.ray.remote(max_retries=2, **self.needs)(function).remote(*arguments).future()
