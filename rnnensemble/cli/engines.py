@@ -52,6 +52,7 @@ class SlurmEngine:
         submitit = _required("submitit", "slurm")
         if shutil.which("sbatch") is None:
             raise ValueError("`engine` slurm needs `sbatch`, which this machine does not have.")
+        logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns of clusters without sacct
         self.executor = submitit.AutoExecutor(
             folder=logs / "%j", cluster="slurm", slurm_max_num_timeout=REQUEUES
         )

@@ -1,0 +1,148 @@
+"""A sweep on real SLURM: what comes out is what one process makes, whatever happens to its jobs."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import rnnensemble as rnne
+from tests.test_sweep import FILE, rows_of
+
+pytestmark = pytest.mark.long
+
+SCRIPT = Path(__file__).with_name("slurm.sh")
+LONGER = {"epoch_steps = 8": "epoch_steps = 100", "max_epochs = 30": "max_epochs = 800"} | {
+    "patience = 2": "patience = 800",
+    "threshold = 0.9": "threshold = 5.0",
+}
+"""What has the tiny sweep train for half a minute."""
+
+
+def missing():
+    """Why there can be no SLURM here; nothing if there can be."""
+    if getattr(os, "geteuid", lambda: 1)() != 0:
+        return "SLURM is started as root alone"
+    tools = "slurmctld", "slurmd", "munged", "sbatch", "runuser"
+    absent = [each for each in tools if not shutil.which(each, path=f"{os.environ['PATH']}:/sbin")]
+    if absent:
+        return f"there is no {absent[0]}: apt-get install slurm-wlm munge"
+    return "" if importlib.util.find_spec("submitit") else "submitit is not installed"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The environment of commands that use a SLURM cluster of this machine alone."""
+    if reason := missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("slurm")
+    environment = os.environ | {"SLURM_CONF": str(folder / "slurm.conf")}
+    environment["PATH"] = f"{environment['PATH']}:/usr/sbin:/sbin"
+    subprocess.run(["bash", SCRIPT, "start", folder], check=True, timeout=120, env=environment)
+    yield environment
+    subprocess.run(["bash", SCRIPT, "stop", folder], check=True, timeout=60, env=environment)
+
+
+def driver(environment, file, runs, *flags):
+    command = [sys.executable, "-m", "rnnensemble", "sweep", file, "--runs", runs]
+    command += ["--engine", "slurm", "--engine-setting", "partition=low", *flags]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def jobs(environment, state=""):
+    """Numbers of jobs that wait or run."""
+    command = ["squeue", "--noheader", "--format=%i", *([f"--states={state}"] if state else [])]
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return shown.stdout.split()
+
+
+def until(answer, seconds=300):
+    """Waits for an answer that is not empty."""
+    end = time.monotonic() + seconds
+    while not (found := answer()):
+        assert time.monotonic() < end
+        time.sleep(0.3)
+    return found
+
+
+def test_its_jobs_make_what_one_process_makes(cluster, tmp_path):
+    alone = rows_of(rnne.run_sweep(FILE, runs=tmp_path / "alone", quiet=True))
+    process = driver(cluster, FILE, tmp_path)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0
+    assert "2 of 2 groups done" in said
+    assert rows_of(tmp_path / "tiny") == alone
+    refused = driver(cluster, FILE, tmp_path / "x", "--engine-setting", "partition=nowhere")
+    refused.communicate(timeout=120)
+    assert refused.returncode == 2
+
+
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """A sweep file whose networks train for half a minute, and its rows in one process."""
+    root, text = tmp_path_factory.mktemp("longer"), FILE.read_text()
+    for old, new in LONGER.items():
+        assert old in text
+        text = text.replace(old, new)
+    (root / "sweep.toml").write_text(text)
+    folder = rnne.run_sweep(text, runs=root, only=["channels=2"], quiet=True)
+    return root / "sweep.toml", rows_of(folder)
+
+
+ONLY = "--only", "channels=2", "--checkpoint-seconds", "1"
+
+
+def checkpoint(folder):
+    """What the manifest of the only condition says, once there is one."""
+    found = until(lambda: list((folder / "conditions").glob("*/manifest.json")))
+    return found[0].read_text()
+
+
+def test_a_preempted_job_saves_and_goes_on_in_its_own_time(cluster, longer, tmp_path):
+    file, alone = longer
+    process = driver(cluster, file, tmp_path, *ONLY)
+    assert '"interrupted"' in checkpoint(tmp_path / "tiny")
+    (job,) = jobs(cluster, "RUNNING")
+    other = ["sbatch", "-p", "high", f"-n{os.cpu_count()}", f"-o{tmp_path}/out", "--wrap=sleep 1"]
+    subprocess.run(other, env=cluster, check=True, capture_output=True)
+    until(lambda: job in jobs(cluster, "PENDING"), 60)
+    assert '"interrupted"' in checkpoint(tmp_path / "tiny")
+    said = process.communicate(timeout=500)[0]  # SLURM lets two minutes pass
+    assert process.returncode == 0
+    assert "1 of 1 groups done" in said
+    assert rows_of(tmp_path / "tiny") == alone
+    log = (tmp_path / "tiny" / "logs" / job / f"{job}_0_log.err").read_text()
+    assert "this job is preempted" in log
+
+
+def test_a_driver_that_is_killed_is_started_again(cluster, longer, tmp_path):
+    file, alone = longer
+    first = driver(cluster, file, tmp_path, *ONLY)
+    checkpoint(tmp_path / "tiny")
+    running = jobs(cluster, "RUNNING")
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=20)
+    second = driver(cluster, file, tmp_path, *ONLY)
+    said = second.communicate(timeout=300)[0]
+    assert second.returncode == 0
+    assert "1 of 1 groups done" in said
+    assert rows_of(tmp_path / "tiny") == alone
+    assert len(running) == 1
+    assert len(list((tmp_path / "tiny" / "logs").glob("[0-9]*"))) == 2  # the job of each driver
+
+
+def test_a_job_that_is_killed_is_tried_again(cluster, longer, tmp_path):
+    file, alone = longer
+    process = driver(cluster, file, tmp_path, *ONLY)
+    checkpoint(tmp_path / "tiny")
+    (job,) = jobs(cluster, "RUNNING")
+    subprocess.run(["scancel", "--signal=KILL", "--full", job], env=cluster, check=True)
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0
+    assert "failed, try 1 of 3" in said
+    assert rows_of(tmp_path / "tiny") == alone
