@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rnnensemble._core import programs, runtime
+from rnnensemble._core.config import require_seconds
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy, require_analysis_room
 from rnnensemble.analysis.feature_learning import (
     FeatureLearning,
@@ -23,7 +24,7 @@ from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_o
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
+from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 GROUPS_OF_PROGRAMS = 8
 """After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
