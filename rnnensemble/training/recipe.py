@@ -189,7 +189,8 @@ def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
             if isinstance(value := getattr(config, each), tuple)
         }
         parts[name] = dataclasses.replace(config, **values) if config else None
-    starts = [recipe.own_starts[k] for k in networks]
+    own = recipe.starts
+    starts = [own[k] if own else (recipe.seed, int(k)) for k in networks]
     return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)
 
 
