@@ -24,6 +24,11 @@ def join_shards(
     quiet: bool,
 ) -> None:
     """Joins run folders of `train --shard`, saves and measures; see `options.Join`."""
+    if not shards:
+        raise ValueError(
+            "`shards` are missing: rnnensemble join FOLDER... [flags]; see `rnnensemble join "
+            "--help`."
+        )
     found = [(_trained_shard(folder), folder) for folder in shards]
     ordered = parts.in_order(found)
     first = min(shard for shard, _ in found)

@@ -88,7 +88,7 @@ class Join(Stored):
         analyse: Measure the networks, which are saved first.
     """
 
-    shards: Positional[tuple[Path, ...]]
+    shards: Positional[tuple[Path, ...]] = ()
     name: str | None = None
     analyse: bool = True
 
