@@ -37,6 +37,7 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     assert {command.split()[1] for command in commands if command.startswith("rnnensemble")} == {
         "quickstart",
         "train",
+        "join",
         "analyse",
         "show",
         "sweep",
@@ -48,7 +49,9 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     }
     # what is shown must have been trained first
     commands.sort(
-        key=lambda command: command.split()[1] not in ("quickstart", "train", "sweep", "deflate")
+        key=lambda command: (
+            command.split()[1] not in ("quickstart", "train", "sweep", "deflate", "join")
+        )
     )
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import rnnensemble as rnne
-from rnnensemble.training.recipe import Recipe
+from rnnensemble.training.recipe import Recipe, counted_from
 from tests.tiny import ANALYSIS, TASK
 
 TRAINING = rnne.Training(
@@ -64,6 +64,43 @@ def test_parts_join_to_what_they_were(five):
     assert rnne.concatenate([five[:2], five[2:]]) == five
     assert rnne.concatenate(five) == five
     assert rnne.concatenate([five[::2], five[1::2]]) == five[[0, 2, 4, 1, 3]]
+
+
+def shard(numbers, **how):
+    """Networks of seed 3 alone, with their own values."""
+    rows = slice(numbers[0], numbers[-1] + 1)
+    training = dataclasses.replace(
+        TRAINING,
+        learning_rate=TRAINING.learning_rate[rows],
+        threshold=TRAINING.threshold[rows],
+    )
+    network = dataclasses.replace(NETWORK, gain=NETWORK.gain[rows])
+    given = {"network": network, "training": training, "first": numbers[0]} | how
+    return rnne.train_population(TASK, size=len(numbers), seed=3, devices=1, **given)
+
+
+def test_shards_are_rows_of_the_population_and_join_to_it(five):
+    parts = [shard(range(2)), shard(range(2, 3)), shard(range(3, 5))]
+    assert parts == [five[:2], five[2:3], five[3:]]
+    assert parts[0].recipe.starts is None
+    assert parts[2].recipe.starts == ((3, 3), (3, 4))
+    both = rnne.concatenate(parts)
+    assert both == five
+    assert both.recipe == five.recipe
+    assert both.recipe.starts is None
+    assert rnne.concatenate(parts[1:]).recipe == five[2:].recipe
+    assert shard(range(2, 3), first=np.int64(2)) == parts[1]
+
+
+@pytest.mark.parametrize("first", [-1, 1.0, 1.5, True, None, "2", 2**32, 2**32 - 1])
+def test_numbers_of_networks_that_are_none_are_refused(first):
+    with pytest.raises(ValueError, match="`first` must be a whole number of at least 0, and"):
+        rnne.train_population(TASK, size=2, first=first)
+
+
+def test_the_last_networks_of_a_seed_have_numbers_below_two_to_the_32():
+    recipe = counted_from(Recipe(TASK, size=2, seed=1), 2**32 - 2)
+    assert recipe.starts == ((1, 2**32 - 2), (1, 2**32 - 1))
 
 
 def test_seeds_join_and_their_recipe_trains_them(five):

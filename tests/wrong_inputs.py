@@ -62,6 +62,22 @@ train PRESET --quiet=maybe | --quiet
 train PRESET --runs RUNS --name done | name
 train PRESET --runs RUNS --name swept --resume | run
 train PRESET --runs RUNS --name far --resume | run
+train PRESET --shard | --shard
+train PRESET --shard "" | shard
+train PRESET --shard 1 | shard
+train PRESET --shard 0/2 | shard
+train PRESET --shard 3/2 | shard
+train PRESET --shard 1/4 | shard
+train PRESET --shard 1/0 | shard
+train PRESET --shard -1/2 | shard
+train PRESET --shard half | shard
+train PRESET --shard 1/2 --size 1 | shard
+train PRESET --shard 1/2 --size 1000000000000 | size
+train PRESET --shard 1/2 --name a/b | name
+train PRESET --shard 1/2 --devices 99 | devices
+train PRESET --shard 1/2 --runs FILE | runs
+train PRESET --shard 1/2 --resume | run
+train PRESET --shard 1/2 --network.width 1 | rank
 train PRESET --training.learning-rate 0 | learning_rate
 train PRESET --training.learning-rate -1 | learning_rate
 train PRESET --training.learning-rate nan | learning_rate
@@ -181,6 +197,19 @@ quickstart --devices 99 | devices
 quickstart --name a/b | name
 quickstart --runs FILE | runs
 quickstart --resume | run
+join | shards
+join --name x | shards
+join nowhere | run
+join FILE | run
+join FOLDER | run
+join DONE | shards
+join DONE DONE | shards
+join SWEPT | shards
+join COMPARED | shards
+join DAMAGED | shards
+join CLIPPED | run
+join FUTURE | run
+join DONE --shard 1/2 | --shard
 analyse | run
 analyse nowhere | run
 analyse FILE | run

@@ -64,3 +64,10 @@ def require_whole(config: Any, *names: str, least: int = 1) -> None:
         value = getattr(config, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
+
+
+def require_seconds(value: Any) -> None:
+    """Raises ValueError unless there can be so many seconds between checkpoints."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not value >= 0:
+        raise ValueError(f"`checkpoint_seconds` must be a number of at least 0; got {value!r}.")

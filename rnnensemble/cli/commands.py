@@ -19,7 +19,7 @@ from rnnensemble.cli import options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, stages, storage
-from rnnensemble.study import conditions
+from rnnensemble.study import conditions, shards
 from rnnensemble.study.toml import nearest
 
 QUICKSTART = """\
@@ -150,7 +150,10 @@ def _train(arguments: list[str]) -> None:
     from rnnensemble.cli import train
 
     name = given.preset.stem if given.name is None else given.name
-    train.train_and_analyse(given, name, explain=False)
+    if given.shard is None:
+        train.train_and_analyse(given, name, explain=False)
+    else:
+        train.train_shard(given, name, given.shard)
 
 
 def _analyse(arguments: list[str]) -> None:
@@ -177,12 +180,16 @@ def _analyse(arguments: list[str]) -> None:
         with Reporter(quiet=given.quiet) as reporter:
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")
-            train.analyse_and_save(given.run, condition, run.population, reporter, given.devices)
+            population, shard = run.population, shards.noted(run.manifest)
+            train.analyse_and_save(
+                given.run, condition, population, reporter, given.devices, shard=shard
+            )
 
 
 COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {
     "quickstart": (options.Quickstart, _quickstart),
     "train": (options.Train, _train),
+    "join": (options.Join, "join:join_shards"),
     "analyse": (options.Analyse, _analyse),
     "sweep": (options.Sweep, "sweep:run_sweep"),
     "deflate": (options.Deflate, "deflate:run_rounds"),

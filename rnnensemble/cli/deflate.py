@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_seconds
 from rnnensemble.analysis.battery import (
     Battery,
     group_rows,
@@ -37,7 +38,7 @@ from rnnensemble.study.deflation_plan import DeflationPlan, read_plan
 from rnnensemble.training.deflate import Chosen, references_of
 from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population
-from rnnensemble.training.train import TrainingInterrupted, require_seconds, train_populations
+from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

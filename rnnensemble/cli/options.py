@@ -69,9 +69,28 @@ class Train(Quickstart):
 
     Attributes:
         preset: TOML file of settings, see experiments/; each of them is a flag.
+        shard: I/N to train the I-th, from 1, of N nearly equal shards of the networks alone, into
+            the run folder `NAME-I-of-N`, without analysis; `rnnensemble join` joins them. None for
+            all networks.
     """
 
     preset: Positional[Path]
+    shard: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Join(Stored):
+    """Join the shards of a population, then analyse it.
+
+    Attributes:
+        shards: Run folders of `rnnensemble train PRESET --shard I/N`, all N of them.
+        name: Name of the run folder to write; None for that of the shards without `-I-of-N`.
+        analyse: Measure the networks, which are saved first.
+    """
+
+    shards: Positional[tuple[Path, ...]] = ()
+    name: str | None = None
+    analyse: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

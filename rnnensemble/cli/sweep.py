@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_seconds
 from rnnensemble.analysis.degeneracy import require_analysis_room
 from rnnensemble.analysis.feature_learning import evaluation_trials
 from rnnensemble.cli import engines
@@ -23,7 +24,6 @@ from rnnensemble.study.engines import LOCAL, require_engine, settings_of
 from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
-from rnnensemble.training.train import require_seconds
 
 
 def run_sweep(

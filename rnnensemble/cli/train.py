@@ -15,10 +15,12 @@ from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.networks import require_weights
+from rnnensemble.study import shards
 from rnnensemble.study.conditions import Condition
+from rnnensemble.study.shards import Shard
 from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population, require_resumable, require_two
-from rnnensemble.training.recipe import with_epochs
+from rnnensemble.training.recipe import with_epochs, without_own_values
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 if TYPE_CHECKING:
@@ -29,36 +31,55 @@ def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -
     """Trains, saves, analyses, saves again; without a name under the first free `quickstart`."""
     condition, runs = options.condition, options.runs
     named = None if name is None else folders.named_folder(runs, name)
+    if named and options.resume and (shard := shards.noted(stages.read_manifest(named))):
+        _train_shard(named, condition, shard, options)
+        return
+    _require_run(condition)
+    require_training_room([condition.recipe], runtime.network_mesh(options.devices))
+    require_measurable(condition)
+    reserved = folders.reserved(named) if named else folders.reserved_free(runs, "quickstart")
+    with reserved as folder, Reporter(quiet=options.quiet) as reporter:
+        resumed = _begun(folder, condition, options, reporter)
+        programs.in_background(partial(_compile_searches, condition, options.devices))
+        population = _train(folder, condition, resumed, reporter, options.devices)
+        measure(folder, condition, population, reporter, options.devices)
+        if explain:
+            reporter.line(EXPLANATION)
+
+
+def train_shard(options: Quickstart, name: str, text: str) -> None:
+    """Trains and saves a shard of the networks, `I/N`, without analysis, which needs them all."""
+    shard = shards.read_shard(text, options.condition)
+    _require_run(options.condition)
+    folder = folders.named_folder(options.runs, name + shard.suffix)
+    size = len(shards.networks_of(shard, options.condition.size))
+    few = without_own_values(options.condition.recipe, size=size)  # before their starts are listed
+    require_training_room([few], runtime.network_mesh(options.devices))
+    _train_shard(folder, shards.cut(options.condition, shard), shard, options)
+
+
+def _train_shard(folder: Path, condition: Condition, shard: Shard, options: Quickstart) -> None:
+    """The same with the settings of the shard alone, as its run folder has them."""
+    require_training_room([condition.recipe], runtime.network_mesh(options.devices))
+    require_measurable(condition)
+    with folders.reserved(folder), Reporter(quiet=options.quiet) as reporter:
+        resumed = _begun(folder, condition, options, reporter)
+        _train(folder, condition, resumed, reporter, options.devices, shard)
+        every = folder.name.removesuffix(shard.suffix) + f"-*-of-{shard.of}"
+        reporter.line(
+            f"shard {shard} is in {folder}; join all when they are trained: rnnensemble join "
+            f"{folder.parent}/{every}"
+        )
+
+
+def _require_run(condition: Condition) -> None:
+    """Raises ValueError unless the settings are those of a single run."""
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
     if condition.features != FeatureAnalysis():
         raise ValueError("`features` are measured by sweeps alone; leave them out of the preset.")
     if condition.size < 2:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    require_training_room([condition.recipe], runtime.network_mesh(options.devices))
-    require_measurable(condition)
-    reserved = folders.reserved(named) if named else folders.reserved_free(runs, "quickstart")
-    with reserved as folder, Reporter(quiet=options.quiet) as reporter:
-        resumed = _resumed(folder, condition, reporter) if options.resume else None
-        if resumed is None:
-            stages.require_free(folder)
-        reporter.line(
-            f"training {condition.size} networks of {condition.network.width} units on "
-            f"{condition.task.name}, "
-            f"{runtime.describe()['devices']} devices, into {folder}"
-        )
-        programs.in_background(partial(_compile_searches, condition, options.devices))
-        population = _train(folder, condition, resumed, reporter, options.devices)
-        reporter.line(population_line(population))
-        try:
-            analyse_and_save(folder, condition, population, reporter, options.devices)
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"interrupted; the trained networks are in {folder}; measure them with: "
-                f"rnnensemble analyse {folder}"
-            ) from None
-        if explain:
-            reporter.line(EXPLANATION)
 
 
 def require_measurable(condition: Condition) -> None:
@@ -79,6 +100,20 @@ def _compile_searches(condition: Condition, devices: int | None) -> None:
             count=condition.size,
             devices=devices,
         )
+
+
+def _begun(
+    folder: Path, condition: Condition, options: Quickstart, reporter: Reporter
+) -> Population | None:
+    """Says what trains; returns what it goes on from. A new run needs a free name."""
+    resumed = _resumed(folder, condition, reporter) if options.resume else None
+    if resumed is None:
+        stages.require_free(folder)
+    reporter.line(
+        f"training {condition.size} networks of {condition.network.width} units on "
+        f"{condition.task.name}, {runtime.describe()['devices']} devices, into {folder}"
+    )
+    return resumed
 
 
 def _resumed(folder: Path, condition: Condition, reporter: Reporter) -> Population:
@@ -102,11 +137,12 @@ def _train(
     resumed: Population | None,
     reporter: Reporter,
     devices: int | None,
+    shard: Shard | None = None,
 ) -> Population:
     """Trains and saves; Ctrl-C saves what is there, says how to go on and is raised."""
 
     def save(populations: Sequence[Population]) -> None:
-        storage.save_run(folder, condition, populations[0], replace=True)
+        storage.save_run(folder, condition, populations[0], shard=shard, replace=True)
 
     try:
         (population,) = train_populations(
@@ -122,6 +158,7 @@ def _train(
         stop.args = (f"{done}; {go_on(folder)}",)
         raise
     save([population])
+    reporter.line(population_line(population))
     return population
 
 
@@ -133,12 +170,31 @@ def go_on(folder: Path) -> str:
     )
 
 
+def measure(
+    folder: Path,
+    condition: Condition,
+    population: Population,
+    reporter: Reporter,
+    devices: int | None,
+) -> None:
+    """Measures what was just saved; Ctrl-C says that it is."""
+    try:
+        analyse_and_save(folder, condition, population, reporter, devices)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"interrupted; the trained networks are in {folder}; measure them with: "
+            f"rnnensemble analyse {folder}"
+        ) from None
+
+
 def analyse_and_save(
     folder: Path,
     condition: Condition,
     population: Population,
     reporter: Reporter,
     devices: int | None,
+    *,
+    shard: Shard | None = None,
 ) -> None:
     """Measures, saves, shows and draws."""
     try:
@@ -151,7 +207,7 @@ def analyse_and_save(
     found = measure_degeneracy(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
-    storage.save_run(folder, condition, population, degeneracy=found, replace=True)
+    storage.save_run(folder, condition, population, degeneracy=found, shard=shard, replace=True)
     reporter.degeneracy(found)
     if draw(folder, lambda: _figures(population, found)):
         reporter.line(f"figures: {folder}/figures/overview.png and others")

@@ -35,6 +35,7 @@ from rnnensemble.files.stages import (
 )
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
+from rnnensemble.study.shards import Shard
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 
@@ -68,6 +69,7 @@ def save_run(
     degeneracy: Degeneracy | None = None,
     features: FeatureLearning | None = None,
     seconds: dict[str, float] | None = None,
+    shard: Shard | None = None,
     replace: bool = False,
 ) -> Path:
     """Writes a run folder, whole or not at all.
@@ -79,6 +81,7 @@ def save_run(
         degeneracy: Its analysis, if there is one.
         features: Its feature learning, if that was measured.
         seconds: What took how long, for the manifest.
+        shard: Which shard of a population it is, if it is one, for the manifest.
         replace: Swaps out an existing run folder (a later stage of the same run).
 
     Returns:
@@ -95,6 +98,7 @@ def save_run(
         _write(partial, condition, population, degeneracy, features)
         manifest = _manifest(condition, population, degeneracy, features)
         manifest |= {"seconds": seconds} if seconds else {}
+        manifest |= {"shard": shard._asdict()} if shard else {}
         manifests.write_manifest(partial, manifest, manifests.files_below(partial))
     return folder
 

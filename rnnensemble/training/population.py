@@ -1,6 +1,7 @@
 """K trained networks and how they came about: `Population`."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -236,3 +237,20 @@ def require_two(population: Population) -> None:
         f"{population.thresholds[0]:g}); go on by `resume` with a higher `max_epochs`, or train "
         "with another learning rate."
     )
+
+
+def resumable(
+    recipes: list[Recipe], resume: Sequence[Population | None] | None
+) -> list[Population | None]:
+    """What each recipe goes on from."""
+    before: list[Population | None] = [None] * len(recipes)
+    before = before if resume is None else list(resume)
+    if len(before) != len(recipes):
+        raise ValueError(
+            f"`resume` must hold one population, or None, for each of the {len(recipes)} recipes; "
+            f"got {len(before)}."
+        )
+    for population, recipe in zip(before, recipes, strict=True):
+        if population is not None:
+            require_resumable(population, recipe)
+    return before

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnensemble._core.config import SEEDS, Config, require_seed, require_whole
+from rnnensemble._core.config import SEEDS, Config, as_plain, require_seed, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -189,7 +189,8 @@ def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
             if isinstance(value := getattr(config, each), tuple)
         }
         parts[name] = dataclasses.replace(config, **values) if config else None
-    starts = [recipe.own_starts[k] for k in networks]
+    own = recipe.starts
+    starts = [own[k] if own else (recipe.seed, int(k)) for k in networks]
     return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)
 
 
@@ -199,6 +200,24 @@ def started(recipe: Recipe, starts: Sequence[tuple[int, int]]) -> Recipe:
     if seeded.own_starts == tuple(starts):
         return seeded
     return dataclasses.replace(seeded, starts=tuple(starts))
+
+
+def counted_from(recipe: Recipe, first: int) -> Recipe:
+    """The recipe of as many networks of its seed, of which this is the number of the first.
+
+    Raises:
+        ValueError: Unless all numbers are whole, at least 0 and below 2^32.
+    """
+    first = as_plain(first)
+    whole = isinstance(first, int) and not isinstance(first, bool)
+    if not whole or not 0 <= first <= SEEDS - recipe.size:
+        raise ValueError(
+            f"`first` must be a whole number of at least 0, and at most 2^32 with `size` "
+            f"{recipe.size} added; got {first!r}."
+        )
+    if first == 0:
+        return recipe
+    return started(recipe, [(recipe.seed, first + k) for k in range(recipe.size)])
 
 
 def require_group(recipes: list[Recipe]) -> None:

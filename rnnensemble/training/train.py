@@ -10,13 +10,20 @@ import jax
 import numpy as np
 
 from rnnensemble._core import process, runtime
+from rnnensemble._core.config import require_seconds
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, History, Training, resting
 from rnnensemble.training.memory import fitted, require_training_room
-from rnnensemble.training.population import Population, require_resumable
+from rnnensemble.training.population import Population, resumable
 from rnnensemble.training.progress import Progress, measure_progress
-from rnnensemble.training.recipe import Recipe, plain, require_group, without_own_values
+from rnnensemble.training.recipe import (
+    Recipe,
+    counted_from,
+    plain,
+    require_group,
+    without_own_values,
+)
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
 
@@ -48,6 +55,7 @@ def train_population(
     training: Training | None = None,
     size: int = 50,
     seed: int = 0,
+    first: int = 0,
     devices: int | None = None,
     tile: int | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -68,6 +76,9 @@ def train_population(
             may differ by network.
         size: Number of networks K.
         seed: Seed of the population.
+        first: Number k of the first network: networks k to k + K - 1 of the seed are those rows of
+            a larger population, so that machines can share it (`concatenate` joins the shards).
+            Values that differ by network are those of the K networks.
         devices: How many local devices to use, None for all of them (on a CPU call
             `runtime.use_all_cores()` first).
         tile: Networks that a device trains at once; None for 1 on a CPU, elsewhere for as many
@@ -84,8 +95,9 @@ def train_population(
             device (says the one that does).
         TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
+    recipe = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
     (population,) = train_populations(
-        [Recipe(task, network or VanillaRNN(), training or Training(), size, seed)],
+        [counted_from(recipe, first)],
         devices=devices,
         tile=tile,
         progress=progress,
@@ -143,7 +155,7 @@ def train_populations(
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     runtime.require_tile(tile)
     require_seconds(checkpoint_seconds)
-    before = _resumable(recipes, resume)
+    before = resumable(recipes, resume)
     going = [
         k
         for k, (each, recipe) in enumerate(zip(before, recipes, strict=True))
@@ -175,30 +187,6 @@ def train_populations(
                 checkpoint(populations())
                 saved = time.monotonic()
         return populations()
-
-
-def require_seconds(value: Any) -> None:
-    """Raises ValueError unless there can be so many seconds between checkpoints."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not value >= 0:
-        raise ValueError(f"`checkpoint_seconds` must be a number of at least 0; got {value!r}.")
-
-
-def _resumable(
-    recipes: list[Recipe], resume: Sequence[Population | None] | None
-) -> list[Population | None]:
-    """What each recipe goes on from."""
-    before: list[Population | None] = [None] * len(recipes)
-    before = before if resume is None else list(resume)
-    if len(before) != len(recipes):
-        raise ValueError(
-            f"`resume` must hold one population, or None, for each of the {len(recipes)} recipes; "
-            f"got {len(before)}."
-        )
-    for population, recipe in zip(before, recipes, strict=True):
-        if population is not None:
-            require_resumable(population, recipe)
-    return before
 
 
 class _Run(NamedTuple):
