@@ -1,5 +1,6 @@
 """Sweeps on engines: tasks that fail, workers that do not fit, drivers that are interrupted."""
 
+import contextlib
 import multiprocessing
 import signal
 import types
@@ -14,6 +15,9 @@ from rnnensemble.study.engines import Ray, Slurm, read_engines, settings_of
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
 from tests.test_sweep import FILE, failure, rows_of
+
+with contextlib.suppress(ImportError):
+    import submitit  # noqa: F401  its log goes to what is standard error now, not in a test
 
 
 @pytest.fixture(autouse=True)
@@ -191,10 +195,10 @@ def test_an_engine_that_is_not_installed(name, tmp_path, monkeypatch, capsys):
 
 
 def test_a_machine_without_slurm(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(engines, "_required", lambda *_: None)
-    monkeypatch.setattr(engines.shutil, "which", lambda _: None)
+    pytest.importorskip("submitit")
+    monkeypatch.setattr("shutil.which", lambda _: None)
     error = failure(capsys, FILE, "--runs", tmp_path, "--engine", "slurm")
-    assert "`engine` slurm needs `sbatch`" in error
+    assert "`engine` slurm needs SLURM's commands" in error
 
 
 @pytest.mark.parametrize(
@@ -243,3 +247,23 @@ def test_a_task_says_where_and_how_long(tmp_path):
     assert said[0].keys() == {"host", "seconds", "left"}
     assert said[0]["left"] == 0
     assert worker.versions().keys() == {"rnnensemble", "jax", "jaxlib", "numpy", "python"}
+
+
+def test_a_slurm_job_that_left_the_queue_without_a_result_is_lost(monkeypatch):
+    """Without accounting, submitit never says so."""
+    clock, states = [0.0], {"7": "RUNNING"}
+    monkeypatch.setattr(engines, "time", types.SimpleNamespace(monotonic=lambda: clock[0]))
+    theirs = types.SimpleNamespace(job_id=7, paths=None, done=lambda: False)
+    job = engines.SlurmJob(theirs, lambda: states)
+    assert (job.running(), job.done()) == (True, False)
+    states.clear()
+    assert (job.running(), job.done()) == (False, False)
+    clock[0] = engines.LOST + 1
+    assert job.done()
+    with pytest.raises(RuntimeError, match="job 7 is gone and has left no result"):
+        job.result()
+    states["7"] = "PENDING"  # requeued
+    assert not job.done()
+    theirs.done, theirs.result = (lambda: True), (lambda: "its result")
+    assert job.done()
+    assert job.result() == "its result"

@@ -2,8 +2,10 @@
 
 import importlib
 import logging
-import shutil
+import math
 import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +14,12 @@ from rnnensemble.study.engines import EngineSettings, Ray, Slurm
 
 REQUEUES = 1000
 """How often a job may go on in another one after its time limit."""
+
+LOOK = 2.0
+"""Seconds between looks at SLURM's queue."""
+
+LOST = 20.0
+"""Seconds that a job's result may come after the queue has forgotten it."""
 
 
 class Engine(Protocol):
@@ -49,9 +57,9 @@ class SlurmEngine:
     """One job a task, by submitit; its folder of logs holds the tasks as well."""
 
     def __init__(self, settings: Slurm, logs: Path) -> None:
-        submitit = _required("submitit", "slurm")
-        if shutil.which("sbatch") is None:
-            raise ValueError("`engine` slurm needs `sbatch`, which this machine does not have.")
+        submitit, self.states, self.asked = _required("submitit", "slurm"), None, -math.inf
+        if submitit.SlurmExecutor.affinity() < 0:
+            raise ValueError("`engine` slurm needs SLURM's commands; this machine has no `srun`.")
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns of clusters without sacct
         self.executor = submitit.AutoExecutor(
             folder=logs / "%j", cluster="slurm", slurm_max_num_timeout=REQUEUES
@@ -74,7 +82,55 @@ class SlurmEngine:
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
         """Submits a job."""
-        return self.executor.submit(Requeued(function), *arguments)
+        return SlurmJob(self.executor.submit(Requeued(function), *arguments), self._states)
+
+    def _states(self) -> dict[str, str] | None:
+        """What state each of the user's jobs is in, by number; None if SLURM does not answer."""
+        if time.monotonic() - self.asked > LOOK:
+            command = ["squeue", "--me", "--noheader", "--array", "--format=%i %T"]
+            shown = subprocess.run(command, capture_output=True, text=True, check=False)
+            states = dict(line.split(maxsplit=1) for line in shown.stdout.splitlines())
+            self.states = None if shown.returncode else states
+            self.asked = time.monotonic()
+        return self.states
+
+
+class SlurmJob:
+    """A job as its driver sees it, on clusters without accounting (`sacct`) too.
+
+    There submitit would wait for ever for a job that was killed: it has ended for us once the queue
+    has not held it for a while, and no result has come.
+    """
+
+    def __init__(self, job: Any, states: Callable[[], dict[str, str] | None]) -> None:
+        self.job, self.states, self.missed = job, states, math.inf
+        self.paths = job.paths
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        return (self.states() or {}).get(str(self.job.job_id)) == "RUNNING"
+
+    def done(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.job.done() or self._lost()
+
+    def _lost(self) -> bool:
+        states = self.states()
+        if states is None or str(self.job.job_id) in states:
+            self.missed = math.inf
+        else:
+            self.missed = min(self.missed, time.monotonic())
+        return time.monotonic() - self.missed > LOST
+
+    def result(self) -> Any:
+        """What the function returned; raises what it raised."""
+        if not self.job.done():
+            raise RuntimeError(f"job {self.job.job_id} is gone and has left no result")
+        return self.job.result()
+
+    def cancel(self) -> None:
+        """Has SLURM end it."""
+        self.job.cancel()
 
 
 class Requeued:
