@@ -61,8 +61,9 @@ def test_processes_make_what_one_makes(alone, tmp_path, capsys):
     assert said.startswith("0 of 2 groups done, ")
     assert "2 of 2 groups done, 0 running, 0 waiting, 0 failed; 9 of 9 networks converged" in said
     again = Here()
-    on(again, tmp_path, quiet=True)
+    on(again, tmp_path)
     assert again.groups == []  # all is finished
+    assert "2 of 2 groups done, 0 running, 0 waiting, 0 failed; 9 of 9" in capsys.readouterr().out
 
 
 def test_what_fails_is_tried_again(alone, tmp_path, capsys):

@@ -42,6 +42,8 @@ class Tasks:
         self.done = len(groups) - len(todo)
         self.failures, self.failed = Counter[str](), dict[str, str]()
         self.converged = self.networks = 0
+        for name in self.groups.keys() - set(todo):
+            self._count(name)
 
     def fill(self) -> None:
         """Submits what waits, as long as there is room."""
@@ -79,12 +81,17 @@ class Tasks:
             self.waiting.append((name, time.monotonic() + BUSY))
             return
         self.done += 1
+        self._count(name)
+        for condition in self.groups[name].conditions:
+            for part in ("training", "analysis"):
+                self.work.budget.finish(condition, part)
+
+    def _count(self, name: str) -> None:
+        """Counts the networks of a group that is done."""
         for condition in self.groups[name].conditions:
             manifest = sweep_folder.stage(self.work.folder, condition.digest)[1]
             self.converged += manifest.get("converged", 0)
             self.networks += manifest.get("size", 0)
-            for part in ("training", "analysis"):
-                self.work.budget.finish(condition, part)
 
     def _failed(self, name: str, error: Exception, future: Any) -> None:
         self.failures[name] += 1
