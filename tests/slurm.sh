@@ -11,6 +11,7 @@ start)
     mkdir -p "$folder" /run/munge
     chown munge:munge /run/munge
     host=$(hostname)
+    memory=$(awk '/MemTotal/ {print int($2 / 2048)}' /proc/meminfo)
     cat > "$conf" <<END
 ClusterName=one
 SlurmctldHost=$host(127.0.0.1)
@@ -40,7 +41,7 @@ SchedulerParameters=requeue_delay=0,bf_interval=2,sched_interval=2
 PreemptMode=REQUEUE
 PreemptType=preempt/partition_prio
 SlurmctldParameters=preempt_send_user_signal
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=8000 State=UNKNOWN
+NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory State=UNKNOWN
 PartitionName=low Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=30
 PartitionName=high Nodes=ALL Default=NO MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 END
