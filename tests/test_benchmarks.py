@@ -221,7 +221,12 @@ def test_intervals_and_tests_keep_what_they_claim():
         if law in fair
         for found in sizes.values()
     ]
-    assert len(levels) == 33
+    levels += [
+        found["level"]
+        for sizes in simulated["compare_conditions"]["mean"].values()
+        for found in sizes.values()
+    ]
+    assert len(levels) == 36 + 21
     assert 0.03 <= min(levels) <= max(levels) <= 0.07
 
 

@@ -1,5 +1,6 @@
 """The report is one whole page; advice quotes what was measured."""
 
+import dataclasses
 import importlib.util
 import re
 from html.parser import HTMLParser
@@ -155,6 +156,9 @@ def test_a_sweep_without_results_has_no_report(tmp_path):
     sweep, _ = toy()
     with pytest.raises(ValueError, match=r"`folder` .* has no measured condition yet"):
         command.write_report(tmp_path, sweep, {})
+    odd = dataclasses.replace(sweep.factors[0], name="../x")
+    with pytest.raises(ValueError, match=r"`factors.name` must be letters.*got '\.\./x'"):
+        command.write_report(tmp_path, dataclasses.replace(sweep, factors=(odd,)), {})
     assert not list(tmp_path.iterdir())
 
 

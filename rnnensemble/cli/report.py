@@ -16,6 +16,7 @@ from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import Finding, Findings
 from rnnensemble.study.page import Picture, page
 from rnnensemble.study.readings import asked_for, beside
+from rnnensemble.study.toml import identifier
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,8 +79,10 @@ def write_report(
         The findings.
 
     Raises:
-        ValueError: If nothing is measured yet.
+        ValueError: If nothing is measured yet, or a factor's name cannot be that of a file.
     """
+    for factor in sweep.factors:
+        identifier(factor.name, "factors.name")
     if not any(digest in outcomes for digest in sweep.conditions):
         raise ValueError(f"`folder` {folder} has no measured condition yet; let the sweep go on.")
     if reporter is not None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.study.conditions import Condition
-from rnnensemble.study.toml import identifier, unknown_key
+from rnnensemble.study.toml import unknown_key
 from rnnensemble.training.recipe import group_key
 
 
@@ -54,7 +54,6 @@ class Factor:
     levels: tuple[Level, ...]
 
     def __post_init__(self) -> None:
-        identifier(self.name, "factors.name")
         values = [level.value for level in self.levels]
         if not values:
             raise ValueError(f"`levels` of factor {self.name} on {self.task} must not be empty.")
@@ -92,9 +91,6 @@ class Sweep:
     factors: tuple[Factor, ...]
 
     def __post_init__(self) -> None:
-        identifier(self.name, "name")
-        if self.preset:
-            identifier(self.preset, "preset")
         if not self.factors:
             raise ValueError("`factors` must hold at least one; this sweep has no condition.")
         known = [(factor.name, factor.task) for factor in self.factors]
