@@ -57,8 +57,8 @@ def cluster(tmp_path_factory):
 
 def driver(environment, file, runs, *flags):
     command = [sys.executable, "-m", "rnnensemble", "sweep", file, "--runs", runs]
-    command += ["--engine", "slurm", "--engine-setting", "partition=low", *flags]
-    command += ["--engine-setting", f"cpus={CORES}"]  # one job at a time
+    # each job takes the whole node, so that one runs at a time
+    command += ["--engine", "slurm", "--engine-setting", "partition=low", f"cpus={CORES}", *flags]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
 
 
@@ -85,7 +85,7 @@ def test_its_jobs_make_what_one_process_makes(cluster, tmp_path):
     assert started.returncode == 0
     assert "2 of 2 groups done" in said
     assert rows_of(tmp_path / "tiny") == alone
-    refused = driver(cluster, FILE, tmp_path / "x", "--engine-setting", "partition=nowhere")
+    refused = driver(cluster, FILE, tmp_path / "x", "partition=nowhere")
     refused.communicate(timeout=120)
     assert refused.returncode == 2
 
