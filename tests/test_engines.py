@@ -129,6 +129,30 @@ def test_workers_that_do_not_fit_end_the_sweep(tmp_path, change, message):
     assert len(engine.groups) == 2  # what was submitted before it was known, and no more
 
 
+def test_what_was_stopped_goes_on_and_has_not_failed(alone, tmp_path, monkeypatch, capsys):
+    """A worker that gets SIGTERM saves; its driver is not the one that was interrupted."""
+    run, stops = worker.run_group, [KeyboardInterrupt("saved")] * 4
+
+    def stopped(*arguments):
+        if stops:
+            raise stops.pop()
+        run(*arguments)
+
+    monkeypatch.setattr(worker, "run_group", stopped)
+    assert rows_of(on(Here(), tmp_path)) == alone
+    said = capsys.readouterr().out
+    assert said.count("was stopped and is submitted again: saved") == 4
+    assert "failed, try" not in said
+
+
+def test_a_dry_run_starts_no_engine(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "engine_of", None)
+    on("ray", tmp_path, dry_run=True)
+    assert "groups" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="`engine` must be local, slurm, ray"):
+        on("rya", tmp_path, dry_run=True)
+
+
 def test_an_engine_that_takes_nothing(tmp_path):
     def full(*_):
         raise OSError("Invalid partition")
@@ -222,13 +246,12 @@ def test_slurm_jobs_save_before_they_are_requeued():
     def work(number):
         assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
         said.append(number)
-        raise KeyboardInterrupt
+        return {"stopped": "saved"}
 
     before = signal.signal(signal.SIGUSR2, lambda signum, _: said.append(signum))
     try:
         theirs = signal.getsignal(signal.SIGUSR2)
-        with pytest.raises(KeyboardInterrupt):
-            engines.Requeued(work)(7)
+        engines.Requeued(work)(7)
         assert signal.getsignal(signal.SIGUSR2) is theirs
     finally:
         signal.signal(signal.SIGUSR2, before)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 from rnnensemble.cli.groups import SHARE, Paced, Work
-from rnnensemble.cli.worker import UnfitError
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.factors import Group
 
@@ -27,6 +26,10 @@ BUSY = 30.0
 
 SAY = 60.0
 """Seconds after which is said how far all have come, if nothing else gave reason to."""
+
+
+class UnfitError(ValueError):
+    """A worker that must not work on the sweep: no other try would end otherwise."""
 
 
 class Tasks:
@@ -71,13 +74,19 @@ class Tasks:
 
     def _ended(self, name: str, future: Any) -> None:
         try:
-            left = future.result()["left"]
-        except UnfitError:
-            raise
+            found = future.result()
         except Exception as error:  # whatever ended the task
             self._failed(name, error, future)
             return
-        if left:  # another process has it, of a driver that was killed perhaps
+        if "unfit" in found:
+            raise UnfitError(found["unfit"])
+        if "stopped" in found:
+            self.work.reporter.line(
+                f"{name} was stopped and is submitted again: {found['stopped']}"
+            )
+            self.waiting.append((name, 0.0))
+            return
+        if found["left"]:  # another process has it, of a driver that was killed perhaps
             self.waiting.append((name, time.monotonic() + BUSY))
             return
         self.done += 1
@@ -146,8 +155,14 @@ def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_on
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_left(tasks)) from None
-    sweep_folder.write_summary(work.folder)
-    work.reporter.line(f"{tasks.line()}: {work.folder}/summary.csv")
+    _end(tasks)
+
+
+def _end(tasks: Tasks) -> None:
+    """Sums up; ValueError if groups have failed."""
+    folder = tasks.work.folder
+    sweep_folder.write_summary(folder)
+    tasks.work.reporter.line(f"{tasks.line()}: {folder}/summary.csv")
     if tasks.failed:
         name, words = next(iter(tasks.failed.items()))
         raise ValueError(
@@ -176,10 +191,7 @@ def _cancel(tasks: Tasks) -> None:
 
 def _runs(future: Any) -> bool:
     """Whether a task is under way, as far as its engine says."""
-    if hasattr(future, "running"):
-        return bool(future.running())
-    state = getattr(future, "state", getattr(future, "status", ""))  # submitit, dask
-    return str(state).lower() in ("running", "processing", "completing")
+    return hasattr(future, "running") and bool(future.running())
 
 
 def _log(future: Any) -> str:

@@ -147,11 +147,10 @@ class Requeued:
         """Calls it."""
         requeue = signal.signal(signal.SIGUSR2, signal.SIG_DFL)  # as `stopped_by_signals` wants it
         try:
-            return self.function(*arguments)
-        except KeyboardInterrupt:
-            if callable(requeue):
+            found = self.function(*arguments)
+            if "stopped" in found and callable(requeue):
                 requeue(signal.SIGUSR2, None)  # ends the process
-            raise
+            return found
         finally:
             signal.signal(signal.SIGUSR2, requeue)
 

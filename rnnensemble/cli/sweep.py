@@ -20,7 +20,7 @@ from rnnensemble.files import folders, sweep_folder
 from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
-from rnnensemble.study.engines import LOCAL, require_engine, settings_of
+from rnnensemble.study.engines import LOCAL, EngineSettings, require_engine, settings_of
 from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
@@ -85,7 +85,7 @@ def run_sweep(
     require_seconds(checkpoint_seconds)
     tiles = {each.name: tile_for(trained_once(each.conditions), mesh, tile) for each in groups}
     folder = folders.named_folder(Path(runs), whole.folder_name)
-    submitted, at_once = _engine(engine, engine_setting, text, folder)
+    settings = _settings(engine, engine_setting, text)
     sweep_folder.require_same(folder, whole, update=update)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
@@ -93,6 +93,7 @@ def run_sweep(
     if dry_run:
         print_forecast(groups, asked, tiles, left=left, trained=trained, mesh=mesh)
         return folder
+    submitted, at_once = _engine(engine, settings, folder)
     _require_measurable(left)
     sweep_folder.open_folder(folder, whole, text, update=update)
     with Reporter(quiet=quiet) as reporter:
@@ -105,22 +106,27 @@ def run_sweep(
     return folder
 
 
-def _engine(
-    engine: Any, changes: Sequence[str], text: str, folder: Path
-) -> tuple["engines.Engine | None", int]:
-    """What groups are submitted to, None for nothing, and how many may be at once."""
+def _settings(engine: Any, changes: Sequence[str], text: str) -> EngineSettings | None:
+    """The settings of an engine that is named; None for this process, or an engine from Python."""
     if not isinstance(engine, str):
         if not callable(getattr(engine, "submit", None)):
             raise ValueError(f"`engine` must be a name or have `submit`; got {engine!r}.")
-        return engine, sys.maxsize
-    require_engine(engine)
-    if engine == LOCAL:
-        if changes:
-            raise ValueError("`engine_setting` must come with an engine, as --engine slurm.")
-        return None, 0
-    settings = settings_of(text, engine, tuple(changes))
-    logs = folder.absolute() / "logs"
-    return engines.engine_of(settings, logs), settings.at_once
+    else:
+        require_engine(engine)
+        if engine != LOCAL:
+            return settings_of(text, engine, tuple(changes))
+    if changes:
+        raise ValueError("`engine_setting` must come with an engine that is named, as slurm.")
+    return None
+
+
+def _engine(
+    engine: Any, settings: EngineSettings | None, folder: Path
+) -> tuple["engines.Engine | None", int]:
+    """What groups are submitted to, None for nothing, and how many may be at once."""
+    if settings is not None:
+        return engines.engine_of(settings, folder.absolute() / "logs"), settings.at_once
+    return (None if engine == LOCAL else engine), sys.maxsize
 
 
 def _submit(work: Work, only: tuple[str, ...], engine: "engines.Engine", group: Group) -> Any:

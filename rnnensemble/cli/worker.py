@@ -18,10 +18,6 @@ PACKAGES = ("rnnensemble", "jax", "jaxlib", "numpy")
 """Whose versions decide what comes out."""
 
 
-class UnfitError(ValueError):
-    """A worker that must not work on the sweep: no other try would end otherwise."""
-
-
 class Task(NamedTuple):
     """What a worker is told.
 
@@ -58,13 +54,13 @@ def run_task(task: Task) -> dict[str, Any]:
     """Trains and measures a group, or goes on with it, unless another process does.
 
     Returns:
-        Where and how long, and how many of the group's conditions are left.
-
-    Raises:
-        UnfitError: If the worker has other versions than the driver, or does not see its folder.
-        TrainingInterrupted: If it was asked to stop, after a checkpoint.
+        `host`, `seconds`, and `left`, how many of the group's conditions are unfinished. Otherwise,
+        in words, since not every engine hands exceptions back as they are: `unfit`, if the worker
+        has other versions than the driver or does not see its folder, or `stopped`, if it was asked
+        to stop and has saved.
     """
-    _require_fit(task)
+    if words := _unfit(task):
+        return {"unfit": words}
     if "" not in sys.path:
         sys.path.append("")  # modules of one's own in the current folder
     runtime.use_all_cores()
@@ -74,25 +70,29 @@ def run_task(task: Task) -> dict[str, Any]:
         sweep = select(sweep_folder.stored_sweep(folder), task.only)
         (group,) = (each for each in groups_of(sweep) if each.name == task.group)
         how = task.devices, task.tile, task.checkpoint_seconds
-        left = [c for c in group.conditions if not sweep_folder.is_finished(folder, c.digest)]
-        costs = expected_costs(sweep, left, sweep_folder.trained_by(folder))
+        todo = [c for c in group.conditions if not sweep_folder.is_finished(folder, c.digest)]
+        costs = expected_costs(sweep, todo, sweep_folder.trained_by(folder))
         work = Work(folder, sweep, *how, reporter, Budget(costs))
-        run_group(work, group, "task", lambda: None)
-    seconds, left = time.monotonic() - started, work.unfinished(group)
-    return {"host": platform.node(), "seconds": seconds, "left": len(left)}
+        try:
+            run_group(work, group, "task", lambda: None)
+        except KeyboardInterrupt as stop:
+            return {"stopped": str(stop) or "interrupted"}
+        left = len(work.unfinished(group))
+    return {"host": platform.node(), "seconds": time.monotonic() - started, "left": left}
 
 
-def _require_fit(task: Task) -> None:
-    """Raises UnfitError unless this worker may work on the driver's sweep."""
+def _unfit(task: Task) -> str:
+    """Why this worker must not work on the driver's sweep; nothing if it may."""
     mine, where = versions(), f"worker on {platform.node()}"
     for name, version in task.versions.items():
         if mine[name] != version:
-            raise UnfitError(
+            return (
                 f"`engine` has a {where} with {name} {mine[name]}, the driver has {version}; make "
                 "them equal."
             )
     if not sweep_folder.sees(Path(task.folder), task.probe):
-        raise UnfitError(
+        return (
             f"`runs` must be a folder that all workers see; the {where} does not see what the "
             f"driver wrote to {task.folder}."
         )
+    return ""
