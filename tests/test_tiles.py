@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests import tiles
+from tests import devices, tiles
 
 pytestmark = pytest.mark.long
 
@@ -39,3 +39,9 @@ def test_tiles_and_devices_do_not_matter(found, case, way):
         expected, got = found["one by one"][name], found[way][name]
         scale = np.nanmax(np.abs(expected), initial=1e-6)
         np.testing.assert_allclose(got, expected, 1e-4, 1e-4 * scale, err_msg=name)
+
+
+def test_networks_and_distances_are_the_same_to_the_last_bit_on_any_number_of_devices():
+    command = [sys.executable, devices.__file__]
+    done = subprocess.run(command, check=True, timeout=900, capture_output=True, text=True)
+    assert done.stdout == ""

@@ -33,13 +33,13 @@ def map_items(
     """
     count = jax.tree.leaves(items)[0].shape[0]
     tile = min(tile, -(-count // mesh.size))
-    slots = -(-count // (mesh.size * tile)) * mesh.size * tile
-    padded = jnp.minimum(jnp.arange(slots), count - 1)  # padding repeats the last item
+    rows = -(-count // (mesh.size * tile))  # of each device
+    padded = jnp.minimum(jnp.arange(rows * mesh.size * tile), count - 1)  # repeats the last item
 
     def one_device(items: Tree, shared: Tree) -> Tree:
         one_item = partial(_with, function, shared)
         if tile == 1:
-            return jax.lax.map(one_item, items)
+            return _one_by_one(one_item, items)
         return _in_rows(jax.vmap(one_item), items, tile)
 
     items = jax.tree.map(lambda x: x[padded], items)
@@ -185,7 +185,30 @@ def _changed(
         return jax.lax.cond(jnp.any(args[2]), change, lambda items, *_: items, *args)
 
     args = items, fixed, active
-    return jax.lax.map(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
+    return _one_by_one(one_tile, args) if tile == 1 else _in_rows(one_tile, args, tile)
+
+
+def _one_by_one(function: Callable[[Tree], Tree], items: Tree) -> Tree:
+    """`jax.lax.map`, compiled alike for any number of items, one included.
+
+    The compiler would take a loop of one turn apart and round otherwise than in one of several, so
+    that what comes out for a network would depend on how many devices there are.
+    """
+    count = jax.tree.leaves(items)[0].shape[0]
+    if count == 1:
+        items = jax.tree.map(lambda x: jnp.concatenate([x, x]), items)
+    turns = jax.lax.optimization_barrier(jnp.int32(count))  # known when the program runs
+    one = jax.jit(function)  # traced once, for its shapes and in the loop
+    found = jax.eval_shape(one, jax.tree.map(lambda x: x[0], items))
+    blank = jax.tree.map(lambda x: jnp.zeros((max(count, 2), *x.shape), x.dtype), found)
+
+    def turn(place: Array, done: Tree) -> Tree:
+        at = partial(jax.lax.dynamic_index_in_dim, index=place, keepdims=False)
+        put = partial(jax.lax.dynamic_update_index_in_dim, index=place, axis=0)
+        return jax.tree.map(put, done, one(jax.tree.map(at, items)))
+
+    done = jax.lax.fori_loop(0, turns, turn, blank)
+    return jax.tree.map(lambda x: x[:count], done)
 
 
 def _in_rows(function: Callable[[Tree], Tree], items: Tree, tile: int) -> Tree:

@@ -44,3 +44,11 @@ def deviations(rows: Array) -> Array:
     least = ROUNDING * jnp.finfo(rows.dtype).eps * jnp.max(jnp.abs(rows), axis=0, keepdims=True)
     moved = jnp.where(jnp.any(jnp.abs(moved) > least), moved, 0.0)
     return moved / jax.lax.stop_gradient(unit_of(moved))
+
+
+def divided(array: Array, by: Array) -> Array:
+    """An array divided by a scalar, to the same bits in any program.
+
+    XLA multiplies by the reciprocal in programs for one device, and not in those for several.
+    """
+    return array / jax.lax.optimization_barrier(jnp.broadcast_to(by, array.shape))

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
-from rnnensemble._core.units import ROUNDING, unit_of
+from rnnensemble._core.units import ROUNDING, divided, unit_of
 from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
@@ -203,27 +203,29 @@ class Autocovariance(Metric):
         size = jnp.max(jnp.abs(running.origin)) / running.unit
         rounding = (ROUNDING * jnp.finfo(whole.dtype).eps * size) ** 2
         whole = jnp.where(jnp.max(jnp.abs(whole)) > rounding, whole, 0.0)  # rates that do not vary
-        whole = whole / jnp.maximum(jnp.max(jnp.abs(whole)), jnp.finfo(whole.dtype).tiny)
+        tiny = jnp.finfo(whole.dtype).tiny
+        whole = divided(whole, jnp.maximum(jnp.max(jnp.abs(whole)), tiny))
         sizes = {"norm": jnp.sqrt(jnp.sum(whole**2)), "variance": jnp.trace(whole[0])}
-        size = jnp.maximum(sizes[self.scale], jnp.finfo(whole.dtype).tiny)
+        size = jnp.maximum(sizes[self.scale], tiny)
         axes = factorization.eigh(whole[0])[1][:, ::-1][:, : self.components]
         largest = jnp.take_along_axis(axes, jnp.argmax(jnp.abs(axes), axis=0)[None], axis=0)
         axes = axes * jnp.where(largest < 0, -1.0, 1.0)  # signs that rounding does not decide
         kept = axes.T @ whole @ axes
         rest = jnp.sqrt(jnp.sum((whole - axes @ kept @ axes.T) ** 2)) / size
-        spectra = jnp.stack([alignment.spectra(x / size) for x in kept])
-        return Autocovariances(kept / size, spectra, jnp.asarray(axes.shape[1]), rest)
+        kept = divided(kept, size)
+        spectra = jnp.stack([alignment.spectra(x) for x in kept])
+        return Autocovariances(kept, spectra, jnp.asarray(axes.shape[1]), rest)
 
     def autocovariances(self, running: RunningProducts) -> Array:
         """Gamma(k) of each lag, unscaled, `[L, N, N]`."""
-        mean = running.earlier[0] / running.counts[0]
+        mean = divided(running.earlier[0], running.counts[0])
         sums = (  # (x_{t+k} - m)(x_t - m)^T, multiplied out
             running.products
             - mean[:, None] * running.earlier[:, None]
             - running.later[:, :, None] * mean
             + running.counts[:, None, None] * jnp.outer(mean, mean)
         )
-        return sums / running.counts[0]
+        return divided(sums, running.counts[0])
 
     def ranks(self, features: Autocovariances) -> np.ndarray:
         return np.asarray(features.rank)
