@@ -126,7 +126,7 @@ def _engine(
     """What groups are submitted to, None for nothing, and how many may be at once."""
     if settings is not None:
         return engines.engine_of(settings, folder.absolute() / "logs"), settings.at_once
-    return (None if engine == LOCAL else engine), sys.maxsize
+    return (None if engine == LOCAL else engines.watched(engine)), sys.maxsize
 
 
 def _submit(work: Work, only: tuple[str, ...], engine: "engines.Engine", group: Group) -> Any:
