@@ -236,12 +236,16 @@ def test_an_engine_that_is_not_installed(name, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_machine_without_slurm(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("there", "absent"), [((), "srun"), (("srun",), "sbatch")])
+def test_a_machine_without_slurm(there, absent, tmp_path, monkeypatch, capsys):
     pytest.importorskip("submitit")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    error = failure(capsys, FILE, "--runs", tmp_path, "--engine", "slurm")
-    assert "`engine` slurm needs SLURM's commands; this machine has no `srun` and" in error
-    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    for name in there:
+        (tmp_path / "bin" / name).touch(0o755)
+    error = failure(capsys, FILE, "--runs", tmp_path / "runs", "--engine", "slurm")
+    assert f"`engine` slurm needs SLURM's commands; this machine has no `{absent}`" in error
+    assert not (tmp_path / "runs").exists()
 
 
 REFUSED = """#!/bin/sh

@@ -3,7 +3,6 @@
 import importlib
 import logging
 import math
-import shutil
 import signal
 import subprocess
 import time
@@ -64,10 +63,8 @@ class SlurmEngine:
 
     def __init__(self, settings: Slurm, logs: Path) -> None:
         submitit, self.states, self.asked = _required("submitit", "slurm"), None, -math.inf
-        if not (shutil.which("srun") and shutil.which("sbatch")):
-            raise ValueError(
-                "`engine` slurm needs SLURM's commands; this machine has no `srun` and `sbatch`."
-            )
+        if submitit.SlurmExecutor.affinity() < 0:
+            raise ValueError("`engine` slurm needs SLURM's commands; this machine has no `srun`.")
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns of clusters without sacct
         options = _options(settings)
         _require_accepted(options)
@@ -115,7 +112,12 @@ def _require_accepted(options: dict[str, Any]) -> None:
     """Raises ValueError, with the scheduler's words, if it would refuse such a job."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     command = ["sbatch", "--test-only", "--nodes=1", *flags, "--wrap=true"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ValueError(
+            "`engine` slurm needs SLURM's commands; this machine has no `sbatch`."
+        ) from None
     words = [line.rpartition("error: ")[2] for line in asked.stderr.splitlines() if line.strip()]
     if asked.returncode:
         shown = "; ".join(dict.fromkeys(words)) or f"sbatch ends with status {asked.returncode}"
