@@ -15,6 +15,8 @@ import pytest
 from rnnensemble import cli
 from rnnensemble._core import programs
 from rnnensemble.cli.commands import COMMANDS
+from rnnensemble.cli.flags import parse
+from rnnensemble.cli.options import Sweep
 from rnnensemble.files import stages, storage
 from tests.tiny import TINY
 
@@ -247,3 +249,16 @@ def test_too_little_memory_is_one_line(preset, tmp_path, capsys, monkeypatch):
     (line,) = capsys.readouterr().err.splitlines()
     assert "a device has too little memory (RESOURCE_EXHAUSTED" in line
     assert "choose a smaller `tile`" in line
+
+
+def test_texts_of_a_flag_that_is_given_twice_all_count():
+    given = ["--only", "a", "b", "--quiet", "--engine-setting=gpus=1", "sweep.toml"]
+    given += ["--only", "c", "--tile", "2", "--engine_setting", "partition=gpu", "cpus=2"]
+    read = parse(Sweep, "sweep", given)
+    assert read.only == ("a", "b", "c")
+    assert read.engine_setting == ("gpus=1", "partition=gpu", "cpus=2")
+    assert (read.sweep, read.tile, read.quiet) == (Path("sweep.toml"), 2, True)
+    with pytest.raises(ValueError, match="`--only` lacks its value"):
+        parse(Sweep, "sweep", ["--only", "--quiet"])
+    with pytest.raises(ValueError, match="`--onyl` is not a setting; did you mean `--only`"):
+        parse(Sweep, "sweep", ["sweep.toml", "--only", "a", "--onyl", "b"])

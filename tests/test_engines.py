@@ -52,13 +52,30 @@ def on(engine, folder, **options):
     return rnne.run_sweep(FILE, runs=folder, engine=engine, **options)
 
 
-def test_processes_make_what_one_makes(alone, tmp_path, capsys):
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        folder = on(pool, tmp_path)
+@contextlib.contextmanager
+def processes():
+    """An executor of Python's own."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
+def dask():
+    """A Dask cluster of this machine, whose one worker works on one task at a time."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+@pytest.mark.parametrize("pool", [processes, dask])
+def test_processes_make_what_one_makes(pool, alone, tmp_path, capsys):
+    with pool() as engine:
+        folder = on(engine, tmp_path)
     assert rows_of(folder) == alone
     said = capsys.readouterr().out
     assert said.startswith("0 of 2 groups done, ")
+    assert ", 1 running, " in said or ", 2 running, " in said
     assert "2 of 2 groups done, 0 running, 0 waiting, 0 failed; 9 of 9 networks converged" in said
     again = Here()
     on(again, tmp_path)
@@ -219,11 +236,39 @@ def test_an_engine_that_is_not_installed(name, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_machine_without_slurm(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("there", "absent"), [((), "srun"), (("srun",), "sbatch")])
+def test_a_machine_without_slurm(there, absent, tmp_path, monkeypatch, capsys):
     pytest.importorskip("submitit")
-    monkeypatch.setattr("shutil.which", lambda _: None)
-    error = failure(capsys, FILE, "--runs", tmp_path, "--engine", "slurm")
-    assert "`engine` slurm needs SLURM's commands" in error
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    (tmp_path / "bin").mkdir()
+    for name in there:
+        (tmp_path / "bin" / name).touch(0o755)
+    error = failure(capsys, FILE, "--runs", tmp_path / "runs", "--engine", "slurm")
+    assert f"`engine` slurm needs SLURM's commands; this machine has no `{absent}`" in error
+    assert not (tmp_path / "runs").exists()
+
+
+REFUSED = """#!/bin/sh
+echo "$@" >&2
+echo "sbatch: error: invalid partition specified: nowhere" >&2
+echo "allocation failure: Invalid partition name specified" >&2
+exit 1
+"""
+
+
+def test_what_slurm_refuses_is_known_before_anything_is_written(tmp_path, monkeypatch, capsys):
+    """Here a script has its words; tests/test_slurm.py asks SLURM itself."""
+    pytest.importorskip("submitit")
+    for name in ("srun", "sbatch"):
+        (tmp_path / name).write_text(REFUSED)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    asked = ["--engine-setting", "partition=nowhere", "cpus=3", "memory_gb=1.5"]
+    error = failure(capsys, FILE, "--runs", tmp_path / "runs", "--engine", "slurm", *asked)
+    assert "--test-only --nodes=1 --partition=nowhere --mem=1536M --cpus-per-task=3" in error
+    assert "`engine` slurm takes no such job (" in error
+    assert "; invalid partition specified: nowhere; allocation failure: Invalid" in error
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,15 @@ LONGER = {"epoch_steps = 8": "epoch_steps = 100", "max_epochs = 30": "max_epochs
 """What has the tiny sweep train for half a minute."""
 
 
+def longer_text(changes=LONGER):
+    """The tiny sweep's file with these changes."""
+    text = FILE.read_text()
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
 def missing():
     """Why there can be no SLURM here; nothing if there can be."""
     if getattr(os, "geteuid", lambda: 1)() != 0:
@@ -59,7 +68,8 @@ def driver(environment, file, runs, *flags):
     command = [sys.executable, "-m", "rnnensemble", "sweep", file, "--runs", runs]
     # each job takes the whole node, so that one runs at a time
     command += ["--engine", "slurm", "--engine-setting", "partition=low", f"cpus={CORES}", *flags]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
 
 
 def jobs(environment, state=""):
@@ -86,17 +96,16 @@ def test_its_jobs_make_what_one_process_makes(cluster, tmp_path):
     assert "2 of 2 groups done" in said
     assert rows_of(tmp_path / "tiny") == alone
     refused = driver(cluster, FILE, tmp_path / "x", "partition=nowhere")
-    refused.communicate(timeout=120)
+    error = refused.communicate(timeout=120)[1]
     assert refused.returncode == 2
+    assert "`engine` slurm takes no such job (invalid partition specified: nowhere" in error
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.fixture(scope="module")
 def longer(tmp_path_factory):
     """A sweep file whose networks train for half a minute, and its rows in one process."""
-    root, text = tmp_path_factory.mktemp("longer"), FILE.read_text()
-    for old, new in LONGER.items():
-        assert old in text
-        text = text.replace(old, new)
+    root, text = tmp_path_factory.mktemp("longer"), longer_text()
     (root / "sweep.toml").write_text(text)
     folder = rnne.run_sweep(text, runs=root, only=["channels=2"], quiet=True)
     return root / "sweep.toml", rows_of(folder)

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from rnnensemble.study.engines import EngineSettings, Ray, Slurm
 
@@ -16,7 +16,7 @@ REQUEUES = 1000
 """How often a job may go on in another one after its time limit."""
 
 LOOK = 2.0
-"""Seconds between looks at SLURM's queue."""
+"""Seconds between looks at SLURM's queue, or at what Dask's workers have."""
 
 LOST = 20.0
 """Seconds that a job's result may come after the queue has forgotten it."""
@@ -43,6 +43,11 @@ def engine_of(settings: EngineSettings, logs: Path) -> Engine:
     return SlurmEngine(settings, logs) if isinstance(settings, Slurm) else RayEngine(settings)
 
 
+def watched(engine: Engine) -> Engine:
+    """An engine from Python, with what the driver needs to see of its tasks."""
+    return DaskEngine(engine) if callable(getattr(engine, "processing", None)) else engine
+
+
 def _required(module: str, extra: str) -> Any:
     """A module of one of the extras."""
     try:
@@ -61,23 +66,16 @@ class SlurmEngine:
         if submitit.SlurmExecutor.affinity() < 0:
             raise ValueError("`engine` slurm needs SLURM's commands; this machine has no `srun`.")
         logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns of clusters without sacct
+        options = _options(settings)
+        _require_accepted(options)
         self.executor = submitit.AutoExecutor(
             folder=logs / "%j", cluster="slurm", slurm_max_num_timeout=REQUEUES
         )
-        asked = {
-            "slurm_partition": settings.partition,
-            "slurm_account": settings.account,
-            "slurm_qos": settings.qos,
-            "mem_gb": settings.memory_gb,
-            "gpus_per_node": settings.gpus or None,
-            "slurm_setup": list(settings.setup) or None,
-        }
         self.executor.update_parameters(
             name="rnnensemble",
-            cpus_per_task=settings.cpus,
-            timeout_min=settings.minutes,
+            slurm_setup=list(settings.setup),
             slurm_additional_parameters={"requeue": True},
-            **{key: value for key, value in asked.items() if value is not None},
+            **{f"slurm_{name}": value for name, value in options.items()},
         )
 
     def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
@@ -93,6 +91,37 @@ class SlurmEngine:
             self.states = None if shown.returncode else states
             self.asked = time.monotonic()
         return self.states
+
+
+def _options(settings: Slurm) -> dict[str, Any]:
+    """What SLURM is asked for, by the names of `sbatch`'s options with `_` for `-`."""
+    megabytes = None if settings.memory_gb is None else f"{math.ceil(1024 * settings.memory_gb)}M"
+    options = {
+        "partition": settings.partition,
+        "account": settings.account,
+        "qos": settings.qos,
+        "mem": megabytes,
+        "gpus_per_node": settings.gpus or None,
+        "cpus_per_task": settings.cpus,
+        "time": settings.minutes,
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _require_accepted(options: dict[str, Any]) -> None:
+    """Raises ValueError, with the scheduler's words, if it would refuse such a job."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
+    command = ["sbatch", "--test-only", "--nodes=1", *flags, "--wrap=true"]
+    try:
+        asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ValueError(
+            "`engine` slurm needs SLURM's commands; this machine has no `sbatch`."
+        ) from None
+    words = [line.rpartition("error: ")[2] for line in asked.stderr.splitlines() if line.strip()]
+    if asked.returncode:
+        shown = "; ".join(dict.fromkeys(words)) or f"sbatch ends with status {asked.returncode}"
+        raise ValueError(f"`engine` slurm takes no such job ({shown}): {' '.join(flags)}")
 
 
 class SlurmJob:
@@ -157,6 +186,49 @@ class Requeued:
     def checkpoint(self, *arguments: Any) -> Any:
         """What submitit submits again: the disk holds how far it came."""
         return importlib.import_module("submitit").helpers.DelayedSubmission(self, *arguments)
+
+
+class DaskEngine:
+    """A Dask client, whose tasks say whether a worker has them."""
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.keys, self.asked = client, frozenset[str](), -math.inf
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any) -> Any:
+        """Submits a task."""
+        # without `pure`, a task that is submitted again would give what it gave before
+        return DaskTask(self.client.submit(function, *arguments, pure=False), self._processing)
+
+    def _processing(self) -> frozenset[str]:
+        """The keys of the tasks that workers have."""
+        if time.monotonic() - self.asked > LOOK:
+            workers = self.client.processing().values()
+            self.keys = frozenset(key for keys in workers for key in keys)
+            self.asked = time.monotonic()
+        return self.keys
+
+
+class DaskTask(NamedTuple):
+    """A Dask future as its driver sees it: futures themselves do not say whether they run."""
+
+    future: Any
+    processing: Callable[[], frozenset[str]]
+
+    def running(self) -> bool:
+        """Whether a worker has it."""
+        return not self.future.done() and self.future.key in self.processing()
+
+    def done(self) -> bool:
+        """Whether it has ended, one way or the other."""
+        return self.future.done()
+
+    def result(self) -> Any:
+        """What the function returned; raises what it raised."""
+        return self.future.result()
+
+    def cancel(self) -> None:
+        """Has Dask forget it, unless it runs already."""
+        self.future.cancel()
 
 
 class RayEngine:

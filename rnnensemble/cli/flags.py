@@ -58,6 +58,7 @@ def parse(kind: type[Options], command: str, arguments: list[str], **given: Any)
     """
     known = {"--help": ""}
     fields = {f.name: f.default for f in dataclasses.fields(typing.cast(Any, kind))} | given
+    arguments = _gathered(arguments, kind)
     program, told = f"rnnensemble {command}", f"see `rnnensemble {command} --help`."
     try:
         flags, unknown = tyro.cli(
@@ -90,6 +91,29 @@ def parse(kind: type[Options], command: str, arguments: list[str], **given: Any)
         if default is dataclasses.MISSING and getattr(flags, name) is None:
             raise ValueError(f"`{name}` is missing: {program} {name.upper()} [flags]; {told}")
     return flags._settings()
+
+
+def _gathered(arguments: list[str], kind: type) -> list[str]:
+    """The arguments with each flag that takes any number of texts, as `--only`, once, at the end.
+
+    Of a flag that is given twice, tyro would count the last one alone.
+    """
+    hints = typing.get_type_hints(kind)
+    several = {f"--{name.replace('_', '-')}" for name, x in hints.items() if x == tuple[str, ...]}
+    rest, found, into = [], dict[str, list[str]](), None
+    for argument in arguments:
+        flag, equals, value = argument.partition("=")
+        flag = flag.replace("_", "-")
+        if flag in several:
+            values = found.setdefault(flag, [])
+            values += [value] if equals else []
+            into = None if equals else values
+        elif argument.startswith("-"):
+            into = None
+            rest.append(argument)
+        else:
+            (rest if into is None else into).append(argument)
+    return [*rest, *(each for flag, values in found.items() for each in (flag, *values))]
 
 
 def _flags_of(

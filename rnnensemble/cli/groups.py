@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from rnnensemble.training.train import TrainingInterrupted, train_populations
 GROUPS_OF_PROGRAMS = 8
 """After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
 
-SHARE = 0.05
+SHARE = 0.02
 """Of a process's time goes at most so much into summary.csv, which is written anew each time."""
 
 
@@ -41,7 +41,18 @@ class Paced:
 
 
 class Work(NamedTuple):
-    """What all groups share."""
+    """What all groups share.
+
+    Attributes:
+        folder: The sweep's folder.
+        sweep: What is asked for of it.
+        devices: How many devices to use, None for all.
+        tile: Networks that a device trains at once, None for what fits.
+        checkpoint_seconds: Seconds between checkpoints.
+        reporter: Says how far all have come.
+        budget: How much is done.
+        trained: Where networks of which recipe were at the start (`sweep_folder.trained_by`).
+    """
 
     folder: Path
     sweep: Sweep
@@ -50,6 +61,7 @@ class Work(NamedTuple):
     checkpoint_seconds: float
     reporter: Reporter
     budget: Budget
+    trained: Mapping[str, Path]
 
     def path(self, condition: Condition) -> Path:
         return sweep_folder.condition_folder(self.folder, condition.digest)
@@ -100,16 +112,27 @@ def run_group(work: Work, group: Group, title: str, summarize: Callable[[], obje
             if damage := sweep_folder.damage(work.folder, condition.digest):
                 name = work.sweep.names[condition.digest]
                 work.reporter.line(f"{name}: {damage} is damaged; it is measured again")
-        populations = _trained(work, unfinished)
+        populations = _trained(work, unfinished, _sources(work, group))
         for condition, population in zip(unfinished, populations, strict=True):
             _measure(work, condition, population)
             summarize()
 
 
-def _trained(work: Work, wanted: list[Condition]) -> list[Population]:
+def _sources(work: Work, group: Group) -> dict[str, Path]:
+    """Where networks whose training has ended lie, by recipe.
+
+    Of those that come and go meanwhile only the group's own can matter: equal recipes are of one.
+    """
+    found = dict(work.trained)
+    for condition in group.conditions:
+        if work.stage(condition) in (stages.TRAINED, stages.ANALYSED):
+            found[condition.recipe_digest] = work.path(condition)
+    return found
+
+
+def _trained(work: Work, wanted: list[Condition], trained: Mapping[str, Path]) -> list[Population]:
     """The populations of conditions, trained from where they are; each recipe once."""
     recipes = {condition.recipe_digest: condition.recipe for condition in wanted}
-    trained = sweep_folder.trained_by(work.folder)
     stored = [
         _stored(work, [c for c in wanted if c.recipe_digest == digest], trained.get(digest))
         for digest in recipes

@@ -1,7 +1,7 @@
 """Sweeps: what is asked for, checked, and worked on here or by an engine's tasks."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
 from rnnensemble.study.engines import LOCAL, EngineSettings, require_engine, settings_of
-from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
+from rnnensemble.study.factors import Group, Sweep, by_group, groups_of, select, trained_once
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 
@@ -98,11 +98,12 @@ def run_sweep(
     sweep_folder.open_folder(folder, whole, text, update=update)
     with Reporter(quiet=quiet) as reporter:
         budget = Budget(expected_costs(asked, left, trained))
-        work = Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget)
+        work = Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget, trained)
         if submitted is None:
             run_groups(work, groups)
         else:
-            drive(work, groups, partial(_submit, work, tuple(only), submitted), at_once)
+            parts = by_group(asked, groups)
+            drive(work, groups, partial(_submit, work, parts, submitted), at_once)
     return folder
 
 
@@ -126,16 +127,18 @@ def _engine(
     """What groups are submitted to, None for nothing, and how many may be at once."""
     if settings is not None:
         return engines.engine_of(settings, folder.absolute() / "logs"), settings.at_once
-    return (None if engine == LOCAL else engine), sys.maxsize
+    return (None if engine == LOCAL else engines.watched(engine)), sys.maxsize
 
 
-def _submit(work: Work, only: tuple[str, ...], engine: "engines.Engine", group: Group) -> Any:
+def _submit(work: Work, parts: Mapping[str, Sweep], engine: "engines.Engine", group: Group) -> Any:
     """Submits a group as a task."""
+    recipes = [condition.recipe_digest for condition in group.conditions]
     task = Task(
         folder=str(work.folder.absolute()),
         probe=sweep_folder.write_probe(work.folder),
         versions=versions(),
-        only=only,
+        sweep=to_toml(parts[group.name]),
+        trained={each: work.trained[each].name for each in recipes if each in work.trained},
         group=group.name,
         devices=work.devices,
         tile=work.tile,
@@ -159,7 +162,8 @@ def _require_measurable(conditions: list[Condition]) -> None:
 
     Compiles programs that the measurement needs later.
     """
-    for condition in conditions:
+    different = {(c.task, c.network, c.size, c.analysis, c.features): c for c in conditions}
+    for condition in different.values():
         names = {*condition.analysis.pif_weights, "recurrent_weights"}
         require_weights(condition.network, condition.task, names, "a sweep")
         evaluation_trials(condition.features, condition.task)

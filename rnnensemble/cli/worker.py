@@ -12,7 +12,8 @@ from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.groups import Work, run_group
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.costs import Budget, expected_costs
-from rnnensemble.study.factors import groups_of, select
+from rnnensemble.study.factors import groups_of
+from rnnensemble.study.sweep_file import read_sweep
 
 PACKAGES = ("rnnensemble", "jax", "jaxlib", "numpy")
 """Whose versions decide what comes out."""
@@ -25,7 +26,9 @@ class Task(NamedTuple):
         folder: The sweep's folder, absolute.
         probe: What the driver has written there, which a worker must see.
         versions: Of the driver's packages.
-        only: The factors that are asked for.
+        sweep: The group's levels, as a sweep file's text: the whole one would take every task as
+            long to read as the sweep has levels.
+        trained: Folders of networks that the group's recipes have already, by recipe.
         group: The group's name.
         devices: How many devices to use, None for all.
         tile: Networks that a device trains at once, None for what fits.
@@ -36,7 +39,8 @@ class Task(NamedTuple):
     folder: str
     probe: str
     versions: dict[str, str]
-    only: tuple[str, ...]
+    sweep: str
+    trained: dict[str, str]
     group: str
     devices: int | None
     tile: int | None
@@ -67,12 +71,13 @@ def run_task(task: Task) -> dict[str, Any]:
     runtime.use_compilation_cache()
     folder, started = Path(task.folder), time.monotonic()
     with process.stopped_by_signals(), Reporter(quiet=task.quiet) as reporter:
-        sweep = select(sweep_folder.stored_sweep(folder), task.only)
-        (group,) = (each for each in groups_of(sweep) if each.name == task.group)
+        sweep = read_sweep(task.sweep)
+        (group,) = groups_of(sweep)
         how = task.devices, task.tile, task.checkpoint_seconds
         todo = [c for c in group.conditions if not sweep_folder.is_finished(folder, c.digest)]
-        costs = expected_costs(sweep, todo, sweep_folder.trained_by(folder))
-        work = Work(folder, sweep, *how, reporter, Budget(costs))
+        trained = {n: sweep_folder.condition_folder(folder, x) for n, x in task.trained.items()}
+        budget = Budget(expected_costs(sweep, todo, trained))
+        work = Work(folder, sweep, *how, reporter, budget, trained)
         try:
             run_group(work, group, "task", lambda: None)
         except KeyboardInterrupt as stop:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import importlib
 import json
@@ -39,12 +40,12 @@ class Condition(Recipe):
         """What decides how its networks train."""
         return plain(self)
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that name these settings."""
         return _digest(self)
 
-    @property
+    @functools.cached_property
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe: conditions with equal ones differ only
         in how they are measured."""
@@ -159,12 +160,16 @@ def _network(table: Any) -> Network:
     return build(networks.find(kind), rest, "network.")
 
 
+_hints = functools.cache(typing.get_type_hints)
+"""The types of a class's fields; looking them up takes most of reading a file of many levels."""
+
+
 def build(config: type, table: dict[str, Any], prefix: str, **given: Any) -> Any:
     """An instance of a config class from a TOML table."""
     names = [field.name for field in dataclasses.fields(config)]
     # what TOML calls `import` is read by `from_table`
     toml.require_known(table, ["import" if n == "imports" else n for n in names], prefix)
-    hints = typing.get_type_hints(config)
+    hints = _hints(config)
     return config(**given, **{n: _fit(x, hints[n], prefix + n) for n, x in table.items()})
 
 

@@ -225,18 +225,24 @@ class Budget:
             parts = {n: value / SHARES[n] for n, value in cost._asdict().items()}
             training = parts.pop("training")
             self.parts[digest] = {"training": training, "analysis": sum(parts.values())}
+        self.rest = math.fsum(x for parts in self.parts.values() for x in parts.values())
         self.spent, self.started = 0.0, time.monotonic()
 
     def skip(self, condition: Condition) -> None:
         """Takes out what is left of a condition: somebody else does or did it."""
-        self.parts.pop(condition.digest, None)
+        self.rest -= sum(self.parts.pop(condition.digest, {}).values())
 
     def finish(self, condition: Condition, part: str) -> None:
         """Counts `training` or `analysis` of a condition as done."""
-        self.spent += self.parts.get(condition.digest, {}).pop(part, 0.0)
+        parts = self.parts.get(condition.digest, {})
+        operations = parts.pop(part, 0.0)
+        self.spent += operations
+        self.rest -= operations
+        if not parts:
+            self.parts.pop(condition.digest, None)
 
     def seconds_left(self) -> float:
         """How long the rest takes; infinity before anything is done."""
-        rest = sum(sum(parts.values()) for parts in self.parts.values())
         elapsed = time.monotonic() - self.started
+        rest = self.rest if self.parts else 0.0  # without what rounding left
         return elapsed * rest / self.spent if self.spent else math.inf

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -93,9 +94,9 @@ class Sweep:
     def __post_init__(self) -> None:
         if not self.factors:
             raise ValueError("`factors` must hold at least one; this sweep has no condition.")
-        known = [(factor.name, factor.task) for factor in self.factors]
-        for each in known:
-            if known.count(each) > 1:
+        known = Counter((factor.name, factor.task) for factor in self.factors)
+        for each, count in known.items():
+            if count > 1:
                 raise ValueError(f"`factors` hold {each[0]} on {each[1]} twice; join their levels.")
 
     @functools.cached_property
@@ -123,7 +124,7 @@ class Sweep:
         """How its folder is called unless somebody says otherwise."""
         return f"{self.name}-{self.preset}" if self.preset else self.name
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that name the sweep, its factors, levels and conditions."""
         levels = [
@@ -175,6 +176,26 @@ def groups_of(sweep: Sweep) -> list[Group]:
     return [Group(name, tuple(members)) for name, members in groups.items()]
 
 
+def by_group(sweep: Sweep, groups: Sequence[Group]) -> dict[str, Sweep]:
+    """What a sweep has of each of these groups, by the group's name: its levels alone."""
+    names = {c.digest: group.name for group in groups for c in group.conditions}
+    levels: dict[str, dict[int, list[Level]]] = {group.name: {} for group in groups}
+    for index, factor in enumerate(sweep.factors):
+        for level in factor.levels:
+            if name := names.get(level.condition.digest):
+                levels[name].setdefault(index, []).append(level)
+    factors = sweep.factors
+    return {
+        name: dataclasses.replace(
+            sweep,
+            factors=tuple(
+                dataclasses.replace(factors[k], levels=tuple(own)) for k, own in each.items()
+            ),
+        )
+        for name, each in levels.items()
+    }
+
+
 def trained_once(conditions: Sequence[Condition]) -> list[Condition]:
     """The first condition of each recipe, whose networks the others of that recipe share."""
     return list({each.recipe_digest: each for each in reversed(conditions)}.values())
@@ -195,13 +216,11 @@ def select(sweep: Sweep, only: Sequence[str]) -> Sweep:
     """
     if not only:
         return sweep
-    asked = [_asked(sweep, text) for text in only]
+    asked = set().union(*(_asked(sweep, text) for text in only))
     factors = []
     for factor in sweep.factors:
         levels = tuple(
-            level
-            for level in factor.levels
-            if any((factor.name, factor.task, level.value) in each for each in asked)
+            level for level in factor.levels if (factor.name, factor.task, level.value) in asked
         )
         if levels:
             factors.append(dataclasses.replace(factor, levels=levels))
@@ -222,14 +241,16 @@ def _asked(sweep: Sweep, text: str) -> set[tuple[str, str, float]]:
     levels = {(f.name, f.task, level.value) for f in found for level in f.levels}
     if not values:
         return levels
-    chosen = set()
+    chosen, by_value = set(), dict[float, set[tuple[str, str, float]]]()
+    for level in levels:
+        by_value.setdefault(level[2], set()).add(level)
     for value in values.split(","):
         try:
-            same = {each for each in levels if each[2] == float(value)}
+            same = by_value.get(float(value))
         except ValueError:
-            same = set()
+            same = None
         if not same:
-            known = ", ".join(f"{each:g}" for each in sorted({v for _, _, v in levels}))
+            known = ", ".join(f"{each:g}" for each in sorted(by_value))
             raise ValueError(f"`only` {place} has no level {value!r}; it has {known}.")
         chosen |= same
     return chosen

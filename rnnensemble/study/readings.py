@@ -105,8 +105,8 @@ def positions(factor: Factor, values: list[float]) -> np.ndarray:
     if scale_of(factor) == "log":
         return np.log2(values)
     if scale_of(factor) == "order":
-        ordered = sorted(level.value for level in factor.levels)
-        return np.array([float(ordered.index(value)) for value in values])
+        ordered = np.sort([level.value for level in factor.levels])
+        return np.searchsorted(ordered, values).astype(float)
     return np.asarray(values, float)
 
 

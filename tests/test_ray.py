@@ -1,0 +1,73 @@
+"""A sweep on Ray: one of two workers is killed, and what comes out is what one process makes.
+
+Ray is large, so it lies in a folder of its own, `build/ray`, beside this environment's packages.
+"""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnnensemble as rnne
+from rnnensemble.study.factors import groups_of
+from rnnensemble.study.sweep_file import read_sweep
+from tests.test_slurm import LONGER, longer_text, until
+from tests.test_sweep import rows_of
+
+pytestmark = pytest.mark.long
+
+FOLDER = Path(__file__).parent.parent / "build" / "ray"
+"""Where pip puts Ray, once."""
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """The environment of commands that find Ray."""
+    paths = [os.environ.get("PYTHONPATH", "")]
+    if importlib.util.find_spec("ray") is None:
+        if not (FOLDER / "ray" / "__init__.py").exists():
+            command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", FOLDER]
+            made = subprocess.run(
+                [*command, "ray>=2.40"], capture_output=True, text=True, timeout=500, check=False
+            )
+            if made.returncode:
+                pytest.skip(f"pip cannot install Ray here: {made.stderr[-300:]}")
+        paths.append(str(FOLDER))
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+        "RAY_USAGE_STATS_ENABLED": "0",
+    }
+
+
+def holder(lock):
+    """The process that works on a group, as its lock says; nothing if there is none yet."""
+    words = lock.read_text().split() if lock.exists() else []
+    return int(words[1]) if words[:1] == ["process"] else None
+
+
+def test_a_worker_that_is_killed_is_replaced(environment, tmp_path):
+    text = longer_text(LONGER | {"max_epochs = 30": "max_epochs = 250"})
+    alone = rows_of(rnne.run_sweep(text, runs=tmp_path / "alone", quiet=True))
+    (tmp_path / "sweep.toml").write_text(text)
+    command = [sys.executable, "-m", "rnnensemble", "sweep", tmp_path / "sweep.toml"]
+    command += ["--runs", tmp_path, "--engine", "ray", "--checkpoint-seconds", "1"]
+    started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    folder = tmp_path / "tiny"
+    first, second = groups_of(read_sweep(text))
+    locks = [folder / "groups" / f"{group.name}.lock" for group in (first, second)]
+    workers = [until(lambda lock=lock: holder(lock)) for lock in locks]
+    manifest = folder / "conditions" / second.conditions[0].digest / "manifest.json"
+    until(manifest.exists)
+    assert '"interrupted"' in manifest.read_text()
+    os.kill(workers[1], signal.SIGKILL)
+    said = started.communicate(timeout=400)[0]
+    assert started.returncode == 0
+    assert "2 of 2 groups done" in said
+    assert "failed, try" not in said  # Ray itself has called the task again
+    assert workers[0] != workers[1]
+    assert holder(locks[1]) not in workers
+    assert rows_of(folder) == alone
