@@ -206,6 +206,18 @@ def counted_from(recipe: Recipe, first: int) -> Recipe:
     """The recipe of as many networks of its seed, of which this is the number of the first.
 
     Raises:
+        ValueError: As `require_first`.
+    """
+    first = require_first(recipe, first)
+    if first == 0:
+        return recipe
+    return started(recipe, [(recipe.seed, first + k) for k in range(recipe.size)])
+
+
+def require_first(recipe: Recipe, first: int) -> int:
+    """The number of a recipe's first network, as Python's.
+
+    Raises:
         ValueError: Unless all numbers are whole, at least 0 and below 2^32.
     """
     first = as_plain(first)
@@ -215,9 +227,7 @@ def counted_from(recipe: Recipe, first: int) -> Recipe:
             f"`first` must be a whole number of at least 0, and at most 2^32 with `size` "
             f"{recipe.size} added; got {first!r}."
         )
-    if first == 0:
-        return recipe
-    return started(recipe, [(recipe.seed, first + k) for k in range(recipe.size)])
+    return first
 
 
 def require_group(recipes: list[Recipe]) -> None:
