@@ -1,4 +1,5 @@
-"""The driver of a sweep on an engine: submits its groups as tasks, and shows how all of them do.
+"""The driver of a sweep on an engine: submits its groups, or their shards, as tasks, and shows how
+all of them do.
 
 It holds nothing that a sweep needs: started again after a kill, it finds on the disk what is
 finished, and leaves to running tasks what they have in hand.
@@ -11,9 +12,11 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from rnnensemble.cli.groups import SHARE, Paced, Work
+from rnnensemble.cli.groups import SHARE, Paced
+from rnnensemble.cli.work import Work
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.factors import Group
+from rnnensemble.study.shards import Piece
 
 TRIES = 3
 """A group whose task has failed so often is left out."""
@@ -33,20 +36,36 @@ class UnfitError(ValueError):
 
 
 class Tasks:
-    """The tasks of a sweep: which groups wait, run, are done or have failed."""
+    """The tasks of a sweep: which groups and shards wait, run, are done or have failed.
+
+    A group waits for its shards, of which it is joined.
+    """
 
     def __init__(
-        self, work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int
+        self, work: Work, groups: list[Group], submit: Callable[[Piece], Any], at_once: int
     ) -> None:
         self.work, self.submit, self.at_once = work, submit, at_once
-        self.groups = {group.name: group for group in groups}
-        todo = [group.name for group in groups if work.unfinished(group)]
-        self.waiting, self.running = deque((name, 0.0) for name in todo), dict[str, Any]()
-        self.done = len(groups) - len(todo)
+        self.pieces = {group.name: Piece(group, of=work.of(group)) for group in groups}
+        self.waiting, self.running = deque[tuple[str, float]](), dict[str, Any]()
+        self.done, self.groups = 0, len(groups)
+        self.shards_left = Counter[str]()
         self.failures, self.failed = Counter[str](), dict[str, str]()
         self.converged = self.networks = 0
-        for name in self.groups.keys() - set(todo):
-            self._count(name)
+        for group in groups:
+            self._begin(group)
+        self.shards = self.shards_left.total()
+
+    def _begin(self, group: Group) -> None:
+        """Has a group wait, or its shards, unless it is finished."""
+        if not self.work.unfinished(group):
+            self.done += 1
+            self._count(group)
+            return
+        shards = self.work.untrained(group)
+        self.shards_left[group.name] = len(shards)
+        self.pieces |= {piece.name: piece for piece in shards}
+        for name in [piece.name for piece in shards] or [group.name]:
+            self.waiting.append((name, 0.0))
 
     def fill(self) -> None:
         """Submits what waits, as long as there is room."""
@@ -58,7 +77,7 @@ class Tasks:
                 self.waiting.append((name, since))
                 continue
             try:
-                self.running[name] = self.submit(self.groups[name])
+                self.running[name] = self.submit(self.pieces[name])
             except Exception as error:
                 raise ValueError(
                     f"`engine` takes no task ({_last_words(error)}); what is finished stays, the "
@@ -89,15 +108,28 @@ class Tasks:
         if found["left"]:  # another process has it, of a driver that was killed perhaps
             self.waiting.append((name, time.monotonic() + BUSY))
             return
+        group = self.pieces[name].group
+        if self.pieces[name].part:
+            self._shard_ended(group)
+            return
         self.done += 1
-        self._count(name)
-        for condition in self.groups[name].conditions:
+        self._count(group)
+        for condition in group.conditions:
             for part in ("training", "analysis"):
                 self.work.budget.finish(condition, part)
 
-    def _count(self, name: str) -> None:
+    def _shard_ended(self, group: Group) -> None:
+        """Counts a shard as done; after the last one its group waits."""
+        for condition in group.conditions:
+            share = 1 / self.shards_left[group.name]
+            self.work.budget.finish(condition, "training", share=share)
+        self.shards_left[group.name] -= 1
+        if not self.shards_left[group.name]:
+            self.waiting.append((group.name, 0.0))
+
+    def _count(self, group: Group) -> None:
         """Counts the networks of a group that is done."""
-        for condition in self.groups[name].conditions:
+        for condition in group.conditions:
             manifest = sweep_folder.stage(self.work.folder, condition.digest)[1]
             self.converged += manifest.get("converged", 0)
             self.networks += manifest.get("size", 0)
@@ -116,20 +148,22 @@ class Tasks:
         """How all do."""
         running = sum(_runs(future) for future in self.running.values())
         waiting = len(self.waiting) + len(self.running) - running
+        trained = self.shards - self.shards_left.total()
+        shards = f", {trained} of {self.shards} shards trained" if self.shards else ""
         return (
-            f"{self.done} of {len(self.groups)} groups done, {running} running, {waiting} waiting, "
-            f"{len(self.failed)} failed; {self.converged} of {self.networks} networks converged; "
-            f"{self.work.time_left()}"
+            f"{self.done} of {self.groups} groups done{shards}, {running} running, "
+            f"{waiting} waiting, {len(self.failed)} failed; {self.converged} of {self.networks} "
+            f"networks converged; {self.work.time_left()}"
         )
 
 
-def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int) -> None:
-    """Has an engine work on every group until none is left.
+def drive(work: Work, groups: list[Group], submit: Callable[[Piece], Any], at_once: int) -> None:
+    """Has an engine work on every group, and first on its shards, until none is left.
 
     Args:
         work: What all groups share.
         groups: What is to be done.
-        submit: Submits one group; what it returns has `done()` and `result()`.
+        submit: Submits one group or shard; what it returns has `done()` and `result()`.
         at_once: Tasks that wait or run at the same time, at most.
 
     Raises:

@@ -148,6 +148,9 @@ class Sweep(Stored):
         dry_run: Print what would run and what it costs; start nothing.
         update: Go on in the folder of an earlier version of the file.
         tile: Networks that a device trains at once, None for what fits.
+        shards: In how many shards the networks of each group train, each a task of its own; None
+            for as few as leave none more than 4,096 networks, or more than half of a device's
+            memory, or for as many as the group was begun with.
         checkpoint_seconds: Seconds between checkpoints of a group that trains.
         engine: What works on the groups: `local` for this process, `slurm` or `ray` for tasks that
             this process submits and watches.
@@ -162,6 +165,7 @@ class Sweep(Stored):
     dry_run: bool = False
     update: bool = False
     tile: int | None = None
+    shards: int | None = None
     checkpoint_seconds: float = 60.0
     engine: str = "local"
     engine_setting: tuple[str, ...] = ()

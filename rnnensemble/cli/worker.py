@@ -1,4 +1,4 @@
-"""What an engine's worker does: one task, which is one group of a sweep's conditions."""
+"""What an engine's worker does: one task, which is a group of a sweep's conditions, or a shard."""
 
 import importlib.metadata
 import platform
@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 from rnnensemble._core import process, runtime
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.groups import Work, run_group
+from rnnensemble.cli.group_shards import run_shard
+from rnnensemble.cli.groups import run_group
+from rnnensemble.cli.work import Work
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.costs import Budget, expected_costs
 from rnnensemble.study.factors import groups_of, select
+from rnnensemble.study.shards import Piece
 
 PACKAGES = ("rnnensemble", "jax", "jaxlib", "numpy")
 """Whose versions decide what comes out."""
@@ -27,6 +30,8 @@ class Task(NamedTuple):
         versions: Of the driver's packages.
         only: The factors that are asked for.
         group: The group's name.
+        part: Which shard of the group, from 1; 0 for the group itself.
+        of: How many shards it has.
         devices: How many devices to use, None for all.
         tile: Networks that a device trains at once, None for what fits.
         checkpoint_seconds: Seconds between checkpoints.
@@ -38,6 +43,8 @@ class Task(NamedTuple):
     versions: dict[str, str]
     only: tuple[str, ...]
     group: str
+    part: int
+    of: int
     devices: int | None
     tile: int | None
     checkpoint_seconds: float
@@ -54,7 +61,8 @@ def run_task(task: Task) -> dict[str, Any]:
     """Trains and measures a group, or goes on with it, unless another process does.
 
     Returns:
-        `host`, `seconds`, and `left`, how many of the group's conditions are unfinished. Otherwise,
+        `host`, `seconds`, and `left`, how many of the group's conditions are unfinished, or, of a
+        shard, 1 if it is. Otherwise,
         in words, since not every engine hands exceptions back as they are: `unfit`, if the worker
         has other versions than the driver or does not see its folder, or `stopped`, if it was asked
         to stop and has saved.
@@ -72,12 +80,16 @@ def run_task(task: Task) -> dict[str, Any]:
         how = task.devices, task.tile, task.checkpoint_seconds
         todo = [c for c in group.conditions if not sweep_folder.is_finished(folder, c.digest)]
         costs = expected_costs(sweep, todo, sweep_folder.trained_by(folder))
-        work = Work(folder, sweep, *how, reporter, Budget(costs))
+        work = Work(folder, sweep, *how, reporter, Budget(costs), {group.name: task.of})
+        piece = Piece(group, task.part, task.of)
         try:
-            run_group(work, group, "task", lambda: None)
+            if piece.part:
+                run_shard(work, piece, "task")
+            else:
+                run_group(work, group, "task", lambda: None)
         except KeyboardInterrupt as stop:
             return {"stopped": str(stop) or "interrupted"}
-        left = len(work.unfinished(group))
+        left = work.left(piece)
     return {"host": platform.node(), "seconds": time.monotonic() - started, "left": left}
 
 

@@ -231,9 +231,13 @@ class Budget:
         """Takes out what is left of a condition: somebody else does or did it."""
         self.parts.pop(condition.digest, None)
 
-    def finish(self, condition: Condition, part: str) -> None:
-        """Counts `training` or `analysis` of a condition as done."""
-        self.spent += self.parts.get(condition.digest, {}).pop(part, 0.0)
+    def finish(self, condition: Condition, part: str, *, share: float = 1.0) -> None:
+        """Counts `training` or `analysis` of a condition as done, or a share of what is left."""
+        parts = self.parts.get(condition.digest, {})
+        spent = share * parts.get(part, 0.0)
+        self.spent += spent
+        if part in parts:
+            parts[part] -= spent
 
     def seconds_left(self) -> float:
         """How long the rest takes; infinity before anything is done."""

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -92,6 +92,9 @@ def _require_starts(starts: Any, size: int) -> None:
         )
 
 
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+"""A recipe, or a condition, which is more."""
+
 MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
 """Per-network values that may be 0; all others are above it."""
 
@@ -124,7 +127,7 @@ def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
     return one.task, one.network, one.training, one.deflation
 
 
-def without_own_values(recipe: Recipe, *, size: int) -> Recipe:
+def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
     """The recipe of this many networks without what may differ between them (see `shared`)."""
     return dataclasses.replace(
         recipe,
