@@ -6,7 +6,7 @@ runs/<sweep>/
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rnnensemble.files import folders, locks, stages, storage, sweep_folder
@@ -14,7 +14,7 @@ from rnnensemble.study import shards
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Group
 from rnnensemble.study.shards import Piece, Shard
-from rnnensemble.training.joining import concatenate
+from rnnensemble.training.joining import one_after_another
 from rnnensemble.training.population import Population
 
 
@@ -93,9 +93,8 @@ def joined_run(folder: Path, condition: Condition, of: int) -> storage.Run:
     pieces = [Piece(Group("", (condition,)), part, of) for part in range(1, of + 1)]
     found = [shard for piece in pieces for _, shard in piece.shards()]
     paths = [shard_folder(folder, condition, shard) for shard in found]
-    manifests = [stages.read_manifest(path) for path in paths]
-    population = concatenate(storage.load_run(path).population for path in paths)
-    seconds = sum(each["seconds"]["training"] for each in manifests)
+    seconds = sum(stages.read_manifest(path)["seconds"]["training"] for path in paths)
+    population = _joined(paths, lambda _: None)
     return storage.Run(condition, population, None, None, {"seconds": {"training": seconds}})
 
 
@@ -108,11 +107,24 @@ def read_joined(ordered: Sequence[Path]) -> tuple[Condition, Population]:
     Raises:
         ValueError: If a folder is damaged, or the shards differ in how they are measured.
     """
-    conditions, populations = [], []
-    for folder in ordered:
-        run = storage.load_run(folder)
+    conditions: list[Condition] = []
+
+    def check(run: storage.Run) -> None:
         conditions.append(run.condition)
-        shards.require_alike(run.condition, conditions[0], folder)
-        populations.append(run.population)
-    population = concatenate(populations)
+        shards.require_alike(run.condition, conditions[0], ordered[len(conditions) - 1])
+
+    population = _joined(ordered, check)
     return shards.whole(conditions[0], population.recipe), population
+
+
+def _joined(paths: Sequence[Path], check: Callable[[storage.Run], None]) -> Population:
+    """The networks in run folders, of which one at a time is in memory beside all."""
+    manifests = [stages.read_manifest(path) for path in paths]
+    sizes, epochs = ([each[name] for each in manifests] for name in ("size", "epochs"))
+
+    def read(path: Path) -> Population:
+        run = storage.load_run(path)
+        check(run)
+        return run.population
+
+    return one_after_another(map(read, paths), size=sum(sizes), epochs=max(epochs))
