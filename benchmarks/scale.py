@@ -3,9 +3,9 @@
     python benchmarks/scale.py [--folder build/scale] [STEP ...]
 
 Each step is a command in a process of its own, of which are kept the seconds, the CPU seconds and
-the most memory that it held (what the kernel says when it has ended, `ru_maxrss`). Steps that were done
-are skipped, so that the script goes on where it was; `FOLDER/steps.json` says how far it is, and
-benchmarks/results/scale.json, written after the last step, what came out.
+the most memory that it held (what the kernel says when it has ended, `ru_maxrss`). Steps that were
+done are skipped, so that the script goes on where it was; `FOLDER/steps.json` says how far it is,
+and benchmarks/results/scale.json, written after the last step, what came out.
 
 On a machine that others use as well, seconds are upper bounds; memory is what it is.
 """

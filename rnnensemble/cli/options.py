@@ -123,6 +123,12 @@ class Analyse(Stored):
         seed: Seed of the searches' starts and of the bootstrap.
         name: Name of the folder to write; None for the first file's.
         memory_gb: GB that each device may use, None for half of what it has.
+        block: Networks on each side of a block of pairs. Blocks are compared and written one by
+            one, and joined; None for 1,000 where there are more networks, or an engine, else for
+            the whole matrix at once.
+        dry_run: Print pairs, blocks, memory, files and time; start nothing.
+        engine: What compares the blocks: `local` for this process, `slurm` or `ray` for tasks.
+        engine_setting: Settings of the engine, each `KEY=VALUE`, as `partition=gpu`.
     """
 
     activity: Path | None = None
@@ -133,6 +139,10 @@ class Analyse(Stored):
     seed: int = 0
     name: str | None = None
     memory_gb: float | None = None
+    block: int | None = None
+    dry_run: bool = False
+    engine: str = "local"
+    engine_setting: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from rnnensemble.cli import deflate, distances, train
+from rnnensemble.cli import deflate, distance_table, train
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.files import stages, storage, sweep_folder
 from rnnensemble.study import shards
@@ -33,7 +33,7 @@ def show(run: Path | None, runs: Path) -> None:
 def _show_run(folder: Path, reporter: Reporter) -> None:
     manifest = stages.read_manifest(folder)
     if "inputs" in manifest:
-        distances.show_distances(folder, manifest, reporter)
+        distance_table.show_distances(folder, manifest, reporter)
         return
     if manifest["status"] == stages.SWEEP:
         _show_sweep(folder, reporter)

@@ -1,6 +1,5 @@
 """Sweeps: what is asked for, checked, and worked on here or by an engine's tasks."""
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from rnnensemble.networks import require_weights
 from rnnensemble.study import shards as division
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
-from rnnensemble.study.engines import LOCAL, EngineSettings, require_engine, settings_of
+from rnnensemble.study.engines import LOCAL
 from rnnensemble.study.factors import Group, Sweep, groups_of, select
 from rnnensemble.study.shards import Piece
 from rnnensemble.study.sweep_file import read_sweep, to_toml
@@ -99,7 +98,7 @@ def run_sweep(
         each.name: tile_for(division.largest(each, counts[each.name]), mesh, tile)
         for each in groups
     }
-    settings = _settings(engine, engine_setting, text)
+    settings = engines.settings_for(engine, engine_setting, text)
     sweep_folder.require_same(folder, whole, update=update)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
@@ -107,7 +106,7 @@ def run_sweep(
     if dry_run:
         print_forecast(groups, asked, tiles, counts, left=left, trained=trained, mesh=mesh)
         return folder
-    submitted, at_once = _engine(engine, settings, folder)
+    submitted, at_once = engines.chosen(engine, settings, folder)
     _require_measurable(left)
     sweep_folder.open_folder(folder, whole, text, update=update)
     counts = {name: shard_folders.begin(folder, name, count) for name, count in counts.items()}
@@ -119,29 +118,6 @@ def run_sweep(
         else:
             drive(work, groups, partial(_submit, work, tuple(only), submitted), at_once)
     return folder
-
-
-def _settings(engine: Any, changes: Sequence[str], text: str) -> EngineSettings | None:
-    """The settings of an engine that is named; None for this process, or an engine from Python."""
-    if not isinstance(engine, str):
-        if not callable(getattr(engine, "submit", None)):
-            raise ValueError(f"`engine` must be a name or have `submit`; got {engine!r}.")
-    else:
-        require_engine(engine)
-        if engine != LOCAL:
-            return settings_of(text, engine, tuple(changes))
-    if changes:
-        raise ValueError("`engine_setting` must come with an engine that is named, as slurm.")
-    return None
-
-
-def _engine(
-    engine: Any, settings: EngineSettings | None, folder: Path
-) -> tuple["engines.Engine | None", int]:
-    """What groups are submitted to, None for nothing, and how many may be at once."""
-    if settings is not None:
-        return engines.engine_of(settings, folder.absolute() / "logs"), settings.at_once
-    return (None if engine == LOCAL else engine), sys.maxsize
 
 
 def _divided(folder: Path, groups: list[Group], mesh: Mesh, asked: int | None) -> dict[str, int]:

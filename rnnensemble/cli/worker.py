@@ -67,7 +67,7 @@ def run_task(task: Task) -> dict[str, Any]:
         has other versions than the driver or does not see its folder, or `stopped`, if it was asked
         to stop and has saved.
     """
-    if words := _unfit(task):
+    if words := unfit(task):
         return {"unfit": words}
     if "" not in sys.path:
         sys.path.append("")  # modules of one's own in the current folder
@@ -93,8 +93,11 @@ def run_task(task: Task) -> dict[str, Any]:
     return {"host": platform.node(), "seconds": time.monotonic() - started, "left": left}
 
 
-def _unfit(task: Task) -> str:
-    """Why this worker must not work on the driver's sweep; nothing if it may."""
+def unfit(task: Any) -> str:
+    """Why this worker must not work in the driver's folder; nothing if it may.
+
+    A task has the driver's `versions`, a `folder`, and the `probe` that was written there.
+    """
     mine, where = versions(), f"worker on {platform.node()}"
     for name, version in task.versions.items():
         if mine[name] != version:

@@ -65,8 +65,11 @@ def pair_blocks(metric: Metric, count: int, edge: int = EDGE) -> list[PairBlock]
     if not isinstance(edge, int) or isinstance(edge, bool) or edge < 1:
         raise ValueError(f"`block` must be a whole number of at least 1; got {edge!r}.")
     sides = [range(start, min(start + edge, count)) for start in range(0, count, edge)]
-    pairs = [PairBlock(first, second) for first in sides for second in sides]
-    return [b for b in pairs if not metric.symmetric or b.first.start <= b.second.start]
+    blocks = [PairBlock(first, second) for first in sides for second in sides]
+    if not metric.symmetric:
+        return blocks
+    above = [each for each in blocks if each.first.start <= each.second.start]
+    return [each for each in above if len(each.networks) > 1]
 
 
 def compare_block(
