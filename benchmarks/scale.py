@@ -4,8 +4,8 @@
 
 Each step is a command in a process of its own, of which are kept the seconds, the CPU seconds and
 the most memory that it held (what the kernel says when it has ended, `ru_maxrss`). Steps that were
-done are skipped, so that the script goes on where it was; `FOLDER/steps.json` says how far it is,
-and benchmarks/results/scale.json, written after the last step, what came out.
+done are skipped, so that the script goes on where it was; `FOLDER/steps.json` says how far it is.
+benchmarks/results/scale.json holds what came out, written after each step once shards are joined.
 
 On a machine that others use as well, seconds are upper bounds; memory is what it is.
 """
@@ -89,8 +89,6 @@ def measured(command: list[str]) -> dict[str, float]:
 def results(folder: Path, done: dict[str, dict[str, float]]) -> dict:
     """What is kept: settings, machine, and each step."""
     population = rnne.load(folder / "many").population
-    with np.load(folder / "procrustes" / "matrices.npz", allow_pickle=False) as stored:
-        compared = len(stored["procrustes"])
     return {
         "command": "python benchmarks/scale.py",
         "date": str(date.today()),
@@ -101,10 +99,11 @@ def results(folder: Path, done: dict[str, dict[str, float]]) -> dict:
         "converged": int(population.converged.sum()),
         "net_steps": int(population.stop_epoch.sum()) * population.training.epoch_steps,
         "shards": SHARDS,
-        "compared": compared,
-        "pairs": compared * (compared - 1) // 2,
+        "compared": COMPARED,
+        "pairs": COMPARED * (COMPARED - 1) // 2,
         "trials": TRIALS,
         "steps": done,
+        "left": [name for name in steps(folder) if name not in done],
     }
 
 
@@ -127,8 +126,8 @@ def main(arguments: list[str]) -> None:
             done[name] = measured(commands[name])
             file.write_text(json.dumps(done, indent=1) + "\n")
             print(name, done[name], flush=True)
-    if done.keys() == commands.keys():
-        RESULTS.write_text(json.dumps(results(folder, done), indent=1) + "\n")
+        if "join" in done:
+            RESULTS.write_text(json.dumps(results(folder, done), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -357,7 +357,7 @@ def test_dry_run(copy, tmp_path, no_training, capsys):
     start(tmp_path, "--dry-run")
     printed = capsys.readouterr().out
     assert "3 conditions, 9 networks, " in printed
-    assert re.search(r"1 +flipflop-vanilla6-\w{8} +2 +6 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
+    assert re.search(r"1 +flipflop-vanilla6-\w{8} +2 +6 +1 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
     assert re.search(
         r"expected time on 2 cpu devices: 0:0\d, and up to .*GFLOP/s, measured now", printed
     )
