@@ -39,7 +39,7 @@ class Here:
         self.before, self.groups = before, []
 
     def submit(self, function, task):
-        self.groups.append(task.group)
+        self.groups.append(getattr(task, "group", task))
         future = Future()
         try:
             future.set_result(function(self.before(task)))

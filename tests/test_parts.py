@@ -98,6 +98,12 @@ def test_numbers_of_networks_that_are_none_are_refused(first):
         rnne.train_population(TASK, size=2, first=first)
 
 
+def test_a_shard_that_is_too_large_is_refused_before_its_networks_are_listed(monkeypatch):
+    monkeypatch.setattr("rnnensemble.training.train.counted_from", None)
+    with pytest.raises(ValueError, match=r"`size` of 1,000,000,000 networks of `width` .* GB"):
+        rnne.train_population(TASK, size=10**9, first=5)
+
+
 def test_the_last_networks_of_a_seed_have_numbers_below_two_to_the_32():
     recipe = counted_from(Recipe(TASK, size=2, seed=1), 2**32 - 2)
     assert recipe.starts == ((1, 2**32 - 2), (1, 2**32 - 1))

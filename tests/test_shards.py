@@ -65,6 +65,15 @@ def test_a_shard_is_trained_and_not_measured(made, parts):
     assert "starts = [" in (parts[1] / "config.toml").read_text()
 
 
+def test_a_shard_is_shown_as_one(made, parts, capsys):
+    cli.main(["show", str(parts[1])])
+    assert f"{parts[1]} (trained), flipflop, shard 2/3\n" in capsys.readouterr().out
+    cli.main(["show", "--runs", str(made / "runs")])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.count("shard 2/3") for line in lines if "five-2-of-3" in line] == [1]
+    assert not any("shard" in line for line in lines if "whole" in line)
+
+
 def test_joined_shards_are_the_run_in_one_piece(made, parts, tmp_path, capsys):
     cli.main(["join", *map(str, (parts[2], *parts[:2])), "--runs", str(tmp_path)])
     assert "joined 3 shards, 5 networks" in capsys.readouterr().out

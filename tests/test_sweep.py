@@ -14,7 +14,7 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import cli, load_sweep, tasks
 from rnnensemble._core import programs, runtime
-from rnnensemble.cli import groups
+from rnnensemble.cli import groups, work
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import locks, stages, storage, sweep_folder
 from rnnensemble.study.costs import Budget, cost_of, expected_costs
@@ -86,7 +86,7 @@ def no_training(monkeypatch):
     def never(*_, **__):
         raise AssertionError("a finished condition was trained")
 
-    monkeypatch.setattr(groups, "train_populations", never)
+    monkeypatch.setattr(work, "train_populations", never)
 
 
 def failure(capsys, *arguments):
@@ -205,7 +205,7 @@ def test_too_few_converged_networks_do_not_stop_a_sweep(tmp_path):
 
 
 def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
-    train = groups.train_populations
+    train = work.train_populations
 
     def interrupted(*args, **options):
         populations = train(*args, **options | {"checkpoint": kept.append})
@@ -213,7 +213,7 @@ def test_ctrl_c_saves(tmp_path, monkeypatch, capsys):
         raise TrainingInterrupted(kept[0])
 
     kept = []
-    monkeypatch.setattr(groups, "train_populations", interrupted)
+    monkeypatch.setattr(work, "train_populations", interrupted)
     with pytest.raises(SystemExit) as stop:
         start(tmp_path, "--only", "rate", "--checkpoint-seconds", "0")
     assert stop.value.code == 130
@@ -258,13 +258,13 @@ def test_a_changed_file_is_refused_or_taken_over(copy, whole, tmp_path, capsys):
 
 
 def test_what_is_measured_otherwise_is_not_trained_again(copy, whole, tmp_path, monkeypatch):
-    train, asked = groups.train_populations, []
+    train, asked = work.train_populations, []
 
     def spy(recipes, *, resume, **options):
         asked.extend(not each.unfinished for each in resume)
         return train(recipes, resume=resume, **options)
 
-    monkeypatch.setattr(groups, "train_populations", spy)
+    monkeypatch.setattr(work, "train_populations", spy)
     file = tmp_path / "changed.toml"
     file.write_text(FILE.read_text().replace("rank = 2, starts = 4", "rank = 3, starts = 4"))
     start(copy, "--update", "--quiet", file=file)
@@ -282,9 +282,9 @@ def test_what_is_measured_otherwise_is_not_trained_again(copy, whole, tmp_path, 
 def test_levels_that_differ_in_their_measurement_train_once(tmp_path, monkeypatch):
     file = tmp_path / "sweep.toml"
     file.write_text(FILE.read_text().partition("[[factors]]")[0] + RANKS)
-    train, trained = groups.train_populations, []
+    train, trained = work.train_populations, []
     monkeypatch.setattr(
-        groups, "train_populations", lambda r, **o: trained.extend(r) or train(r, **o)
+        work, "train_populations", lambda r, **o: trained.extend(r) or train(r, **o)
     )
     start(tmp_path, "--quiet", file=file)
     assert len(trained) == 1
@@ -301,7 +301,7 @@ def test_an_interrupted_training_goes_on_for_all_of_its_recipe(tmp_path, monkeyp
     )
     text = text.replace("max_epochs = 30", "max_epochs = 6") + RANKS
     file.write_text(text)
-    (first, second), train = read_sweep(text).conditions.values(), groups.train_populations
+    (first, second), train = read_sweep(text).conditions.values(), work.train_populations
     kept, resumed = [], []
     train([first.recipe], checkpoint=kept.append, checkpoint_seconds=0.0)
     start(tmp_path, "--only", "rank=1", "--quiet", file=file)
@@ -313,7 +313,7 @@ def test_an_interrupted_training_goes_on_for_all_of_its_recipe(tmp_path, monkeyp
         resumed.extend(resume)
         return train(recipes, resume=resume, **options)
 
-    monkeypatch.setattr(groups, "train_populations", spy)
+    monkeypatch.setattr(work, "train_populations", spy)
     start(tmp_path, "--quiet", file=file)
     assert [int(each.stop_epoch.max()) for each in resumed] == [3]
     ended = [storage.load_run(folder / each.digest).population for each in (first, second)]
@@ -357,7 +357,7 @@ def test_dry_run(copy, tmp_path, no_training, capsys):
     start(tmp_path, "--dry-run")
     printed = capsys.readouterr().out
     assert "3 conditions, 9 networks, " in printed
-    assert re.search(r"1 +flipflop-vanilla6-\w{8} +2 +6 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
+    assert re.search(r"1 +flipflop-vanilla6-\w{8} +2 +6 +1 +1 +\d+ MiB +\S+ +\d+:\d\d\n", printed)
     assert re.search(
         r"expected time on 2 cpu devices: 0:0\d, and up to .*GFLOP/s, measured now", printed
     )

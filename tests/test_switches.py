@@ -88,7 +88,7 @@ def test_a_sweep_goes_on_with_the_numbers_it_began_with(switch, tmp_path, capsys
         raise KeyboardInterrupt
 
     (tmp_path / "sweep.toml").write_text("name = 'x'\n" + BASE + FACTOR)
-    monkeypatch.setattr("rnnensemble.cli.groups.train_populations", stop)
+    monkeypatch.setattr("rnnensemble.cli.work.train_populations", stop)
     arguments = ["sweep", str(tmp_path / "sweep.toml"), "--runs", str(tmp_path), "--quiet"]
     with pytest.raises(SystemExit):
         cli.main(arguments)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests import devices, tiles
+from tests import many_devices, tiles
 
 pytestmark = pytest.mark.long
 
@@ -42,6 +42,6 @@ def test_tiles_and_devices_do_not_matter(found, case, way):
 
 
 def test_networks_and_distances_are_the_same_to_the_last_bit_on_any_number_of_devices():
-    command = [sys.executable, devices.__file__]
+    command = [sys.executable, many_devices.__file__]
     done = subprocess.run(command, check=True, timeout=900, capture_output=True, text=True)
     assert done.stdout == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import cli
-from rnnensemble.cli import deflate, distances, groups, train
+from rnnensemble.cli import deflate, distances, train, work
 from rnnensemble.files import manifests
 from rnnensemble.study.benchmarking import measure
 from tests.tiny import TINY
@@ -19,7 +19,7 @@ FILES = [("train", PRESETS), ("sweep", SWEEPS), ("deflate", PLANS)]
 WORK = (
     (train, "train_populations"),
     (train, "measure_degeneracy"),
-    (groups, "train_populations"),
+    (work, "train_populations"),
     (deflate, "train_populations"),
     (deflate, "measure_battery"),
     (distances, "distance_matrix"),

@@ -15,21 +15,27 @@ import numpy as np
 from rnnensemble import metrics
 from rnnensemble._core import runtime
 from rnnensemble._core.config import require_seed
-from rnnensemble.cli import options
-from rnnensemble.cli.console import Reporter, left_out_line
+from rnnensemble.cli import engines, options, pairs
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.distance_table import figures_of, show_rows
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.flags import parse
+from rnnensemble.cli.pair_plan import print_plan
 from rnnensemble.files import arrays, folders, manifests
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks, networks_of, shape_of
 from rnnensemble.metrics.masks import as_mask
+from rnnensemble.metrics.pair_blocks import EDGE, pair_blocks
 from rnnensemble.metrics.pairwise import distance_matrix, require_feasible
 from rnnensemble.stats.comparable import comparable, incomparable
 from rnnensemble.stats.intervals import Estimate, mean_distance
 
 DEFAULTS = {"activity": "dsa", "weights": "pif", "outputs": "disagreement"}
 """What compares each kind of data unless metrics are named."""
+
+DRAWN = 2000
+"""More networks than so many are not drawn: no dot or row of a figure would be seen."""
 
 
 class Request(NamedTuple):
@@ -44,6 +50,9 @@ class Request(NamedTuple):
         devices: How many devices to use, None for all.
         memory: Bytes that each may use, None for half of what it has.
         manifest: Inputs, settings, their digest.
+        files: Where the networks' data are, by kind.
+        block: Networks on each side of a block of pairs, None for the whole matrix at once.
+        engine: What blocks are submitted to, None for this process; and how many at once.
     """
 
     metrics: list[Metric]
@@ -54,6 +63,9 @@ class Request(NamedTuple):
     devices: int | None
     memory: float | None
     manifest: dict[str, Any]
+    files: dict[str, Path]
+    block: int | None
+    engine: tuple[Any, int]
 
 
 def analyse_arrays(arguments: list[str]) -> None:
@@ -61,6 +73,9 @@ def analyse_arrays(arguments: list[str]) -> None:
     given = _parsed(arguments)
     command = f"rnnensemble analyse {shlex.join(arguments)}"
     request = _checked(given, command)
+    if given.dry_run:
+        _print_plan(request)
+        return
     with folders.reserved(request.folder), Reporter(quiet=given.quiet) as reporter:
         if arrays.start_distances(request.folder, request.manifest):
             reporter.line(f"going on with the unfinished analysis in {request.folder}")
@@ -82,7 +97,8 @@ def analyse_arrays(arguments: list[str]) -> None:
         ]
         arrays.save_distances(request.folder, request.manifest, rows=rows, matrices=matrices)
         show_rows(rows, reporter)
-        draw(request.folder, lambda: _figures(request.metrics, means, matrices))
+        if request.manifest["size"] <= DRAWN:
+            draw(request.folder, lambda: figures_of(request.metrics, means, matrices))
         reporter.line(f"matrices, figures and settings: {request.folder}")
 
 
@@ -122,17 +138,26 @@ def _checked(given: Any, command: str) -> Request:
                 f"`{kind}` must hold the {len(networks[first])} networks of `{first}`; got "
                 f"{len(networks[kind])}."
             )
+    count = len(networks[first])
+    folder = folders.named_folder(
+        given.runs, paths[first].stem if given.name is None else given.name
+    )
+    settings = engines.settings_for(given.engine, given.engine_setting, "")
+    engine = (None, 0) if given.dry_run else engines.chosen(given.engine, settings, folder)
+    blocked = given.block is not None or settings is not None or count > EDGE
+    pair_blocks(chosen[0], count, EDGE if given.block is None else given.block)  # if that can be
     return Request(
         metrics=chosen,
         networks=networks,
         masks=masks,
-        folder=folders.named_folder(
-            given.runs, paths[first].stem if given.name is None else given.name
-        ),
+        folder=folder,
         seed=given.seed,
         devices=given.devices,
         memory=memory,
         manifest=_manifest(given, chosen, networks, masks) | {"command": command},
+        files=paths,
+        block=(EDGE if given.block is None else given.block) if blocked else None,
+        engine=engine,
     )
 
 
@@ -187,6 +212,8 @@ def _manifest(
 
 def _matrices(request: Request, reporter: Reporter) -> dict[str, np.ndarray]:
     """The distance matrix of every metric."""
+    if request.block is not None:
+        return _joined(request, request.block, reporter)
     return {
         metric.name: distance_matrix(
             metric,
@@ -200,6 +227,51 @@ def _matrices(request: Request, reporter: Reporter) -> dict[str, np.ndarray]:
         )
         for metric in request.metrics
     }
+
+
+def _joined(request: Request, edge: int, reporter: Reporter) -> dict[str, np.ndarray]:
+    """The same, in blocks of pairs that are tasks of an engine, or of this process."""
+    told = {
+        "folder": str(request.folder.absolute()),
+        "seed": request.seed,
+        "devices": request.devices,
+        "memory": request.memory,
+        "digest": request.manifest["digest"],
+    }
+    tasks = {
+        metric.name: pairs.block_tasks(
+            metric,
+            request.networks[metric.data],
+            request.masks.get(metric.data),
+            edge,
+            file=str(request.files[metric.data].absolute()),
+            **told,
+        )
+        for metric in request.metrics
+    }
+    engine, at_once = request.engine
+    every = [task for each in tasks.values() for task in each]
+    if engine is not None:
+        pairs.drive_blocks(every, engine, at_once, reporter)
+    else:
+        for number, task in enumerate(every, 1):
+            title = f"{task.metric.name}, block {number} of {len(every)}"
+            data = request.networks[task.metric.data]
+            pairs.make_block(task, data, partial(reporter.analysis, title))
+    size = request.manifest["size"]
+    return {name: pairs.matrix_of(each, size) for name, each in tasks.items()}
+
+
+def _print_plan(request: Request) -> None:
+    """Prints what the matrices would take."""
+    data, masks = request.networks, request.masks
+    print_plan(
+        [(m, networks_of(m, data[m.data], m.data, masks.get(m.data))) for m in request.metrics],
+        request.block or request.manifest["size"],
+        devices=request.devices,
+        memory=request.memory,
+        reporter=Reporter(quiet=False),
+    )
 
 
 def _mean(metric: Metric, matrix: np.ndarray, seed: int) -> Estimate:
@@ -224,48 +296,3 @@ def _settings(metric: Any, mask: np.ndarray | None) -> dict[str, Any]:
     if mask is None:
         return fields
     return fields | {"mask": {"valid_steps": int(mask.sum()), "steps": mask.size}}
-
-
-def _figures(
-    chosen: Sequence[Metric], means: Sequence[Estimate], matrices: dict[str, np.ndarray]
-) -> dict[str, Any]:
-    """A map of the networks and their matrix for every symmetric metric."""
-    from rnnensemble.figures.panels import heatmap_figure, mds_figure  # takes a second to load
-
-    figures = {}
-    for metric, mean in zip(chosen, means, strict=True):
-        if metric.symmetric:
-            matrix = matrices[metric.name]
-            title = type(metric).__name__
-            labels = {"name": title, "unit": title, "networks": range(len(matrix))}
-            figures[f"{metric.name}_mds"] = mds_figure(matrix, mean, **labels)
-            figures[f"{metric.name}_matrix"] = heatmap_figure(matrix, **labels)
-    return figures
-
-
-def show_rows(rows: Sequence[Row], reporter: Reporter) -> None:
-    """Prints the results as a table."""
-    cells = [
-        (
-            row.data,
-            row.metric,
-            str(row.networks),
-            f"{row.mean:.3g}",
-            "" if math.isnan(row.low) else f"{row.low:.3g} to {row.high:.3g}",
-        )
-        for row in rows
-    ]
-    reporter.table("mean distances", ("data", "metric", "networks", "mean", "95% interval"), cells)
-    for row in rows:
-        if row.left_out:
-            reporter.line(left_out_line(row.left_out.split(), row.metric))
-
-
-def show_distances(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
-    """Shows a folder of distances, or says how to go on with an unfinished one."""
-    files = ", ".join(each["file"] for each in manifest["inputs"].values())
-    reporter.line(f"{folder} ({manifest['status']}), {manifest['size']} networks of {files}")
-    if manifest["status"] == arrays.COMPARED:
-        show_rows(arrays.read_distances(folder), reporter)
-    else:
-        reporter.line(f"go on with: {manifest['command']}")

@@ -1,9 +1,11 @@
-"""The driver of a sweep on an engine: submits its groups as tasks, and shows how all of them do.
+"""The driver of a sweep on an engine: submits its groups, or their shards, as tasks, and shows how
+all of them do.
 
 It holds nothing that a sweep needs: started again after a kill, it finds on the disk what is
 finished, and leaves to running tasks what they have in hand.
 """
 
+import abc
 import contextlib
 import sys
 import time
@@ -11,9 +13,12 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-from rnnensemble.cli.groups import SHARE, Paced, Work
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.groups import SHARE, Paced
+from rnnensemble.cli.work import Work
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.factors import Group
+from rnnensemble.study.shards import Piece
 
 TRIES = 3
 """A group whose task has failed so often is left out."""
@@ -32,21 +37,26 @@ class UnfitError(ValueError):
     """A worker that must not work on the sweep: no other try would end otherwise."""
 
 
-class Tasks:
-    """The tasks of a sweep: which groups wait, run, are done or have failed."""
+class Tasks(abc.ABC):
+    """Tasks on an engine: which ones wait, run, are done or have failed.
 
-    def __init__(
-        self, work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int
-    ) -> None:
-        self.work, self.submit, self.at_once = work, submit, at_once
-        self.groups = {group.name: group for group in groups}
-        todo = [group.name for group in groups if work.unfinished(group)]
-        self.waiting, self.running = deque((name, 0.0) for name in todo), dict[str, Any]()
-        self.done = len(groups) - len(todo)
+    What they are of decides what `finished` does and what `line` says.
+    """
+
+    def __init__(self, reporter: Reporter, submit: Callable[[Any], Any], at_once: int) -> None:
+        self.reporter, self.submit, self.at_once = reporter, submit, at_once
+        self.pieces = dict[str, Any]()
+        self.waiting, self.running = deque[tuple[str, float]](), dict[str, Any]()
+        self.done = 0
         self.failures, self.failed = Counter[str](), dict[str, str]()
-        self.converged = self.networks = 0
-        for name in self.groups.keys() - set(todo):
-            self._count(name)
+
+    @abc.abstractmethod
+    def finished(self, name: str) -> None:
+        """Counts a task that is done."""
+
+    @abc.abstractmethod
+    def line(self) -> str:
+        """How all do."""
 
     def fill(self) -> None:
         """Submits what waits, as long as there is room."""
@@ -58,7 +68,7 @@ class Tasks:
                 self.waiting.append((name, since))
                 continue
             try:
-                self.running[name] = self.submit(self.groups[name])
+                self.running[name] = self.submit(self.pieces[name])
             except Exception as error:
                 raise ValueError(
                     f"`engine` takes no task ({_last_words(error)}); what is finished stays, the "
@@ -81,55 +91,103 @@ class Tasks:
         if "unfit" in found:
             raise UnfitError(found["unfit"])
         if "stopped" in found:
-            self.work.reporter.line(
-                f"{name} was stopped and is submitted again: {found['stopped']}"
-            )
+            self.reporter.line(f"{name} was stopped and is submitted again: {found['stopped']}")
             self.waiting.append((name, 0.0))
             return
         if found["left"]:  # another process has it, of a driver that was killed perhaps
             self.waiting.append((name, time.monotonic() + BUSY))
             return
-        self.done += 1
-        self._count(name)
-        for condition in self.groups[name].conditions:
-            for part in ("training", "analysis"):
-                self.work.budget.finish(condition, part)
-
-    def _count(self, name: str) -> None:
-        """Counts the networks of a group that is done."""
-        for condition in self.groups[name].conditions:
-            manifest = sweep_folder.stage(self.work.folder, condition.digest)[1]
-            self.converged += manifest.get("converged", 0)
-            self.networks += manifest.get("size", 0)
+        self.finished(name)
 
     def _failed(self, name: str, error: Exception, future: Any) -> None:
         self.failures[name] += 1
         words = f"{_last_words(error)}{_log(future)}"
         tried = f"{name} failed, try {self.failures[name]} of {TRIES}: {words}"
-        self.work.reporter.line(tried)
+        self.reporter.line(tried)
         if self.failures[name] < TRIES:
             self.waiting.append((name, 0.0))
         else:
             self.failed[name] = words
 
-    def line(self) -> str:
-        """How all do."""
+    def states(self) -> str:
+        """How many tasks run, wait and have failed."""
         running = sum(_runs(future) for future in self.running.values())
         waiting = len(self.waiting) + len(self.running) - running
+        return f"{running} running, {waiting} waiting, {len(self.failed)} failed"
+
+
+class GroupTasks(Tasks):
+    """Groups of a sweep and their shards; a group waits for its shards, of which it is joined."""
+
+    def __init__(
+        self, work: Work, groups: list[Group], submit: Callable[[Piece], Any], at_once: int
+    ) -> None:
+        super().__init__(work.reporter, submit, at_once)
+        self.work, self.groups = work, len(groups)
+        self.pieces = {group.name: Piece(group, of=work.of(group)) for group in groups}
+        self.shards_left = Counter[str]()
+        self.converged = self.networks = 0
+        for group in groups:
+            self._begin(group)
+        self.shards = self.shards_left.total()
+
+    def _begin(self, group: Group) -> None:
+        """Has a group wait, or its shards, unless it is finished."""
+        if not self.work.unfinished(group):
+            self.done += 1
+            self._count(group)
+            return
+        shards = self.work.untrained(group)
+        self.shards_left[group.name] = len(shards)
+        self.pieces |= {piece.name: piece for piece in shards}
+        for name in [piece.name for piece in shards] or [group.name]:
+            self.waiting.append((name, 0.0))
+
+    def finished(self, name: str) -> None:
+        """Counts a group, or a shard, after the last of which its group waits."""
+        group = self.pieces[name].group
+        if self.pieces[name].part:
+            self._shard_ended(group)
+            return
+        self.done += 1
+        self._count(group)
+        for condition in group.conditions:
+            for part in ("training", "analysis"):
+                self.work.budget.finish(condition, part)
+
+    def _shard_ended(self, group: Group) -> None:
+        """Counts a shard as done; after the last one its group waits."""
+        for condition in group.conditions:
+            share = 1 / self.shards_left[group.name]
+            self.work.budget.finish(condition, "training", share=share)
+        self.shards_left[group.name] -= 1
+        if not self.shards_left[group.name]:
+            self.waiting.append((group.name, 0.0))
+
+    def _count(self, group: Group) -> None:
+        """Counts the networks of a group that is done."""
+        for condition in group.conditions:
+            manifest = sweep_folder.stage(self.work.folder, condition.digest)[1]
+            self.converged += manifest.get("converged", 0)
+            self.networks += manifest.get("size", 0)
+
+    def line(self) -> str:
+        """How all do."""
+        trained = self.shards - self.shards_left.total()
+        shards = f", {trained} of {self.shards} shards trained" if self.shards else ""
         return (
-            f"{self.done} of {len(self.groups)} groups done, {running} running, {waiting} waiting, "
-            f"{len(self.failed)} failed; {self.converged} of {self.networks} networks converged; "
-            f"{self.work.time_left()}"
+            f"{self.done} of {self.groups} groups done{shards}, {self.states()}; {self.converged} "
+            f"of {self.networks} networks converged; {self.work.time_left()}"
         )
 
 
-def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_once: int) -> None:
-    """Has an engine work on every group until none is left.
+def drive(work: Work, groups: list[Group], submit: Callable[[Piece], Any], at_once: int) -> None:
+    """Has an engine work on every group, and first on its shards, until none is left.
 
     Args:
         work: What all groups share.
         groups: What is to be done.
-        submit: Submits one group; what it returns has `done()` and `result()`.
+        submit: Submits one group or shard; what it returns has `done()` and `result()`.
         at_once: Tasks that wait or run at the same time, at most.
 
     Raises:
@@ -137,8 +195,15 @@ def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_on
             again; the others are finished then.
         KeyboardInterrupt: On Ctrl-C; the tasks go on unless the user says otherwise.
     """
-    tasks = Tasks(work, groups, submit, at_once)
-    summarize = Paced(lambda: sweep_folder.write_summary(work.folder), SHARE)
+    tasks = GroupTasks(work, groups, submit, at_once)
+    watch(tasks, Paced(lambda: sweep_folder.write_summary(work.folder), SHARE))
+    sweep_folder.write_summary(work.folder)
+    work.reporter.line(f"{tasks.line()}: {work.folder}/summary.csv")
+    require_none_failed(tasks, "sweep", "groups")
+
+
+def watch(tasks: Tasks, summarize: Callable[[], object]) -> None:
+    """Submits tasks and says how they do, until none is left; sums up after each look with news."""
     said, shown = 0.0, ""
     try:
         while tasks.waiting or tasks.running:
@@ -147,7 +212,7 @@ def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_on
                 summarize()
             line = tasks.line()
             if line.partition("; ")[0] != shown or time.monotonic() - said > SAY:
-                work.reporter.line(line)
+                tasks.reporter.line(line)
                 said, shown = time.monotonic(), line.partition("; ")[0]
             time.sleep(POLL)
     except UnfitError:
@@ -155,19 +220,15 @@ def drive(work: Work, groups: list[Group], submit: Callable[[Group], Any], at_on
         raise
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_left(tasks)) from None
-    _end(tasks)
 
 
-def _end(tasks: Tasks) -> None:
-    """Sums up; ValueError if groups have failed."""
-    folder = tasks.work.folder
-    sweep_folder.write_summary(folder)
-    tasks.work.reporter.line(f"{tasks.line()}: {folder}/summary.csv")
+def require_none_failed(tasks: Tasks, command: str, what: str) -> None:
+    """Raises ValueError if tasks have failed."""
     if tasks.failed:
         name, words = next(iter(tasks.failed.items()))
         raise ValueError(
-            f"`sweep` has {len(tasks.failed)} groups that failed {TRIES} times each, {name} the "
-            f"first ({words}); the others are finished, the same command tries again."
+            f"`{command}` has {len(tasks.failed)} {what} that failed {TRIES} times each, {name} "
+            f"the first ({words}); the others are finished, the same command tries again."
         )
 
 
@@ -177,7 +238,7 @@ def _left(tasks: Tasks) -> str:
     if tasks.running and sys.stdin is not None and sys.stdin.isatty():
         question = f"{len(tasks.running)} tasks wait or run; shall they go on? [Y/n] "
         with contextlib.suppress(EOFError):
-            if tasks.work.reporter.console.input(question).strip().lower().startswith("n"):
+            if tasks.reporter.console.input(question).strip().lower().startswith("n"):
                 _cancel(tasks)
                 return f"interrupted; the tasks are cancelled, {go_on}"
     return f"interrupted; what was submitted goes on by itself, {go_on}"

@@ -5,12 +5,20 @@ import logging
 import math
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from rnnensemble.study.engines import EngineSettings, Ray, Slurm
+from rnnensemble.study.engines import (
+    LOCAL,
+    EngineSettings,
+    Ray,
+    Slurm,
+    require_engine,
+    settings_of,
+)
 
 REQUEUES = 1000
 """How often a job may go on in another one after its time limit."""
@@ -46,6 +54,27 @@ def engine_of(settings: EngineSettings, logs: Path) -> Engine:
 def watched(engine: Engine) -> Engine:
     """An engine from Python, with what the driver needs to see of its tasks."""
     return DaskEngine(engine) if callable(getattr(engine, "processing", None)) else engine
+
+
+def settings_for(engine: Any, changes: Sequence[str], text: str) -> EngineSettings | None:
+    """The settings of an engine that is named; None for this process, or an engine from Python."""
+    if not isinstance(engine, str):
+        if not callable(getattr(engine, "submit", None)):
+            raise ValueError(f"`engine` must be a name or have `submit`; got {engine!r}.")
+    else:
+        require_engine(engine)
+        if engine != LOCAL:
+            return settings_of(text, engine, tuple(changes))
+    if changes:
+        raise ValueError("`engine_setting` must come with an engine that is named, as slurm.")
+    return None
+
+
+def chosen(engine: Any, settings: EngineSettings | None, folder: Path) -> tuple[Engine | None, int]:
+    """What groups are submitted to, None for nothing, and how many may be at once."""
+    if settings is not None:
+        return engine_of(settings, folder.absolute() / "logs"), settings.at_once
+    return (None if engine == LOCAL else watched(engine)), sys.maxsize
 
 
 def _required(module: str, extra: str) -> Any:

@@ -9,12 +9,14 @@ from rnnensemble.cli.console import Reporter, clock
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Cost, Speed, compile_seconds, expected_costs, group_bytes
 from rnnensemble.study.factors import Group, Sweep, trained_once
+from rnnensemble.study.shards import largest
 
 
 def print_forecast(
     groups: list[Group],
     sweep: Sweep,
     tiles: dict[str, int],
+    counts: dict[str, int],
     *,
     left: list[Condition],
     trained: Collection[str],
@@ -26,6 +28,7 @@ def print_forecast(
         groups: What would run.
         sweep: What they are of.
         tiles: Networks of each group that a device trains at once.
+        counts: In how many shards each group trains.
         left: Conditions that would run; the others are finished.
         trained: Digests of the recipes that would not be trained again.
         mesh: Devices.
@@ -33,18 +36,29 @@ def print_forecast(
     everything = [condition for group in groups for condition in group.conditions]
     costs, speed, reporter = expected_costs(sweep, everything), Speed(mesh), Reporter(quiet=False)
     missing, rows, seconds = expected_costs(sweep, left, trained), [], 0.0
-    for number, (name, members) in enumerate(groups, 1):
+    for number, group in enumerate(groups, 1):
+        name, members = group
         todo = [condition for condition in members if condition.digest in missing]
         each = [speed.seconds(c, missing[c.digest], tiles[name]) for c in todo]
         seconds += sum(each)
         operations = sum(costs[c.digest].total for c in members)
-        memory = group_bytes(trained_once(members), mesh, tiles[name])
+        memory = group_bytes(largest(group, counts[name]), mesh, tiles[name])
         networks = sum(c.size for c in trained_once(members))
-        cells = (f"{networks:,}", str(tiles[name]), f"{memory / 2**20:,.0f} MiB")
+        cells = (f"{networks:,}", str(counts[name]), str(tiles[name]), f"{memory / 2**20:,.0f} MiB")
         rows.append(
             (str(number), name, str(len(members)), *cells, f"{operations:.1e}", clock(sum(each)))
         )
-    columns = ("", "group", "conditions", "networks", "tile", "memory", "operations", "time")
+    columns = (
+        "",
+        "group",
+        "conditions",
+        "networks",
+        "shards",
+        "tile",
+        "memory",
+        "operations",
+        "time",
+    )
     reporter.table(f"groups of {sweep.folder_name}", columns, rows)
     _print_totals(everything, sweep, costs, reporter)
     if len(left) < len(everything):

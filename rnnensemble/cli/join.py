@@ -7,11 +7,9 @@ from rnnensemble._core import runtime
 from rnnensemble.cli import train
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.files import folders, stages, storage
+from rnnensemble.files.shard_folders import read_joined
 from rnnensemble.study import shards as parts
-from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
-from rnnensemble.training.joining import concatenate
-from rnnensemble.training.population import Population
 
 
 def join_shards(
@@ -37,7 +35,7 @@ def join_shards(
     runtime.network_mesh(devices)
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         stages.require_free(folder)
-        condition, population = _joined(ordered)
+        condition, population = read_joined(ordered)
         if analyse:
             train.require_measurable(condition)
         storage.save_run(folder, condition, population)
@@ -61,15 +59,3 @@ def _trained_shard(folder: Path) -> Shard:
     if manifest["status"] == stages.INTERRUPTED:
         raise ValueError(f"`shards` must be trained; {folder} is not: {train.go_on(folder)}")
     return shard
-
-
-def _joined(ordered: Sequence[Path]) -> tuple[Condition, Population]:
-    """The settings and networks of all shards, read one at a time."""
-    conditions, populations = [], []
-    for folder in ordered:
-        run = storage.load_run(folder)
-        conditions.append(run.condition)
-        parts.require_alike(run.condition, conditions[0], folder)
-        populations.append(run.population)
-    population = concatenate(populations)
-    return parts.whole(conditions[0], population.recipe), population

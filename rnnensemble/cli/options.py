@@ -123,6 +123,12 @@ class Analyse(Stored):
         seed: Seed of the searches' starts and of the bootstrap.
         name: Name of the folder to write; None for the first file's.
         memory_gb: GB that each device may use, None for half of what it has.
+        block: Networks on each side of a block of pairs. Blocks are compared and written one by
+            one, and joined; None for 1,000 where there are more networks, or an engine, else for
+            the whole matrix at once.
+        dry_run: Print pairs, blocks, memory, files and time; start nothing.
+        engine: What compares the blocks: `local` for this process, `slurm` or `ray` for tasks.
+        engine_setting: Settings of the engine, each `KEY=VALUE`, as `partition=gpu`.
     """
 
     activity: Path | None = None
@@ -133,6 +139,10 @@ class Analyse(Stored):
     seed: int = 0
     name: str | None = None
     memory_gb: float | None = None
+    block: int | None = None
+    dry_run: bool = False
+    engine: str = "local"
+    engine_setting: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,6 +158,9 @@ class Sweep(Stored):
         dry_run: Print what would run and what it costs; start nothing.
         update: Go on in the folder of an earlier version of the file.
         tile: Networks that a device trains at once, None for what fits.
+        shards: In how many shards the networks of each group train, each a task of its own; None
+            for as few as leave none more than 4,096 networks, or more than half of a device's
+            memory, or for as many as the group was begun with.
         checkpoint_seconds: Seconds between checkpoints of a group that trains.
         engine: What works on the groups: `local` for this process, `slurm` or `ray` for tasks that
             this process submits and watches.
@@ -162,6 +175,7 @@ class Sweep(Stored):
     dry_run: bool = False
     update: bool = False
     tile: int | None = None
+    shards: int | None = None
     checkpoint_seconds: float = 60.0
     engine: str = "local"
     engine_setting: tuple[str, ...] = ()

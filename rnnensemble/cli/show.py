@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from rnnensemble.cli import deflate, distances, train
+from rnnensemble.cli import deflate, distance_table, train
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.files import stages, storage, sweep_folder
+from rnnensemble.study import shards
 
 
 def show(run: Path | None, runs: Path) -> None:
@@ -19,7 +20,7 @@ def show(run: Path | None, runs: Path) -> None:
     rows = [
         (
             path.name,
-            m["status"],
+            m["status"] + (f", shard {part}" if (part := shards.noted(m)) else ""),
             m.get("task", "(arrays)"),
             f"{m['converged']}/{m['size']}" if "converged" in m else f"{m['size']}",
             m["written"][:16],
@@ -32,7 +33,7 @@ def show(run: Path | None, runs: Path) -> None:
 def _show_run(folder: Path, reporter: Reporter) -> None:
     manifest = stages.read_manifest(folder)
     if "inputs" in manifest:
-        distances.show_distances(folder, manifest, reporter)
+        distance_table.show_distances(folder, manifest, reporter)
         return
     if manifest["status"] == stages.SWEEP:
         _show_sweep(folder, reporter)
@@ -41,7 +42,9 @@ def _show_run(folder: Path, reporter: Reporter) -> None:
         deflate.show_rounds(folder, manifest, reporter)
         return
     run = storage.load_run(folder)
-    reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}")
+    part = shards.noted(run.manifest)
+    which = f", shard {part}" if part else ""
+    reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}{which}")
     reporter.line(population_line(run.population))
     if run.manifest["status"] == stages.INTERRUPTED:
         reporter.line(train.go_on(folder))

@@ -1,10 +1,11 @@
 """Sweeps: what is asked for, checked, and worked on here or by an engine's tasks."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
 from rnnensemble._core.config import require_seconds
@@ -14,14 +15,17 @@ from rnnensemble.cli import engines
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.driver import drive
 from rnnensemble.cli.forecast import print_forecast
-from rnnensemble.cli.groups import Work, run_groups
+from rnnensemble.cli.groups import run_groups
+from rnnensemble.cli.work import Work
 from rnnensemble.cli.worker import Task, run_task, versions
-from rnnensemble.files import folders, sweep_folder
+from rnnensemble.files import folders, shard_folders, sweep_folder
 from rnnensemble.networks import require_weights
+from rnnensemble.study import shards as division
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
-from rnnensemble.study.engines import LOCAL, EngineSettings, require_engine, settings_of
-from rnnensemble.study.factors import Group, Sweep, by_group, groups_of, select, trained_once
+from rnnensemble.study.engines import LOCAL
+from rnnensemble.study.factors import Group, Sweep, by_group, groups_of, select
+from rnnensemble.study.shards import Piece
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 
@@ -37,6 +41,7 @@ def run_sweep(
     update: bool = False,
     devices: int | None = None,
     tile: int | None = None,
+    shards: int | None = None,
     checkpoint_seconds: float = 60.0,
     engine: "str | engines.Engine" = LOCAL,
     engine_setting: Sequence[str] = (),
@@ -58,6 +63,10 @@ def run_sweep(
         update: Goes on in the folder of an earlier version of the file.
         devices: How many devices to use, None for all.
         tile: Networks that a device trains at once, None for what fits.
+        shards: In how many shards the networks of each group train, each a task of its own; at most
+            as many as its largest condition has networks. None for as few as leave none more than
+            4,096 networks, or more than half of a device's memory, or for as many as the group was
+            begun with.
         checkpoint_seconds: Seconds between checkpoints of a group that trains.
         engine: What works on the groups: `local` for this process, `slurm`, `ray`, or anything with
             `submit(function, *arguments)` that returns a future, such as an executor of
@@ -83,22 +92,28 @@ def run_sweep(
     mesh = runtime.network_mesh(devices)
     groups = _chosen(groups_of(asked), group)
     require_seconds(checkpoint_seconds)
-    tiles = {each.name: tile_for(trained_once(each.conditions), mesh, tile) for each in groups}
     folder = folders.named_folder(Path(runs), whole.folder_name)
-    settings = _settings(engine, engine_setting, text)
+    counts = _divided(folder, groups, mesh, shards)
+    tiles = {
+        each.name: tile_for(division.largest(each, counts[each.name]), mesh, tile)
+        for each in groups
+    }
+    settings = engines.settings_for(engine, engine_setting, text)
     sweep_folder.require_same(folder, whole, update=update)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
     trained = sweep_folder.trained_by(folder)
     if dry_run:
-        print_forecast(groups, asked, tiles, left=left, trained=trained, mesh=mesh)
+        print_forecast(groups, asked, tiles, counts, left=left, trained=trained, mesh=mesh)
         return folder
-    submitted, at_once = _engine(engine, settings, folder)
+    submitted, at_once = engines.chosen(engine, settings, folder)
     _require_measurable(left)
     sweep_folder.open_folder(folder, whole, text, update=update)
+    counts = {name: shard_folders.begin(folder, name, count) for name, count in counts.items()}
     with Reporter(quiet=quiet) as reporter:
         budget = Budget(expected_costs(asked, left, trained))
-        work = Work(folder, asked, devices, tile, checkpoint_seconds, reporter, budget, trained)
+        how = devices, tile, checkpoint_seconds
+        work = Work(folder, asked, *how, reporter, budget, trained, counts)
         if submitted is None:
             run_groups(work, groups)
         else:
@@ -107,39 +122,35 @@ def run_sweep(
     return folder
 
 
-def _settings(engine: Any, changes: Sequence[str], text: str) -> EngineSettings | None:
-    """The settings of an engine that is named; None for this process, or an engine from Python."""
-    if not isinstance(engine, str):
-        if not callable(getattr(engine, "submit", None)):
-            raise ValueError(f"`engine` must be a name or have `submit`; got {engine!r}.")
-    else:
-        require_engine(engine)
-        if engine != LOCAL:
-            return settings_of(text, engine, tuple(changes))
-    if changes:
-        raise ValueError("`engine_setting` must come with an engine that is named, as slurm.")
-    return None
+def _divided(folder: Path, groups: list[Group], mesh: Mesh, asked: int | None) -> dict[str, int]:
+    """How many shards each group is trained in: as it was begun, or else as is asked for."""
+    division.require_shards(
+        asked, [condition for group in groups for condition in group.conditions]
+    )
+    counts = {}
+    for group in groups:
+        begun = shard_folders.begun(folder, group.name)
+        counts[group.name] = begun or division.count_for(group, mesh, asked)
+        if begun and asked not in (None, begun):
+            raise ValueError(
+                f"`shards` must be {begun}, in which {group.name} was begun in {folder}; got "
+                f"{asked}."
+            )
+    return counts
 
 
-def _engine(
-    engine: Any, settings: EngineSettings | None, folder: Path
-) -> tuple["engines.Engine | None", int]:
-    """What groups are submitted to, None for nothing, and how many may be at once."""
-    if settings is not None:
-        return engines.engine_of(settings, folder.absolute() / "logs"), settings.at_once
-    return (None if engine == LOCAL else engines.watched(engine)), sys.maxsize
-
-
-def _submit(work: Work, parts: Mapping[str, Sweep], engine: "engines.Engine", group: Group) -> Any:
-    """Submits a group as a task."""
-    recipes = [condition.recipe_digest for condition in group.conditions]
+def _submit(work: Work, parts: Mapping[str, Sweep], engine: "engines.Engine", piece: Piece) -> Any:
+    """Submits a group or a shard as a task."""
+    recipes = [condition.recipe_digest for condition in piece.group.conditions]
     task = Task(
         folder=str(work.folder.absolute()),
         probe=sweep_folder.write_probe(work.folder),
         versions=versions(),
-        sweep=to_toml(parts[group.name]),
+        sweep=to_toml(parts[piece.group.name]),
         trained={each: work.trained[each].name for each in recipes if each in work.trained},
-        group=group.name,
+        group=piece.group.name,
+        part=piece.part,
+        of=piece.of,
         devices=work.devices,
         tile=work.tile,
         checkpoint_seconds=work.checkpoint_seconds,

@@ -1,4 +1,4 @@
-"""What an engine's worker does: one task, which is one group of a sweep's conditions."""
+"""What an engine's worker does: one task, which is a group of a sweep's conditions, or a shard."""
 
 import importlib.metadata
 import platform
@@ -9,10 +9,13 @@ from typing import Any, NamedTuple
 
 from rnnensemble._core import process, runtime
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.groups import Work, run_group
+from rnnensemble.cli.group_shards import run_shard
+from rnnensemble.cli.groups import run_group
+from rnnensemble.cli.work import Work
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.costs import Budget, expected_costs
 from rnnensemble.study.factors import groups_of
+from rnnensemble.study.shards import Piece
 from rnnensemble.study.sweep_file import read_sweep
 
 PACKAGES = ("rnnensemble", "jax", "jaxlib", "numpy")
@@ -30,6 +33,8 @@ class Task(NamedTuple):
             long to read as the sweep has levels.
         trained: Folders of networks that the group's recipes have already, by recipe.
         group: The group's name.
+        part: Which shard of the group, from 1; 0 for the group itself.
+        of: How many shards it has.
         devices: How many devices to use, None for all.
         tile: Networks that a device trains at once, None for what fits.
         checkpoint_seconds: Seconds between checkpoints.
@@ -42,6 +47,8 @@ class Task(NamedTuple):
     sweep: str
     trained: dict[str, str]
     group: str
+    part: int
+    of: int
     devices: int | None
     tile: int | None
     checkpoint_seconds: float
@@ -58,12 +65,13 @@ def run_task(task: Task) -> dict[str, Any]:
     """Trains and measures a group, or goes on with it, unless another process does.
 
     Returns:
-        `host`, `seconds`, and `left`, how many of the group's conditions are unfinished. Otherwise,
+        `host`, `seconds`, and `left`, how many of the group's conditions are unfinished, or, of a
+        shard, 1 if it is. Otherwise,
         in words, since not every engine hands exceptions back as they are: `unfit`, if the worker
         has other versions than the driver or does not see its folder, or `stopped`, if it was asked
         to stop and has saved.
     """
-    if words := _unfit(task):
+    if words := unfit(task):
         return {"unfit": words}
     if "" not in sys.path:
         sys.path.append("")  # modules of one's own in the current folder
@@ -77,17 +85,24 @@ def run_task(task: Task) -> dict[str, Any]:
         todo = [c for c in group.conditions if not sweep_folder.is_finished(folder, c.digest)]
         trained = {n: sweep_folder.condition_folder(folder, x) for n, x in task.trained.items()}
         budget = Budget(expected_costs(sweep, todo, trained))
-        work = Work(folder, sweep, *how, reporter, budget, trained)
+        work = Work(folder, sweep, *how, reporter, budget, trained, {group.name: task.of})
+        piece = Piece(group, task.part, task.of)
         try:
-            run_group(work, group, "task", lambda: None)
+            if piece.part:
+                run_shard(work, piece, "task")
+            else:
+                run_group(work, group, "task", lambda: None)
         except KeyboardInterrupt as stop:
             return {"stopped": str(stop) or "interrupted"}
-        left = len(work.unfinished(group))
+        left = work.left(piece)
     return {"host": platform.node(), "seconds": time.monotonic() - started, "left": left}
 
 
-def _unfit(task: Task) -> str:
-    """Why this worker must not work on the driver's sweep; nothing if it may."""
+def unfit(task: Any) -> str:
+    """Why this worker must not work in the driver's folder; nothing if it may.
+
+    A task has the driver's `versions`, a `folder`, and the `probe` that was written there.
+    """
     mine, where = versions(), f"worker on {platform.node()}"
     for name, version in task.versions.items():
         if mine[name] != version:

@@ -98,7 +98,7 @@ def compare_pairs(
     pairs: tuple[np.ndarray, np.ndarray],
     *,
     where: Where,
-    offset: int = 0,
+    offsets: tuple[int, int] = (0, 0),
     seed: int = 0,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -110,7 +110,7 @@ def compare_pairs(
         features: What `prepare_networks` returned.
         pairs: Indices i and j, each `[pairs]`.
         where: Devices, tile and block.
-        offset: Added to j for its place among the features.
+        offsets: Added to i and j for their places among the features.
         seed: Pair (i, j) searches from fold_in(fold_in(key(seed), i), j).
         checkpoint: Keeps unfinished results and gives them back.
         progress: Called with the pairs done and the pairs in all.
@@ -129,7 +129,7 @@ def compare_pairs(
         if checkpoint is not None and results is not None:
             checkpoint.save(digest, [done, *jax.tree.leaves(results)])
 
-    places = np.add(numbers, [0, offset])
+    places = np.add(numbers, offsets)
     saved, sides = time.monotonic(), {}
     most = _pairs_a_call(where)
     try:

@@ -174,7 +174,7 @@ def compare_networks(
         features,
         pairs,
         where=where,
-        offset=0 if other is None else len(sets[0]),
+        offsets=(0, 0 if other is None else len(sets[0])),
         seed=seed,
         checkpoint=checkpoint,
         progress=progress,

@@ -232,14 +232,14 @@ class Budget:
         """Takes out what is left of a condition: somebody else does or did it."""
         self.rest -= sum(self.parts.pop(condition.digest, {}).values())
 
-    def finish(self, condition: Condition, part: str) -> None:
-        """Counts `training` or `analysis` of a condition as done."""
+    def finish(self, condition: Condition, part: str, *, share: float = 1.0) -> None:
+        """Counts `training` or `analysis` of a condition as done, or a share of what is left."""
         parts = self.parts.get(condition.digest, {})
-        operations = parts.pop(part, 0.0)
-        self.spent += operations
-        self.rest -= operations
-        if not parts:
-            self.parts.pop(condition.digest, None)
+        spent = share * parts.get(part, 0.0)
+        self.spent += spent
+        self.rest -= spent
+        if part in parts:
+            parts[part] -= spent
 
     def seconds_left(self) -> float:
         """How long the rest takes; infinity before anything is done."""

@@ -1,13 +1,22 @@
 """Shards of a condition's networks, which are trained apart and joined: values alone, no disk."""
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from jax.sharding import Mesh
+
+from rnnensemble._core import runtime
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.recipe import Recipe, part_of
+from rnnensemble.study.costs import group_bytes
+from rnnensemble.study.factors import Group, trained_once
+from rnnensemble.training.recipe import Recipe, part_of, without_own_values
+
+MOST = 4096
+"""Networks that one task of a sweep trains, at most, unless a number of shards is asked for."""
 
 
 class Shard(NamedTuple):
@@ -45,6 +54,11 @@ def read_shard(text: str, condition: Condition) -> Shard:
             f"`shard` must be I/N, such as 1/4, with I from 1 to N and N at most the "
             f"{condition.size} networks of `size`; got {text!r}."
         )
+    return _shard(condition, part, of)
+
+
+def _shard(condition: Condition, part: int, of: int) -> Shard:
+    """A shard of a condition's networks."""
     training = dataclasses.replace(condition.training, max_epochs=1)
     return Shard(part, of, dataclasses.replace(condition, training=training).recipe_digest)
 
@@ -57,6 +71,77 @@ def networks_of(shard: Shard, size: int) -> range:
 def cut(condition: Condition, shard: Shard) -> Condition:
     """The condition of a shard of its networks."""
     return cast(Condition, part_of(condition, networks_of(shard, condition.size)))
+
+
+class Piece(NamedTuple):
+    """What one task of a sweep works on: a group of conditions, or a shard of it.
+
+    Attributes:
+        group: The group.
+        part: Which shard, from 1; 0 for the group itself, which joins its shards and is measured.
+        of: How many shards there are.
+    """
+
+    group: Group
+    part: int = 0
+    of: int = 1
+
+    @property
+    def name(self) -> str:
+        """The group's name, and which shard it is."""
+        return f"{self.group.name}-{self.part}-of-{self.of}" if self.part else self.group.name
+
+    def shards(self) -> list[tuple[Condition, Shard]]:
+        """For each recipe of the group, whose networks this shard trains, a condition and which.
+
+        A recipe of fewer networks than there are shards has as many shards as networks.
+        """
+        return [
+            (condition, _shard(condition, self.part, min(self.of, condition.size)))
+            for condition in trained_once(self.group.conditions)
+            if self.part <= condition.size
+        ]
+
+
+def count_for(group: Group, mesh: Mesh, asked: int | None) -> int:
+    """How many shards a group's networks are trained in.
+
+    Args:
+        group: Conditions that train together.
+        mesh: The devices of a task.
+        asked: As many, but no more than the largest condition has networks; None for as few as
+            leave no shard more than `MOST` networks, or more than half of a device's memory.
+    """
+    conditions = trained_once(group.conditions)
+    least = asked
+    if least is None:
+        networks = sum(condition.size for condition in conditions)
+        filled = 2 * group_bytes(conditions, mesh, 0) / runtime.memory_bytes(mesh)
+        least = max(math.ceil(networks / MOST), math.ceil(filled))
+    return max(1, min(least, max(condition.size for condition in conditions)))
+
+
+def require_shards(asked: int | None, conditions: Sequence[Condition]) -> None:
+    """Raises ValueError unless there can be so many shards of a sweep's conditions."""
+    if asked is None:
+        return
+    most = max(condition.size for condition in conditions)
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 1 <= asked <= most:
+        raise ValueError(
+            f"`shards` must be a whole number from 1 to the {most} networks of the largest "
+            f"condition; got {asked!r}."
+        )
+
+
+def largest(group: Group, of: int) -> list[Condition]:
+    """The sizes and settings of the largest of a group's shards, without their networks' own."""
+    conditions = trained_once(group.conditions)
+    if of == 1:
+        return conditions
+    return [
+        without_own_values(condition, size=math.ceil(condition.size / min(of, condition.size)))
+        for condition in conditions
+    ]
 
 
 def noted(manifest: dict[str, Any]) -> Shard | None:

@@ -34,33 +34,72 @@ def concatenate(populations: Iterable[Population]) -> Population:
     parts = list(populations)
     if not parts:
         raise ValueError("`populations` must hold at least one population; got none.")
-    recipe = joined([each.recipe for each in parts])
-    epochs = max(each.history.loss.shape[1] for each in parts)
-
-    def padded(history: History) -> History:
-        missing = (0, 0), (0, epochs - history.loss.shape[1])
-        return History(*(np.pad(x, missing, constant_values=np.nan) for x in history))
-
-    trees = [{name: getattr(each, name) for name in ARRAYS} for each in parts]
-    for each, tree in zip(parts, trees, strict=True):
-        tree |= {"history": padded(each.history), "state": _state_like(each, parts)}
-    if any(tree["state"] is None for tree in trees):
-        trees = [tree | {"state": None} for tree in trees]
-    return Population(recipe=recipe, **jax.tree.map(lambda *x: np.concatenate(x), *trees))
+    joined([each.recipe for each in parts])  # what differs is said before anything is copied
+    size = sum(each.size for each in parts)
+    return one_after_another(parts, size=size, epochs=max(map(_epochs, parts)))
 
 
-def _state_like(population: Population, others: Iterable[Population]) -> TrainState | None:
-    """What a population goes on from, among others that go on."""
-    state = next((each.state for each in others if each.state is not None), None)
-    if population.state is not None or state is None or population.going.any():
-        return population.state
-    size = population.size
-    blank = jax.tree.map(lambda x: np.zeros((size, *x.shape[1:]), x.dtype), state)
-    return blank._replace(
-        params=population.params,
-        epoch=population.stop_epoch,
-        status=np.where(population.converged, CONVERGED, DIVERGED).astype(blank.status.dtype),
-    )
+def one_after_another(populations: Iterable[Population], *, size: int, epochs: int) -> Population:
+    """The same for populations that come one after another, from a disk for instance.
+
+    Their arrays are copied into those of all networks as they come, so that no more is in memory
+    than these and one of the populations.
+
+    Args:
+        populations: As for `concatenate`, at least one.
+        size: Number of networks of all.
+        epochs: Of the longest history.
+    """
+    recipes, whole, state, without, at = [], {}, None, [], 0
+    for each in populations:
+        recipes.append(each.recipe)
+        rows, at = slice(at, at + each.size), at + each.size
+        tree = {name: getattr(each, name) for name in ARRAYS if name != "state"}
+        whole = whole or _blank(tree, size) | {"history": _no_history(size, epochs)}
+        _fill(whole, tree, rows)
+        if each.state is None:
+            without.append((rows, bool(each.going.any())))
+        else:
+            state = _blank(each.state, size) if state is None else state
+            _fill(state, each.state, rows)
+    if state is not None:
+        state = _with_ended(state, whole, without)
+    return Population(recipe=joined(recipes), **whole, state=state)
+
+
+def _epochs(population: Population) -> int:
+    return population.history.loss.shape[1]
+
+
+def _no_history(size: int, epochs: int) -> History:
+    return History(*(np.full((size, epochs), np.nan, np.float32) for _ in History._fields))
+
+
+def _blank(tree: Any, size: int) -> Any:
+    """Arrays like these, for as many networks."""
+    return jax.tree.map(lambda x: np.zeros((size, *x.shape[1:]), x.dtype), tree)
+
+
+def _fill(whole: Any, part: Any, rows: slice) -> None:
+    """Writes arrays into some rows of those of all networks, whose history may be longer."""
+    for into, x in zip(jax.tree.leaves(whole), jax.tree.leaves(part), strict=True):
+        into[(rows, *map(slice, x.shape[1:]))] = x
+
+
+def _with_ended(
+    state: TrainState, whole: dict[str, Any], without: list[tuple[slice, bool]]
+) -> TrainState | None:
+    """The states of all, among which are populations without: of these all networks have ended.
+
+    None if not, since networks that were stored without their state do not go on.
+    """
+    if any(going for _, going in without):
+        return None
+    ended = np.where(whole["converged"], CONVERGED, DIVERGED).astype(state.status.dtype)
+    for rows, _ in without:
+        _fill(state.params, jax.tree.map(lambda x, rows=rows: x[rows], whole["params"]), rows)
+        state.epoch[rows], state.status[rows] = whole["stop_epoch"][rows], ended[rows]
+    return state
 
 
 def joined(recipes: Sequence[Recipe]) -> Recipe:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Hashable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -92,6 +92,9 @@ def _require_starts(starts: Any, size: int) -> None:
         )
 
 
+AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
+"""A recipe, or a condition, which is more."""
+
 MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
 """Per-network values that may be 0; all others are above it."""
 
@@ -124,7 +127,7 @@ def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
     return one.task, one.network, one.training, one.deflation
 
 
-def without_own_values(recipe: Recipe, *, size: int) -> Recipe:
+def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
     """The recipe of this many networks without what may differ between them (see `shared`)."""
     return dataclasses.replace(
         recipe,
@@ -206,6 +209,18 @@ def counted_from(recipe: Recipe, first: int) -> Recipe:
     """The recipe of as many networks of its seed, of which this is the number of the first.
 
     Raises:
+        ValueError: As `require_first`.
+    """
+    first = require_first(recipe, first)
+    if first == 0:
+        return recipe
+    return started(recipe, [(recipe.seed, first + k) for k in range(recipe.size)])
+
+
+def require_first(recipe: Recipe, first: int) -> int:
+    """The number of a recipe's first network, as Python's.
+
+    Raises:
         ValueError: Unless all numbers are whole, at least 0 and below 2^32.
     """
     first = as_plain(first)
@@ -215,9 +230,7 @@ def counted_from(recipe: Recipe, first: int) -> Recipe:
             f"`first` must be a whole number of at least 0, and at most 2^32 with `size` "
             f"{recipe.size} added; got {first!r}."
         )
-    if first == 0:
-        return recipe
-    return started(recipe, [(recipe.seed, first + k) for k in range(recipe.size)])
+    return first
 
 
 def require_group(recipes: list[Recipe]) -> None:

@@ -21,6 +21,7 @@ from rnnensemble.training.recipe import (
     Recipe,
     counted_from,
     plain,
+    require_first,
     require_group,
     without_own_values,
 )
@@ -96,6 +97,8 @@ def train_population(
         TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     recipe = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
+    require_first(recipe, first)
+    require_training_room([recipe], runtime.network_mesh(devices))  # before starts are listed
     (population,) = train_populations(
         [counted_from(recipe, first)],
         devices=devices,

@@ -1,6 +1,6 @@
 """Networks and distances on 1 and on 8 devices of one process: tests/test_tiles.py runs this.
 
-python tests/devices.py
+python tests/many_devices.py
 
 Prints what differs in any bit, a name in each line.
 """
