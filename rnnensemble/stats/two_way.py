@@ -1,7 +1,7 @@
 """Two factors at once: the effect of each and their interaction, by permutation of networks."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -104,8 +104,8 @@ def two_way(
         ('up', 'up')
 
     Source: Anderson & ter Braak (2003), Journal of Statistical Computation and Simulation 73, for
-        permutation within levels of the other factor and of residuals; Pauly, Brunner & Konietschke
-        (2015), Journal of the Royal Statistical Society B 77, for studentizing in factorial layouts.
+        permutation within levels of the other factor and of residuals; Pauly, Brunner &
+        Konietschke (2015), Journal of the Royal Statistical Society B 77, for studentizing.
     """
     places = floats(levels, "levels")
     if places.shape != (len(conditions), 2) or len(np.unique(places, axis=0)) < len(places):
@@ -117,10 +117,11 @@ def two_way(
     summaries = [reduction.summarize(data, statistic, f"conditions[{i}]") for i, data in named]
     x, y = (column - column.mean() for column in places.T)
     of_first, of_second = (_indicators(column) for column in places.T)
+    how: dict[str, Any] = {"statistic": statistic, "permutations": permutations, "seed": seed}
     return TwoWay(
-        _within(summaries, _remainder(x, of_second), of_second, statistic, permutations, seed),
-        _within(summaries, _remainder(y, of_first), of_first, statistic, permutations, seed),
-        _beyond(summaries, x * y, np.hstack([of_first, of_second]), statistic, permutations, seed),
+        _within(summaries, x, of_second, **how),
+        _within(summaries, y, of_first, **how),
+        _beyond(summaries, x * y, np.hstack([of_first, of_second]), **how),
     )
 
 
@@ -142,20 +143,22 @@ def _fit(values: np.ndarray, regressors: np.ndarray) -> np.ndarray:
 
 def _within(
     summaries: Sequence[Summary],
-    left: np.ndarray,
+    regressor: np.ndarray,
     blocks: np.ndarray,
+    *,
     statistic: Statistic,
     permutations: int,
     seed: int,
 ) -> Effect:
     """The effect of a factor, with networks permuted within the other one's levels."""
+    left = _remainder(regressor, blocks)
     if not left.any():
         return UNKNOWN
     weights = left / (left**2).sum()
-    members = [np.flatnonzero(block) for block in blocks.T]
+    members = [np.flatnonzero(block).tolist() for block in blocks.T]
     numbers = [_of_one_scale([summaries[i].numbers for i in each], statistic) for each in members]
-    order = np.concatenate(members)
-    p_value = reduction.permutation_p(numbers, weights[order], permutations, seed)
+    in_blocks = weights[np.concatenate(members)]
+    p_value = reduction.permutation_p(numbers, in_blocks, permutations, seed)
     return _effect(summaries, weights, p_value)
 
 
@@ -171,6 +174,7 @@ def _beyond(
     summaries: Sequence[Summary],
     product: np.ndarray,
     additive: np.ndarray,
+    *,
     statistic: Statistic,
     permutations: int,
     seed: int,
@@ -193,6 +197,6 @@ def _beyond(
 
 def _effect(summaries: Sequence[Summary], weights: np.ndarray, p_value: float) -> Effect:
     """An effect from the weights of the conditions that it counts."""
-    used = np.flatnonzero(weights)
+    used = np.flatnonzero(weights).tolist()
     change = reduction.contrast([summaries[i] for i in used], weights[used])
     return Effect(change, p_value, direction_of(change, p_value))
