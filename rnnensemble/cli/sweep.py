@@ -21,7 +21,8 @@ from rnnensemble.networks import require_weights
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
 from rnnensemble.study.engines import LOCAL, EngineSettings, require_engine, settings_of
-from rnnensemble.study.factors import Group, Sweep, groups_of, select, trained_once
+from rnnensemble.study.factors import Group, Sweep, groups_of, trained_once
+from rnnensemble.study.selection import select
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key
 

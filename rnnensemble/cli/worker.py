@@ -12,7 +12,8 @@ from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.groups import Work, run_group
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.costs import Budget, expected_costs
-from rnnensemble.study.factors import groups_of, select
+from rnnensemble.study.factors import groups_of
+from rnnensemble.study.selection import select
 
 PACKAGES = ("rnnensemble", "jax", "jaxlib", "numpy")
 """Whose versions decide what comes out."""
