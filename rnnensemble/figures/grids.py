@@ -22,9 +22,9 @@ def grid_figure(
 ) -> Figure:
     """Measures over one grid as maps: a row for each measure, a column for each task.
 
-    The first axis goes down, the second to the right. Each cell holds its number, with a star where
-    it is not measurable; grey cells have none and say why. Each map has its own scale of colors, which
-    is logarithmic where values differ by more than a factor of 8.
+    The first axis goes down, the second to the right. Each cell holds its number, with a star
+    where it is not measurable; gray cells have none and say why. Each map has its own scale of
+    colors, which is logarithmic where values differ by more than a factor of 8.
 
     Args:
         grids: The same grid in all its tasks.
@@ -42,7 +42,7 @@ def grid_figure(
             _draw_map(axes, grid, measure_of(name), read_grid(grid, measure_of(name), outcomes))
             title = f"{measure_of(name).symbol}, {grid.task.replace('_', ' ')}"
             axes.set_title(plain(title), fontsize=8)
-    figure.supxlabel("*: not measurable; grey: no value", fontsize=7)
+    figure.supxlabel("*: not measurable; gray: no value", fontsize=7)
     return figure
 
 

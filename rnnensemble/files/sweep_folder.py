@@ -264,7 +264,7 @@ def summary_rows(folder: Path, sweep: Sweep) -> list[dict[str, Any]]:
             "factor": part.name,
             "task": part.task,
             "value": level.value,
-            **({} if level.second is None else {"second": level.second}),
+            **({"second": level.second} if sweep.grids else {}),
             "label": level.label,
             **row | {"task": part.task},
         }

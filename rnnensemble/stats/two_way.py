@@ -79,8 +79,6 @@ def two_way(
     - of the interaction: residuals of the fit without it, among all conditions; no exact test is
       known. `spread` and `mean` are divided by that fit, as log m is lessened by it.
 
-    docs/statistics.md tabulates the measured level and power.
-
     Args:
         levels: Of each condition the value of the first factor and that of the second.
         conditions: Distances `[K, K]` or values `[K]` of each condition.
