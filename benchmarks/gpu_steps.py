@@ -19,7 +19,8 @@ from rnnensemble._core import runtime
 from rnnensemble.study.benchmarking.programs import compile_epoch
 from rnnensemble.study.benchmarking.rows import Clock, OutOfTimeError, Row, Step
 from rnnensemble.study.benchmarking.training import flops
-from rnnensemble.study.factors import Group, Sweep, groups_of, select
+from rnnensemble.study.factors import Group, Sweep, groups_of
+from rnnensemble.study.selection import select
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training import slots
 from rnnensemble.training.recipe import Recipe, without_own_values

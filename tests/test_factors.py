@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rnnensemble import DSA, Analysis, DSAGrid, VanillaRNN, tasks
-from rnnensemble.study.factors import Factor, Level, Sweep, groups_of, select
+from rnnensemble.study.factors import Factor, Level, Sweep, groups_of
+from rnnensemble.study.selection import select
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"

@@ -362,7 +362,7 @@ def test_misfits_are_named(call, message):
 
 
 def test_random_orders_keep_the_given_one_first():
-    orders = reduction.orders([10, 12], 50, seed=0)
+    orders = reduction.orders([[10, 12]], 50, seed=0)
     np.testing.assert_array_equal(orders[0], np.arange(22))
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(22), (51, 1)))
 

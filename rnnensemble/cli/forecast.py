@@ -78,10 +78,7 @@ def _print_totals(
 ) -> None:
     """Prints conditions, networks and operations of all groups."""
     unknown = [
-        level
-        for factor in sweep.factors
-        for level in factor.levels
-        if level.expected_epochs is None
+        level for part in sweep.parts for level in part.levels if level.expected_epochs is None
     ]
     training = sum(costs[c.digest].training for c in members)
     total = sum(costs[c.digest].total for c in members)

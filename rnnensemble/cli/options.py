@@ -152,8 +152,8 @@ class Sweep(Stored):
     Attributes:
         sweep: Sweep file, see experiments/study.
         preset: One of the file's presets; None for its first.
-        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`; all
-            unless given.
+        only: Factors to run, each `FACTOR`, `FACTOR:TASK`, or either with `=VALUE,VALUE`
+            (of a grid `=VALUExVALUE`); all unless given.
         group: The one group to run, by its name or number in --dry-run's list.
         dry_run: Print what would run and what it costs; start nothing.
         update: Go on in the folder of an earlier version of the file.

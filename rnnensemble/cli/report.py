@@ -14,8 +14,9 @@ from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.study import advice, findings, rows, tables
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import Finding, Findings
+from rnnensemble.study.grid_findings import grid_rows
 from rnnensemble.study.page import Picture, page
-from rnnensemble.study.readings import asked_for, beside
+from rnnensemble.study.readings import asked_for, beside, title_of
 from rnnensemble.study.toml import identifier
 
 if TYPE_CHECKING:
@@ -32,8 +33,17 @@ KINDS = {
 }
 """The figures of each factor and how to read them."""
 
+MAPS = {
+    "maps": "The levels of degeneracy at every combination. Compare colors within a map alone.",
+    "maps_beside": "Outputs, autocovariances, feature learning and out-of-distribution loss.",
+}
+"""The figures of each grid and how to read them."""
+
 FINDINGS = Path(findings.__file__).with_name("findings.csv")
 """What the package's own study found (docs/study)."""
+
+CELLS, GRIDS = "findings.csv", "grids.csv"
+"""Findings of factors, and of grids where there are any."""
 
 MOST_PERMUTATIONS = 10**6
 """At once in memory, for each factor."""
@@ -52,10 +62,15 @@ def report(folder: Path, *, permutations: int, quiet: bool) -> None:
     sweep, outcomes = load_sweep(folder)
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         found = write_report(folder, sweep, outcomes, permutations=permutations, reporter=reporter)
-        sweep_folder.note(folder, ["findings.csv"])
-        table = tables.overall_table(found.cells)
-        reporter.table("findings over tasks", table.head, table.rows)
-        reporter.line(f"report: {folder}/report.html; all cells: findings.csv; figures/")
+        written = [each for each in (CELLS, GRIDS) if (folder / each).exists()]
+        sweep_folder.note(folder, written)
+        if found.cells:
+            table = tables.overall_table(found.cells)
+            reporter.table("findings over tasks", table.head, table.rows)
+        for name in rows.levels_of(found.grids):
+            table = tables.grid_table(found.grids, name)
+            reporter.table(f"grids: {title_of(name)}", table.head, table.rows)
+        reporter.line(f"report: {folder}/report.html; all cells: {', '.join(written)}; figures/")
 
 
 def write_report(
@@ -81,18 +96,25 @@ def write_report(
     Raises:
         ValueError: If nothing is measured yet, or a factor's name cannot be that of a file.
     """
-    for factor in sweep.factors:
-        identifier(factor.name, "factors.name")
+    for part in sweep.parts:
+        identifier(part.name, "factors.name")
     if not any(digest in outcomes for digest in sweep.conditions):
         raise ValueError(f"`folder` {folder} has no measured condition yet; let the sweep go on.")
     if reporter is not None:
-        trends = len(sweep.factors) * len(asked_for(sweep))
+        effects = len(sweep.factors) + 3 * len(sweep.grids)
+        trends = effects * len(asked_for(sweep))
         reporter.line(f"testing {trends} trends with {permutations} permutations each")
     found = findings.find(sweep, outcomes, permutations=permutations)
-    write_rows(folder / "findings.csv", [rows.row(cell) for cell in found.cells])
+    written = {CELLS: [rows.row(cell) for cell in found.cells], GRIDS: grid_rows(found.grids)}
+    for name, lines in written.items():
+        if lines:
+            write_rows(folder / name, lines)
+        else:
+            folders.remove(folder / name)
     figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
     version = importlib.metadata.version("rnnensemble")
-    text = page(sweep, outcomes, found.cells, _pictures(sweep, figures), version=version)
+    pictures = _pictures(sweep, figures)
+    text = page(sweep, outcomes, found.cells, pictures, grids=found.grids, version=version)
     write_text(folder / "report.html", text)
     return found
 
@@ -100,11 +122,11 @@ def write_report(
 def study_figures(
     sweep: Sweep, outcomes: Mapping[str, Outcome], found: Findings
 ) -> "dict[str, Figure]":
-    """Every figure of a study, by name: `<factor>_<kind>` and `dsa_settings`."""
-    from rnnensemble.figures import study  # takes a second to load
+    """Every figure of a study, by name: `<factor>_<kind>`, `<grid>_<kind>` and `dsa_settings`."""
+    from rnnensemble.figures import grids, study  # takes a second to load
 
     figures, levels = {}, rows.levels_of(found.cells)
-    for name, factors in tables.by_name(sweep).items():
+    for name, factors in tables.by_name(sweep.factors).items():
         drawn = (
             study.factor_figure(factors, outcomes, levels),
             study.networks_figure(factors, outcomes, "dynamics"),
@@ -115,6 +137,10 @@ def study_figures(
     if found.settings:
         settings = study.settings_figure(found, sweep.factors, outcomes)
         figures["dsa_settings"] = settings
+    measures = dict.fromkeys(cell.level for cell in found.grids)
+    for name, parts in tables.by_name(sweep.grids).items():
+        figures[f"{name}_maps"] = grids.grid_figure(parts, outcomes, rows.levels_of(found.grids))
+        figures[f"{name}_maps_beside"] = grids.grid_figure(parts, outcomes, beside(measures))
     return figures
 
 
@@ -122,12 +148,14 @@ def _pictures(sweep: Sweep, figures: "Mapping[str, Figure]") -> dict[str, list[P
     """The figures as images, by factor; none if they could not be drawn."""
     if not figures:
         return {}
+    named = [(name, KINDS) for name in tables.by_name(sweep.factors)]
+    named += [(name, MAPS) for name in tables.by_name(sweep.grids)]
     found = {
         tables.words(name): [
             Picture(f"{tables.words(name)}: {kind}", caption, _png(figures[f"{name}_{kind}"]))
-            for kind, caption in KINDS.items()
+            for kind, caption in kinds.items()
         ]
-        for name in tables.by_name(sweep)
+        for name, kinds in named
     }
     if "dsa_settings" in figures:
         caption = (

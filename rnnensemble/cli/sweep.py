@@ -24,7 +24,8 @@ from rnnensemble.study import shards as division
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
 from rnnensemble.study.engines import LOCAL
-from rnnensemble.study.factors import Group, Sweep, by_group, groups_of, select
+from rnnensemble.study.factors import Group, Sweep, by_group, groups_of
+from rnnensemble.study.selection import select
 from rnnensemble.study.shards import Piece
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from rnnensemble.study.toml import unknown_key

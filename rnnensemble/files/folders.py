@@ -267,6 +267,11 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
+def remove(path: Path) -> None:
+    """Removes a file, if it is there."""
+    path.unlink(missing_ok=True)
+
+
 def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
     with path.open(newline="", encoding="utf-8-sig") as file:

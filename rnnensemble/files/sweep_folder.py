@@ -6,7 +6,7 @@
         conditions/<digest>/    an ordinary run folder: interrupted, trained, then analysed
         groups/<name>.lock      held by the process that works on a group
         probe, logs/            of engines: what workers must see, and what their tasks said
-        summary.csv             one row for each level of each factor that is finished
+        summary.csv             one row for each level of each factor or grid that is finished
 
 A condition goes through its three states in place, each written whole; what a kill leaves is the
 state before. A condition is finished once it is analysed, or trained with fewer than 2 converged
@@ -257,18 +257,19 @@ def write_summary(folder: Path) -> Path:
 
 
 def summary_rows(folder: Path, sweep: Sweep) -> list[dict[str, Any]]:
-    """The rows of summary.csv."""
+    """The rows of summary.csv; `value` and `second` are the two values of a grid's level."""
     known = {digest: _row(folder, condition) for digest, condition in sweep.conditions.items()}
     return [
         {
-            "factor": factor.name,
-            "task": factor.task,
+            "factor": part.name,
+            "task": part.task,
             "value": level.value,
+            **({"second": level.second} if sweep.grids else {}),
             "label": level.label,
-            **row | {"task": factor.task},
+            **row | {"task": part.task},
         }
-        for factor in sweep.factors
-        for level in factor.levels
+        for part in sweep.parts
+        for level in part.levels
         if (row := known[level.condition.digest])
     ]
 

@@ -22,12 +22,15 @@ from rnnensemble.stats.multiplicity import adjust
 from rnnensemble.stats.nulls import NullComparison, against_null, trend_against_null
 from rnnensemble.stats.power import networks_needed, power_curve
 from rnnensemble.stats.ratios import heavy_tailed, log_spread
+from rnnensemble.stats.two_way import Effect, TwoWay, two_way
 
 __all__ = [
     "Comparison",
+    "Effect",
     "Estimate",
     "NullComparison",
     "Trend",
+    "TwoWay",
     "adjust",
     "against_null",
     "compare_conditions",
@@ -42,4 +45,5 @@ __all__ = [
     "spread",
     "trend",
     "trend_against_null",
+    "two_way",
 ]

@@ -97,8 +97,9 @@ def compare_conditions(
         reduction.summarize(second, statistic, "second"),
     ]
     ratio = reduction.contrast(summaries, np.array([-1.0, 1.0]))
-    p_value = reduction.permutation_p(summaries, np.array([-1.0, 1.0]), permutations, seed)
-    return Comparison(ratio, reduction.hedges(*summaries), p_value, _direction(ratio, p_value))
+    numbers = [[each.numbers for each in summaries]]
+    p_value = reduction.permutation_p(numbers, np.array([-1.0, 1.0]), permutations, seed)
+    return Comparison(ratio, reduction.hedges(*summaries), p_value, direction_of(ratio, p_value))
 
 
 def compare_jointly(
@@ -138,7 +139,7 @@ def compare_jointly(
         reduction.summarize(matrix[np.ix_(g, g)], "mean_distance", "matrix") for g in groups
     ]
     ratio = reduction.contrast(summaries, np.array([-1.0, 1.0]))
-    orders = reduction.orders([len(g) for g in groups], permutations, seed)
+    orders = reduction.orders([[len(g) for g in groups]], permutations, seed)
     symmetric = np.where(np.eye(len(matrix), dtype=bool), 0.0, (matrix + matrix.T) / 2)
     members = np.concatenate(groups)[orders]
     means = []
@@ -148,7 +149,7 @@ def compare_jointly(
         count = part.shape[1]
         means.append(((inside @ symmetric) * inside).sum(axis=1) / (count * (count - 1)))
     p_value = reduction.two_sided(means[1] - means[0])
-    return Comparison(ratio, reduction.hedges(*summaries), p_value, _direction(ratio, p_value))
+    return Comparison(ratio, reduction.hedges(*summaries), p_value, direction_of(ratio, p_value))
 
 
 def trend(
@@ -204,13 +205,15 @@ def trend_of(
     centered = positions - positions.mean()
     weights = centered / (centered**2).sum()
     change = reduction.contrast(summaries, weights)
-    p_value = reduction.permutation_p(summaries, weights, permutations, seed)
+    numbers = [[each.numbers for each in summaries]]
+    p_value = reduction.permutation_p(numbers, weights, permutations, seed)
     repeated = np.repeat(positions, [len(s.own) for s in summaries])
     correlation = reduction.kendall(repeated, np.concatenate([s.own for s in summaries]))
-    return Trend(change, correlation, p_value, _direction(change, p_value))
+    return Trend(change, correlation, p_value, direction_of(change, p_value))
 
 
-def _direction(ratio: Estimate, p_value: float) -> str:
+def direction_of(ratio: Estimate, p_value: float) -> str:
+    """ "up" or "down" if p is at most 0.05 and the ratio is not 1, else "none"."""
     if p_value > SIGNIFICANT or ratio.value == 1:
         return "none"
     return "up" if ratio.value > 1 else "down"

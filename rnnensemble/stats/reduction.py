@@ -102,16 +102,23 @@ def contrast(summaries: Sequence[Summary], weights: np.ndarray) -> Estimate:
 
 
 def permutation_p(
-    summaries: Sequence[Summary], weights: np.ndarray, permutations: int, seed: int
+    blocks: Sequence[Sequence[np.ndarray]], weights: np.ndarray, permutations: int, seed: int
 ) -> float:
     """p-value of the studentized contrast of mean numbers when networks change conditions.
 
     By hand: scipy.stats.permutation_test finds the same where all rearrangements are enumerated,
     but draws other random ones, which would move every p-value, and takes up to twice as long.
+
+    Args:
+        blocks: Within which networks change conditions: the numbers `[K]` of each condition.
+        weights: Of the conditions, one block's after the other's.
+        permutations: Random permutations at most.
+        seed: Seed of the permutations.
     """
-    counts = [len(s.numbers) for s in summaries]
-    pooled = np.concatenate([s.numbers for s in summaries])[orders(counts, permutations, seed)]
-    groups = np.split(pooled, np.cumsum(counts)[:-1], axis=1)
+    groups = [numbers for block in blocks for numbers in block]
+    chosen = orders([[len(numbers) for numbers in block] for block in blocks], permutations, seed)
+    pooled = np.concatenate(groups)[chosen]
+    groups = np.split(pooled, np.cumsum([len(numbers) for numbers in groups])[:-1], axis=1)
     means = sum(w * g.mean(axis=1) for w, g in zip(weights, groups, strict=True))
     variances = sum(
         w**2 * g.var(axis=1, ddof=1) / g.shape[1] for w, g in zip(weights, groups, strict=True)
@@ -126,21 +133,35 @@ def two_sided(statistics: np.ndarray) -> float:
     return float((sizes >= sizes[0] * (1 - 1e-9)).mean())
 
 
-def orders(counts: Sequence[int], permutations: int, seed: int) -> np.ndarray:
+def orders(blocks: Sequence[Sequence[int]], permutations: int, seed: int) -> np.ndarray:
     """Rearrangements of networks over groups, the given one first, `[at most P + 1, networks]`.
 
     All of them if there are at most P, else P random ones.
+
+    Args:
+        blocks: How many networks each group has; networks change groups within a block alone.
+        permutations: P.
+        seed: Seed of random ones.
     """
     if not isinstance(permutations, int) or permutations < 1:
         raise ValueError(
             f"`permutations` must be a whole number of at least 1; got {permutations!r}."
         )
-    total = sum(counts)
-    distinct = math.factorial(total) // math.prod(math.factorial(count) for count in counts)
+    sizes = [sum(counts) for counts in blocks]
+    distinct = math.prod(
+        math.factorial(size) // math.prod(map(math.factorial, counts))
+        for size, counts in zip(sizes, blocks, strict=True)
+    )
+    starts = itertools.accumulate([0, *sizes])
     if distinct <= permutations:
-        return np.array(list(_arrangements(tuple(range(total)), counts)))
-    drawn = np.random.default_rng(seed).random((permutations, total)).argsort(axis=1)
-    return np.concatenate([np.arange(total)[None], drawn])
+        found = [
+            _arrangements(tuple(range(start, start + size)), counts)
+            for start, size, counts in zip(starts, sizes, blocks, strict=False)
+        ]
+        return np.array([sum(each, ()) for each in itertools.product(*found)])
+    drawn = np.random.default_rng(seed).random((permutations, sum(sizes)))
+    drawn += np.repeat(np.arange(len(sizes)), sizes)  # sorted, each stays in its block
+    return np.concatenate([np.arange(sum(sizes))[None], drawn.argsort(axis=1)])
 
 
 def _arrangements(members: tuple[int, ...], counts: Sequence[int]) -> Iterator[tuple[int, ...]]:

@@ -9,6 +9,7 @@ import json
 import sys
 import types
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from rnnensemble import networks, tasks
@@ -50,6 +51,21 @@ class Condition(Recipe):
         """Twelve hexadecimal digits that name the recipe: conditions with equal ones differ only
         in how they are measured."""
         return _digest(self.recipe)
+
+
+def require_one_rank(compared: Iterable[Condition], where: str) -> None:
+    """Raises ValueError if DSA's rank is left open and differs between conditions."""
+    ranks = [
+        None
+        if each.analysis.dsa.rank is not None
+        else each.analysis.fitted(each.task, each.network.width).dsa.rank
+        for each in compared
+    ]
+    if None not in ranks and len(set(ranks)) > 1:
+        raise ValueError(
+            f"`analysis.dsa.rank` must be set for {where}: left open, its levels have ranks "
+            f"{ranks}, whose distances do not compare."
+        )
 
 
 def _digest(recipe: Recipe) -> str:

@@ -105,7 +105,7 @@ def expected_costs(
     Returns:
         Costs by digest.
     """
-    levels = [level for factor in sweep.factors for level in factor.levels]
+    levels = [level for part in sweep.parts for level in part.levels]
     epochs: dict[str, float | None] = {}
     for level in levels:
         digest = level.condition.digest

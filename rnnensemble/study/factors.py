@@ -1,26 +1,26 @@
-"""Factors: what a sweep varies, as values. Each level of each factor is a condition."""
+"""Factors and grids: what a sweep varies, as values. Each of their levels is a condition."""
 
 import dataclasses
 import functools
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
-from rnnensemble.study.conditions import Condition
-from rnnensemble.study.toml import unknown_key
+from rnnensemble.study.conditions import Condition, require_one_rank
 from rnnensemble.training.recipe import group_key
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Level:
-    """One value of a factor.
+    """One value of a factor, or one combination of two values of a grid.
 
     Attributes:
-        value: The value, in the factor's unit.
+        value: The value, in the factor's unit; in a grid that of its first axis.
+        second: The value of a grid's second axis; None in a factor.
         label: How figures and tables call it.
         condition: All settings at this level.
         expected_epochs: Epochs that a network takes to converge, for estimates of the time; None
@@ -28,12 +28,20 @@ class Level:
     """
 
     value: float
+    second: float | None = None
     label: str
     condition: Condition
     expected_epochs: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))  # as a sweep file has it
+        if self.second is not None:
+            object.__setattr__(self, "second", float(self.second))
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """One value in a factor, two in a grid."""
+        return (self.value,) if self.second is None else (self.value, self.second)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,56 +70,123 @@ class Factor:
             raise ValueError(
                 f"`levels` of factor {self.name} on {self.task} must differ; got {values}."
             )
-        ranks = [_open_rank(level.condition) for level in self.levels]
-        if None not in ranks and len(set(ranks)) > 1:
+        where = f"factor {self.name} on {self.task}"
+        require_one_rank([level.condition for level in self.levels], where)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values of its levels."""
+        return tuple(level.value for level in self.levels)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One of the two factors of a grid.
+
+    Attributes:
+        name: As `delay` or `learning_rate`.
+        title: How figures call it.
+        unit: Unit of its values, empty for none.
+        values: Its values, in the order of a map.
+        labels: How figures and tables call them.
+    """
+
+    name: str
+    title: str
+    unit: str
+    values: tuple[float, ...]
+    labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", tuple(float(value) for value in self.values))
+        count = len(set(self.values))
+        if not 0 < count == len(self.values) == len(self.labels):
             raise ValueError(
-                f"`analysis.dsa.rank` must be set for factor {self.name} on {self.task}: left "
-                f"open, its levels have ranks {ranks}, whose distances do not compare."
+                f"`values` of axis {self.name} must be at least one, all different, each with a "
+                f"label; got {list(self.values)} with {len(self.labels)} labels."
             )
 
 
-def _open_rank(condition: Condition) -> int | None:
-    """The rank of DSA that is left open, as the networks allow it; None if one is asked for."""
-    if condition.analysis.dsa.rank is not None:
-        return None
-    return condition.analysis.fitted(condition.task, condition.network.width).dsa.rank
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Two factors at once on one task, the rest being equal.
+
+    Attributes:
+        name: As `delay_rate`; no factor has it.
+        task: The task's name in the sweep file.
+        axes: The two factors.
+        levels: Combinations of their values, in the file's order; some may be missing.
+    """
+
+    name: str
+    task: str
+    axes: tuple[Axis, Axis]
+    levels: tuple[Level, ...]
+
+    def __post_init__(self) -> None:
+        where = f"grid {self.name} on {self.task}"
+        names = [axis.name for axis in self.axes]
+        if len(names) != 2 or names[0] == names[1]:
+            raise ValueError(f"`axes` of {where} must be two different ones; got {names}.")
+        first, second = (axis.values for axis in self.axes)
+        places = [level.values for level in self.levels]
+        fit = all(len(each) == 2 and each[0] in first and each[1] in second for each in places)
+        if not places or not fit or len(set(places)) < len(places):
+            raise ValueError(
+                f"`levels` of {where} must be combinations of a value of each axis, none of them "
+                f"twice; got {places}."
+            )
+        require_one_rank([level.condition for level in self.levels], where)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Factors that are studied together.
+    """Factors and grids that are studied together.
 
     Attributes:
         name: Of the sweep.
         preset: Which of the file's presets; empty if it has none.
         factors: One for each name and task.
+        grids: One for each name and task; none has the name of a factor.
     """
 
     name: str
     preset: str
-    factors: tuple[Factor, ...]
+    factors: tuple[Factor, ...] = ()
+    grids: tuple[Grid, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.factors:
-            raise ValueError("`factors` must hold at least one; this sweep has no condition.")
-        known = Counter((factor.name, factor.task) for factor in self.factors)
-        for each, count in known.items():
-            if count > 1:
-                raise ValueError(f"`factors` hold {each[0]} on {each[1]} twice; join their levels.")
+        if not self.parts:
+            raise ValueError(
+                "`factors` must hold at least one, or `grids`; this sweep has no condition."
+            )
+        for kind, parts in (("factors", self.factors), ("grids", self.grids)):
+            known = Counter((part.name, part.task) for part in parts)
+            for (name, task), count in known.items():
+                if count > 1:
+                    raise ValueError(f"`{kind}` hold {name} on {task} twice; join their levels.")
+        for factor in self.factors:
+            if factor.name in [grid.name for grid in self.grids]:
+                raise ValueError(f"`grids` and `factors` both hold {factor.name}; rename one.")
+
+    @property
+    def parts(self) -> tuple[Factor | Grid, ...]:
+        """Its factors, then its grids."""
+        return (*self.factors, *self.grids)
 
     @functools.cached_property
     def conditions(self) -> dict[str, Condition]:
         """Every condition once, by digest, in the file's order."""
-        levels = (level for factor in self.factors for level in factor.levels)
+        levels = (level for part in self.parts for level in part.levels)
         return {level.condition.digest: level.condition for level in levels}
 
     @functools.cached_property
     def names(self) -> dict[str, str]:
-        """How each condition is called, by digest: its first factor, task and level."""
+        """How each condition is called, by digest: its first factor or grid, task and level."""
         return {
-            level.condition.digest: f"{factor.name}:{factor.task}={level.label}"
-            for factor in reversed(self.factors)
-            for level in factor.levels
+            level.condition.digest: f"{part.name}:{part.task}={level.label}"
+            for part in reversed(self.parts)
+            for level in part.levels
         }
 
     @property
@@ -126,13 +201,24 @@ class Sweep:
 
     @functools.cached_property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that name the sweep, its factors, levels and conditions."""
+        """Twelve hexadecimal digits that name the sweep, its parts, levels and conditions."""
         levels = [
             (factor.name, factor.task, level.value, level.condition.digest)
             for factor in self.factors
             for level in factor.levels
         ]
-        text = json.dumps([self.name, self.preset, levels])
+        crossed = [
+            (
+                grid.name,
+                grid.task,
+                [x.name for x in grid.axes],
+                level.values,
+                level.condition.digest,
+            )
+            for grid in self.grids
+            for level in grid.levels
+        ]
+        text = json.dumps([self.name, self.preset, levels, *([crossed] if crossed else [])])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
@@ -180,77 +266,22 @@ def by_group(sweep: Sweep, groups: Sequence[Group]) -> dict[str, Sweep]:
     """What a sweep has of each of these groups, by the group's name: its levels alone."""
     names = {c.digest: group.name for group in groups for c in group.conditions}
     levels: dict[str, dict[int, list[Level]]] = {group.name: {} for group in groups}
-    for index, factor in enumerate(sweep.factors):
-        for level in factor.levels:
+    for index, part in enumerate(sweep.parts):
+        for level in part.levels:
             if name := names.get(level.condition.digest):
                 levels[name].setdefault(index, []).append(level)
-    factors = sweep.factors
-    return {
-        name: dataclasses.replace(
-            sweep,
-            factors=tuple(
-                dataclasses.replace(factors[k], levels=tuple(own)) for k, own in each.items()
-            ),
-        )
-        for name, each in levels.items()
-    }
+    return {name: _with_levels(sweep, each) for name, each in levels.items()}
+
+
+def _with_levels(sweep: Sweep, levels: Mapping[int, Sequence[Level]]) -> Sweep:
+    """A sweep with the parts of these numbers alone, and of each these levels."""
+    parts = [dataclasses.replace(sweep.parts[k], levels=tuple(own)) for k, own in levels.items()]
+    factors = tuple(part for part in parts if isinstance(part, Factor))
+    return dataclasses.replace(
+        sweep, factors=factors, grids=tuple(part for part in parts if isinstance(part, Grid))
+    )
 
 
 def trained_once(conditions: Sequence[Condition]) -> list[Condition]:
     """The first condition of each recipe, whose networks the others of that recipe share."""
     return list({each.recipe_digest: each for each in reversed(conditions)}.values())
-
-
-def select(sweep: Sweep, only: Sequence[str]) -> Sweep:
-    """The part of a sweep that is asked for.
-
-    Args:
-        sweep: All of it.
-        only: Each `FACTOR`, `FACTOR:TASK` or either with `=VALUE,VALUE,...`; nothing for all.
-
-    Returns:
-        The sweep with the factors and levels that any of `only` names.
-
-    Raises:
-        ValueError: If a factor, task or level is unknown.
-    """
-    if not only:
-        return sweep
-    asked = set().union(*(_asked(sweep, text) for text in only))
-    factors = []
-    for factor in sweep.factors:
-        levels = tuple(
-            level for level in factor.levels if (factor.name, factor.task, level.value) in asked
-        )
-        if levels:
-            factors.append(dataclasses.replace(factor, levels=levels))
-    return dataclasses.replace(sweep, factors=tuple(factors))
-
-
-def _asked(sweep: Sweep, text: str) -> set[tuple[str, str, float]]:
-    """The levels that one `FACTOR:TASK=VALUES` names, as (factor, task, value)."""
-    place, _, values = text.partition("=")
-    name, _, task = place.partition(":")
-    found = [f for f in sweep.factors if f.name == name and task in ("", f.task)]
-    if not found:
-        known = sorted(
-            {f.name for f in sweep.factors} | {f"{f.name}:{f.task}" for f in sweep.factors}
-        )
-        message = unknown_key(place, known)
-        raise ValueError("`only` " + message.replace("a setting", "a factor of this sweep"))
-    levels = {(f.name, f.task, level.value) for f in found for level in f.levels}
-    if not values:
-        return levels
-    chosen, by_value = set(), dict[float, set[tuple[str, str, float]]]()
-    for level in levels:
-        by_value.setdefault(level[2], set()).add(level)
-    for value in values.split(","):
-        try:
-            same = by_value.get(float(value))
-        except ValueError:
-            same = None
-        if not same:
-            known = ", ".join(f"{each:g}" for each in sorted(by_value))
-            raise ValueError(f"`only` {place} has no level {value!r}; it has {known}.")
-        chosen |= same
-    return chosen

@@ -11,6 +11,7 @@ from rnnensemble.analysis.measures import Measure
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.dsa_trends import SettingsTrend, common_settings, trend_over_settings
 from rnnensemble.study.factors import Factor, Outcome, Sweep
+from rnnensemble.study.grid_findings import GridFinding, find_in_grids
 from rnnensemble.study.readings import (
     Gap,
     Reading,
@@ -127,10 +128,12 @@ class Findings(NamedTuple):
     Attributes:
         cells: In the order of the sweep's factors, for each all measures.
         settings: Trends of DSA under every setting, by factor and task.
+        grids: Effects of two factors at once, for each grid and measure.
     """
 
     cells: list[Finding]
     settings: dict[tuple[str, str], SettingsTrend]
+    grids: list[GridFinding]
 
 
 def find(
@@ -154,7 +157,7 @@ def find(
         progress: Called with the factors done and the factors in all.
 
     Returns:
-        One finding for each factor (of each task) and measure.
+        One finding for each factor or grid (of each task) and measure.
 
     Source: Huang et al. (arXiv 2410.03972, section 3) for the factors and directions; p-values
         are adjusted by Holm (1979), since the table is one question with many cells.
@@ -173,7 +176,8 @@ def find(
         cells += found.values()
         if progress is not None:
             progress(done, len(sweep.factors))
-    return Findings(_adjusted(cells), settings)
+    crossed = find_in_grids(sweep, outcomes, permutations=permutations)
+    return Findings(_adjusted(cells), settings, crossed)
 
 
 def _cell(

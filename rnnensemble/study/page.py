@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rnnensemble.study import conditions, tables
 from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import AGREES, DISAGREES, NO_CLAIM, UNDECIDED, Finding
+from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import beside, measure_of
 
 CLASSES = {AGREES: AGREES, DISAGREES: DISAGREES, UNDECIDED: UNDECIDED, NO_CLAIM: UNDECIDED}
@@ -34,6 +35,7 @@ def page(
     cells: Sequence[Finding],
     pictures: Mapping[str, Sequence[Picture]],
     *,
+    grids: Sequence[GridFinding] = (),
     version: str,
 ) -> str:
     """The whole page.
@@ -43,6 +45,7 @@ def page(
         outcomes: What is measured so far, by the condition's digest.
         cells: The findings.
         pictures: Figures by section.
+        grids: The findings of grids.
         version: Of this package.
     """
     import jinja2  # only where a page is written
@@ -60,7 +63,7 @@ def page(
         "verdict": _verdict,
         "words": tables.words,
     }
-    levels = dict.fromkeys(cell.level for cell in cells)
+    levels, crossed = (dict.fromkeys(cell.level for cell in each) for each in (cells, grids))
     return environment.get_template("page.html.jinja").render(
         title=f"Findings of {sweep.name}" + (f", preset {sweep.preset}" if sweep.preset else ""),
         conditions=sweep.conditions,
@@ -69,6 +72,7 @@ def page(
         overall=tables.overall_table(cells),
         besides=tables.overall_table(cells, beside(levels)),
         findings=[(measure_of(name).title, tables.findings_table(cells, name)) for name in levels],
+        grids=[(measure_of(name).title, tables.grid_table(grids, name)) for name in crossed],
         topology=tables.topology_table(sweep, outcomes),
         pictures=pictures,
         convergence=tables.convergence_table(sweep, outcomes),

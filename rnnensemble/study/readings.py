@@ -12,9 +12,9 @@ from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.reduction import LEAST
-from rnnensemble.study.factors import Factor, Level, Outcome, Sweep
+from rnnensemble.study.factors import Axis, Factor, Grid, Level, Outcome, Sweep
 
-DOUBLED = ("gamma", "width", "frequencies")
+DOUBLED = ("gamma", "width", "frequencies", "learning_rate")
 """Factors that multiply: trends are taken along the logarithm of their values."""
 
 STRENGTHS = ("nuclear_norm", "l1")
@@ -87,25 +87,25 @@ def asked_for(sweep: Sweep) -> list[str]:
     return [*names, *dict.fromkeys(name for each in analyses for name in each.measures or ())]
 
 
-def scale_of(factor: Factor) -> str:
+def scale_of(factor: Factor | Axis) -> str:
     """Along what a trend is taken: "log", "order" or "linear"."""
     if factor.name in STRENGTHS:
         return "order"
-    positive = all(level.value > 0 for level in factor.levels)
+    positive = all(value > 0 for value in factor.values)
     return "log" if factor.name in DOUBLED and positive else "linear"
 
 
-def change_per(factor: Factor) -> str:
+def change_per(factor: Factor | Axis) -> str:
     """What a change is for: one step of the trend's scale, in words."""
     return {"log": "doubling", "order": "next level", "linear": "unit"}[scale_of(factor)]
 
 
-def positions(factor: Factor, values: list[float]) -> np.ndarray:
+def positions(factor: Factor | Axis, values: list[float]) -> np.ndarray:
     """Where some of a factor's values stand on the trend's scale."""
     if scale_of(factor) == "log":
         return np.log2(values)
     if scale_of(factor) == "order":
-        ordered = np.sort([level.value for level in factor.levels])
+        ordered = np.sort(factor.values)
         return np.searchsorted(ordered, values).astype(float)
     return np.asarray(values, float)
 
@@ -122,7 +122,14 @@ def read(factor: Factor, measure: Measure, outcomes: Mapping[str, Outcome]) -> l
         outcomes: What is measured so far, by the condition's digest.
     """
     levels = sorted(factor.levels, key=lambda level: level.value)
-    return [_read(factor, level, measure, outcomes) for level in levels]
+    scaled = is_scaled(factor.name, measure.name)
+    return [_read(level, measure, outcomes, scaled=scaled) for level in levels]
+
+
+def read_grid(grid: Grid, measure: Measure, outcomes: Mapping[str, Outcome]) -> list[Reading | Gap]:
+    """A measure at every combination of a grid, in its order; scaled as `read` does."""
+    scaled = any(is_scaled(axis.name, measure.name) for axis in grid.axes)
+    return [_read(level, measure, outcomes, scaled=scaled) for level in grid.levels]
 
 
 def usable(readings: Sequence[Reading | Gap]) -> list[Reading]:
@@ -154,7 +161,7 @@ def is_scaled(factor: str, measure: str) -> bool:
 
 
 def _read(
-    factor: Factor, level: Level, measure: Measure, outcomes: Mapping[str, Outcome]
+    level: Level, measure: Measure, outcomes: Mapping[str, Outcome], *, scaled: bool
 ) -> Reading | Gap:
     outcome = outcomes.get(level.condition.digest)
     if outcome is None:
@@ -168,7 +175,7 @@ def _read(
     if not np.isfinite(data).all():
         return Gap(level, "numbers that are not finite")
     data, null = np.asarray(data, float), measure.null(outcome.degeneracy)
-    if is_scaled(factor.name, measure.name):
+    if scaled:
         data = data / level.condition.network.width**2
     estimate = ESTIMATES[measure.statistic](data)
     if not estimate.value > 0:

@@ -19,6 +19,7 @@ from rnnensemble.study.findings import (
     UP,
     Finding,
 )
+from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged
 
 TYPES = typing.get_type_hints(Finding)
@@ -101,7 +102,7 @@ class Overall(NamedTuple):
         return f"{shown}, {self.verdict}"
 
 
-def levels_of(cells: Sequence[Finding]) -> list[str]:
+def levels_of(cells: Sequence[Finding] | Sequence[GridFinding]) -> list[str]:
     """The levels of degeneracy that findings are about."""
     return [level for level in LEVELS if any(cell.level == level for cell in cells)]
 
@@ -161,7 +162,7 @@ class Convergence(NamedTuple):
 def convergence(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[Convergence]:
     """One row for each factor, task and value."""
     rows = []
-    for factor in sweep.factors:
+    for factor in sweep.parts:
         for level in factor.levels:
             condition, outcome = level.condition, outcomes.get(level.condition.digest)
             rows.append(

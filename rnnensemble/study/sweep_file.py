@@ -14,28 +14,42 @@
     levels = [{value = 1, task = {...}}] # a value and any tables of a condition for each level
     base = {network = {kind = "mup"}}    # what all levels of the factor share
     small = {size = 20}                  # what a preset changes in it
+    [[grids]]                            # two factors at once; task, base, presets as above
+    name = "delay_rate"
+    combinations = [{values = [20, 0.01], size = 9}]  # those to run; all unless given
+    [[grids.axes]]                       # two of them
+    name = "delay"                       # title, unit, and values as a factor has them
 
 Later tables win: presets, tasks, tasks' presets, factor's base, factor's preset, level, level's
-preset. A table that names another `kind` replaces the one below it, instead of changing it.
+preset; in a grid first axis, second axis, combination. A table that names another `kind` replaces
+the one below it, instead of changing it.
 """
 
-import dataclasses
 import functools
-import math
-from typing import Any, NamedTuple
+import itertools
+from typing import Any
 
-from rnnensemble.analysis.feature_learning import block_trials
-from rnnensemble.study import conditions, toml
-from rnnensemble.study.conditions import Condition, as_table, merged
+from rnnensemble.study import toml
+from rnnensemble.study.conditions import as_table, merged
 from rnnensemble.study.engines import read_engines
-from rnnensemble.study.factors import Factor, Level, Sweep
-
-FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
-TABLES = (*FIELDS, "expected_epochs")
-"""Keys of a table that stands for a condition, or for a part of one."""
+from rnnensemble.study.factors import Axis, Factor, Grid, Level, Sweep
+from rnnensemble.study.level_tables import (
+    TABLES,
+    Preset,
+    Step,
+    different,
+    make_level,
+    number,
+    read_head,
+    read_steps,
+)
 
 KEYS = ("name", "task", "title", "unit", "base", "levels", "field", "values")
 """Keys of a factor, besides presets."""
+GRID_KEYS = ("name", "task", "base", "axes", "combinations")
+"""Keys of a grid, besides presets."""
+AXIS_KEYS = ("name", "title", "unit", "levels", "field", "values")
+"""Keys of an axis."""
 
 
 def read_sweep(text: str, preset: str | None = None) -> Sweep:
@@ -53,12 +67,12 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
             level does not fit its task, or nothing is to be done.
     """
     table = toml.parse(text, "sweep")
-    toml.require_known(table, ("name", "import", "presets", "tasks", "factors", "engine"))
+    toml.require_known(table, ("name", "import", "presets", "tasks", "factors", "grids", "engine"))
     read_engines(table.get("engine", {}))
     name = toml.identifier(table.get("name"), "name")
     presets = toml.mapping(table.get("presets", {}), "presets")
-    chosen = _Preset(tuple(presets), _chosen(tuple(presets), preset))
-    common = _Preset((), "").apply(presets.get(chosen.name, {}), f"presets.{chosen.name}")
+    chosen = Preset(tuple(presets), _chosen(tuple(presets), preset))
+    common = Preset((), "").apply(presets.get(chosen.name, {}), f"presets.{chosen.name}")
     common |= {"import": table.get("import", [])}
     bases = {
         task: merged(common, chosen.apply(base, f"tasks.{task}"))
@@ -66,29 +80,16 @@ def read_sweep(text: str, preset: str | None = None) -> Sweep:
     }
     entries = toml.array(table.get("factors", []), "factors")
     factors = [factor for entry in entries for factor in _factors(entry, bases, chosen)]
-    return Sweep(name=name, preset=chosen.name, factors=tuple(factors))
-
-
-class _Preset(NamedTuple):
-    """The chosen preset, and all that the file knows."""
-
-    known: tuple[str, ...]
-    name: str
-
-    def apply(self, table: Any, where: str) -> dict[str, Any]:
-        """A part of a condition, with what the preset changes in it."""
-        toml.require_known(toml.mapping(table, where), (*TABLES, *self.known), f"{where}.")
-        shared = {key: value for key, value in table.items() if key in TABLES}
-        own = toml.mapping(table.get(self.name, {}), f"{where}.{self.name}") if self.name else {}
-        toml.require_known(own, TABLES, f"{where}.{self.name}.")
-        return merged(shared, own)
+    crossed = toml.array(table.get("grids", []), "grids")
+    grids = [grid for entry in crossed for grid in _grids(entry, bases, chosen)]
+    return Sweep(name=name, preset=chosen.name, factors=tuple(factors), grids=tuple(grids))
 
 
 def _chosen(known: tuple[str, ...], preset: str | None) -> str:
     """The preset to use: the one asked for, or the first, or none if the file has none."""
     for name in known:
         toml.identifier(name, "presets")
-    taken = [name for name in known if name in (*TABLES, *KEYS)]
+    taken = [name for name in known if name in (*TABLES, *KEYS, *GRID_KEYS)]
     if taken:
         raise ValueError(f"`presets` must not be called {taken[0]!r}, which is a setting.")
     if preset is None:
@@ -99,95 +100,118 @@ def _chosen(known: tuple[str, ...], preset: str | None) -> str:
     return preset
 
 
-def _factors(entry: Any, bases: dict[str, dict[str, Any]], preset: _Preset) -> list[Factor]:
+def _factors(entry: Any, bases: dict[str, dict[str, Any]], preset: Preset) -> list[Factor]:
     """The factors of one [[factors]] table: one for each of its tasks."""
-    name = toml.identifier(toml.mapping(entry, "factors").get("name"), "factors.name")
-    where = f"factors.{name}"
-    toml.require_known(entry, (*KEYS, *preset.known), f"{where}.")
-    named = entry.get("task", [])
-    named = [named] if isinstance(named, str) else toml.array(named, f"{where}.task")
-    if not named or not all(str(task) in bases for task in named):
-        known = ", ".join(bases) or "none"
-        raise ValueError(f"`{where}.task` must be of this sweep's tasks ({known}); got {named!r}.")
-    own = {key: table for key, table in entry.items() if key in preset.known}
-    changes = preset.apply(toml.mapping(entry.get("base", {}), f"{where}.base") | own, where)
-    levels = _levels(entry, where)
+    head = read_head(entry, "factors", KEYS, bases, preset)
+    steps = read_steps(entry, head.where, preset)
     return [
         Factor(
-            name=name,
+            name=head.name,
             task=task,
-            title=str(entry.get("title", name)),
+            title=str(entry.get("title", head.name)),
             unit=str(entry.get("unit", "")),
-            levels=_different(
-                [_level(each, merged(bases[task], changes), where, preset) for each in levels],
-                f"{where} on {task}",
+            levels=different(
+                [
+                    make_level(
+                        merged(base, step.changes), head.where, value=step.value, label=step.label
+                    )
+                    for step in steps
+                ],
+                f"{head.where} on {task}",
             ),
         )
-        for task in named
+        for task, base in head.bases
     ]
 
 
-def _levels(entry: dict[str, Any], where: str) -> list[dict[str, Any]]:
-    """The levels of a factor: given as tables, or as the values of one field."""
-    if ("levels" in entry) == ("field" in entry) or ("field" in entry) != ("values" in entry):
-        raise ValueError(f"`{where}` must have either `levels`, or `field` and `values`.")
-    if "levels" in entry:
-        levels = toml.array(entry["levels"], f"{where}.levels")
-        return [toml.mapping(level, f"{where}.levels") for level in levels]
-    path = str(entry["field"]).split(".")[::-1]
-    levels = []
-    for value in toml.array(entry["values"], f"{where}.values"):
-        table = functools.reduce(lambda inner, key: {key: inner}, path, value)
-        levels.append({"value": value, **table})
-    return levels
+def _grids(entry: Any, bases: dict[str, dict[str, Any]], preset: Preset) -> list[Grid]:
+    """The grids of one [[grids]] table: one for each of its tasks."""
+    head = read_head(entry, "grids", GRID_KEYS, bases, preset)
+    tables = toml.array(entry.get("axes", []), f"{head.where}.axes")
+    if len(tables) != 2:
+        raise ValueError(f"`{head.where}.axes` must be two tables; got {len(tables)}.")
+    read = [_axis(each, head.where, preset) for each in tables]
+    axes, steps = (read[0][0], read[1][0]), (read[0][1], read[1][1])
+    _require_own_fields(axes, steps, head.where)
+    chosen = _combinations(entry, steps, head.where, preset)
+    return [
+        Grid(
+            name=head.name,
+            task=task,
+            axes=axes,
+            levels=different(
+                [_crossed(each, base, head.where) for each in chosen], f"{head.where} on {task}"
+            ),
+        )
+        for task, base in head.bases
+    ]
 
 
-def _level(level: dict[str, Any], base: dict[str, Any], where: str, preset: _Preset) -> Level:
-    """One level of a factor."""
-    value = _number(level.get("value"), f"{where}.value")
-    label = str(level.get("label", f"{value:g}"))
-    changes = {key: each for key, each in level.items() if key not in ("value", "label")}
-    table = merged(base, preset.apply(changes, f"{where}={label}"))
-    epochs = table.pop("expected_epochs", None)
-    epochs = None if epochs is None else _number(epochs, f"{where}={label}.expected_epochs")
-    try:
-        condition = conditions.from_table(table)
-        _require_runnable(condition)
-    except ValueError as error:
-        task = table.get("task", {}).get("kind", "no task")
-        raise ValueError(f"{where}={label} on {task}: {error}") from None
-    return Level(value=value, label=label, condition=condition, expected_epochs=epochs)
+def _axis(entry: Any, where: str, preset: Preset) -> tuple[Axis, list[Step]]:
+    """One axis of a grid, and what its values set."""
+    name = toml.identifier(toml.mapping(entry, f"{where}.axes").get("name"), f"{where}.axes.name")
+    where = f"{where}.{name}"
+    toml.require_known(entry, AXIS_KEYS, f"{where}.")
+    steps = read_steps(entry, where, preset)
+    axis = Axis(
+        name=name,
+        title=str(entry.get("title", name)),
+        unit=str(entry.get("unit", "")),
+        values=tuple(step.value for step in steps),
+        labels=tuple(step.label for step in steps),
+    )
+    return axis, steps
 
 
-def _different(levels: list[Level], where: str) -> tuple[Level, ...]:
-    """The levels; ValueError if two of them are the same condition."""
-    seen: dict[str, Level] = {}
-    for level in levels:
-        other = seen.setdefault(level.condition.digest, level)
-        if other is not level:
-            raise ValueError(
-                f"`{where}` must have different levels; {other.label} and {level.label} have the "
-                "same settings."
-            )
-    return tuple(levels)
+def _require_own_fields(
+    axes: tuple[Axis, Axis], steps: tuple[list[Step], list[Step]], where: str
+) -> None:
+    """Raises ValueError if both axes set the same field, where the second would win."""
+    first, second = ({path for step in each for path in _paths(step.changes)} for each in steps)
+    both = sorted((first & second) - {"expected_epochs"})
+    if both:
+        raise ValueError(
+            f"`{where}.axes` must set different fields; {axes[0].name} and {axes[1].name} both set "
+            f"`{both[0]}`."
+        )
 
 
-def _require_runnable(condition: Condition) -> None:
-    """Raises ValueError unless a condition can be trained and measured."""
-    if condition.size < 2:
-        raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
-    if condition.deflation is not None:
-        raise ValueError("`deflation` needs references, which a sweep has not; see `deflate`.")
-    width = condition.network.width
-    condition.analysis.check(condition.task, width)
-    block_trials(condition.features, condition.task, condition.network)
+def _paths(table: dict[str, Any], prefix: str = "") -> set[str]:
+    """What a table sets, as `task.n_bits`."""
+    inner = [
+        _paths(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key}
+        for key, value in table.items()
+    ]
+    return set().union(*inner)
 
 
-def _number(value: Any, where: str) -> float:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value):
-        raise ValueError(f"`{where}` must be a number; got {value!r}.")
-    return float(value)
+def _combinations(
+    entry: dict[str, Any], steps: tuple[list[Step], list[Step]], where: str, preset: Preset
+) -> list[tuple[Step, Step, Step]]:
+    """The combinations of a grid: of each both values, and what it changes itself."""
+    if "combinations" not in entry:
+        pairs = itertools.product(*steps)
+        return [(a, b, Step(a.value, f"{a.label}x{b.label}", {})) for a, b in pairs]
+    where, known = f"{where}.combinations", [{step.value: step for step in each} for each in steps]
+    chosen = []
+    for table in toml.array(entry["combinations"], where):
+        values = toml.array(toml.mapping(table, where).get("values", []), f"{where}.values")
+        place = [number(value, f"{where}.values") for value in values]
+        if len(place) != 2 or place[0] not in known[0] or place[1] not in known[1]:
+            raise ValueError(f"`{where}.values` must be a value of each axis; got {values!r}.")
+        first, second = known[0][place[0]], known[1][place[1]]
+        label = str(table.get("label", f"{first.label}x{second.label}"))
+        changes = {key: each for key, each in table.items() if key not in ("values", "label")}
+        own = preset.apply(changes, f"{where}={label}")
+        chosen.append((first, second, Step(first.value, label, own)))
+    return chosen
+
+
+def _crossed(steps: tuple[Step, Step, Step], base: dict[str, Any], where: str) -> Level:
+    """The level of a grid where two values meet."""
+    first, second, own = steps
+    table = functools.reduce(merged, (step.changes for step in steps), base)
+    return make_level(table, where, value=first.value, second=second.value, label=own.label)
 
 
 def to_toml(sweep: Sweep) -> str:
@@ -202,16 +226,36 @@ def to_toml(sweep: Sweep) -> str:
         }
         for factor in sweep.factors
     ]
-    names = {factor.task: {} for factor in sweep.factors}
+    grids = [_grid_table(grid) for grid in sweep.grids]
+    names = {part.task: {} for part in sweep.parts}
     presets = {"presets": {sweep.preset: {}}} if sweep.preset else {}
     imports = {name for condition in sweep.conditions.values() for name in condition.imports}
     head = {"name": sweep.name} | ({"import": sorted(imports)} if imports else {})
-    return toml.write({**head, **presets, "tasks": names, "factors": factors})
+    parts = {name: each for name, each in (("factors", factors), ("grids", grids)) if each}
+    return toml.write({**head, **presets, "tasks": names, **parts})
+
+
+def _grid_table(grid: Grid) -> dict[str, Any]:
+    axes = [
+        {
+            "name": axis.name,
+            "title": axis.title,
+            "unit": axis.unit,
+            "levels": [
+                {"value": value, "label": label}
+                for value, label in zip(axis.values, axis.labels, strict=True)
+            ],
+        }
+        for axis in grid.axes
+    ]
+    combinations = [_level_table(level) for level in grid.levels]
+    return {"name": grid.name, "task": grid.task, "axes": axes, "combinations": combinations}
 
 
 def _level_table(level: Level) -> dict[str, Any]:
     epochs = level.expected_epochs
-    own = {"value": level.value, "label": level.label}
+    place = {"value": level.value} if level.second is None else {"values": list(level.values)}
+    own = {**place, "label": level.label}
     expected = {} if epochs is None else {"expected_epochs": epochs}
     table = as_table(level.condition)
     table.pop("imports")

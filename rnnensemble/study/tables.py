@@ -3,15 +3,18 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from rnnensemble.metrics import DSA
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
-from rnnensemble.study.factors import Factor, Outcome, Sweep
+from rnnensemble.study.factors import Factor, Grid, Outcome, Sweep
 from rnnensemble.study.findings import NONE, Finding
+from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged, title_of
 from rnnensemble.study.rows import convergence, levels_of, overall
+
+Part = TypeVar("Part", Factor, Grid)
 
 
 class Table(NamedTuple):
@@ -102,11 +105,24 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
     return (*found, cell.note)
 
 
+def grid_table(cells: Sequence[GridFinding], level: str) -> Table:
+    """Both effects and the interaction of every grid and task of one measure."""
+    head = ("grid", "task", "effect", "direction", "change from lowest to highest", "p")
+    rows = []
+    for cell in (each for each in cells if each.level == level):
+        for term in cell.terms:
+            shown = (interval(term.change), number(term.p_value), number(term.p_adjusted))
+            direction = term.direction if shown[0] else "not measured"
+            name = words(term.name)
+            rows.append((words(cell.grid), words(cell.task), name, direction, *shown, cell.note))
+    return Table((*head, "p adjusted", "note"), rows)
+
+
 def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     """Networks converged at each value, a row for each factor and task."""
     found = convergence(sweep, outcomes)
     rows = []
-    for factor in sweep.factors:
+    for factor in sweep.parts:
         mine = [each for each in found if (each.factor, each.task) == (factor.name, factor.task)]
         known = [each.converged / each.size for each in mine if each.converged is not None]
         counts = (
@@ -126,7 +142,7 @@ def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
 def topology_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     """The most frequent counts of fixed points at each value, and how many networks have them."""
     rows = []
-    for factor in sweep.factors:
+    for factor in sweep.parts:
         counts = []
         for level in factor.levels:
             outcome = outcomes.get(level.condition.digest)
@@ -202,7 +218,7 @@ def _span(times: Sequence[str]) -> str:
 def missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[str]:
     """What is not measured yet, a line for each factor and task."""
     lines = []
-    for factor in sweep.factors:
+    for factor in sweep.parts:
         labels = [x.label for x in factor.levels if x.condition.digest not in outcomes]
         if labels:
             which = f"{words(factor.name)}, {words(factor.task)}: {', '.join(labels)}"
@@ -210,9 +226,9 @@ def missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[str]:
     return lines
 
 
-def by_name(sweep: Sweep) -> dict[str, list[Factor]]:
-    """The factors of each name, in the sweep's order."""
-    found: dict[str, list[Factor]] = {}
-    for factor in sweep.factors:
-        found.setdefault(factor.name, []).append(factor)
+def by_name(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    """The factors, or grids, of each name, in the sweep's order."""
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.name, []).append(part)
     return found
