@@ -3,9 +3,11 @@
 They lie in `build/compiled`: the second run of the tests compiles next to nothing.
 
 Most of the tests' time is compilation, so LLVM optimizes less, here and in processes they start.
-XLA also emits fusions in the way that compiles fastest, as long as it has the choice (jax 0.10).
+XLA also emits fusions in the way that compiles fastest, as long as it has the choice (jax 0.10),
+and compiles a program as one part: parts are for cores that would be idle, and cost more in all.
 """
 
+import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +19,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
     flags = ["--xla_backend_optimization_level=0"]
     if version("jax").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")
+        flags.append("--xla_cpu_parallel_codegen_split_count=1")
     os.environ["XLA_FLAGS"] = " ".join([os.environ.get("XLA_FLAGS", ""), *flags])
 
 import jax
@@ -34,6 +37,13 @@ MOST_MAPS = 30_000
 
 LONGEST = ("test_commands.py", "test_tiles.py")
 """Files that begin first: neither worker is left alone with one of them at the end."""
+
+
+def pytest_collection_finish():
+    """Looking through all that was imported for garbage takes a tenth of the tests' time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):
