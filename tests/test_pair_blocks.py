@@ -17,7 +17,7 @@ from tests.test_engines import Here
 RNG = np.random.default_rng(0)
 ACTIVITY = RNG.normal(size=(7, 2, 6, 4)).astype(np.float32)
 METRICS = ["--metrics", "cka", "predictivity"]
-BLOCKS = ["0-0", "0-3", "0-6", "3-3", "3-6"]
+BLOCKS = ["0-2x0-2", "0-2x3-5", "0-2x6-6", "3-5x3-5", "3-5x6-6"]
 """Of a symmetric metric, 7 networks and 3 on each side; network 6 has no pair with itself."""
 
 
@@ -80,7 +80,7 @@ def test_an_engine_compares_what_is_not_there(monkeypatch, capsys):
             return super().submit(function, task)
 
     def before(task):
-        if task.name == "cka 0-3" and len(said) < 9:
+        if task.name == "cka 0-2x3-5" and len(said) < 9:
             raise RuntimeError("broken")
         return task
 
@@ -88,19 +88,21 @@ def test_an_engine_compares_what_is_not_there(monkeypatch, capsys):
     monkeypatch.setattr(engines, "engine_of", lambda *_: engine)
     how = "--metrics", "cka", "--block", 3, "--engine", "ray"
     error = failure(capsys, "analyse", "--activity", "A.npy", *how)
-    assert "`analyse` has 1 blocks that failed 3 times each, cka 0-3 the first" in error
-    assert said == [f"cka {name}" for name in BLOCKS] + 2 * ["cka 0-3"]
-    file = block_files.block_file(distances.Path("runs/A"), "cka", "3-3")
+    assert "`analyse` has 1 blocks that failed 3 times each, cka 0-2x3-5 the first" in error
+    assert said == [f"cka {name}" for name in BLOCKS] + 2 * ["cka 0-2x3-5"]
+    file = block_files.block_file(distances.Path("runs/A"), "cka", "3-5x3-5")
     file.write_bytes(file.read_bytes()[:-40])
     said += 2 * [""]
     analyse(*how)
-    assert said[9:] == ["cka 0-3", "cka 3-3"]
+    assert said[9:] == ["cka 0-2x3-5", "cka 3-5x3-5"]
     shown = capsys.readouterr().out
     assert "5 of 5 blocks of pairs done, 0 running, 0 waiting, 0 failed; about 0:00 left" in shown
     np.testing.assert_array_equal(matrices()["cka"], distance_matrix("cka", ACTIVITY))
 
 
-def test_an_interrupted_matrix_goes_on(monkeypatch, capsys):
+@pytest.mark.parametrize("edge", [3, 2])
+def test_an_interrupted_matrix_goes_on(edge, monkeypatch, capsys):
+    """Blocks of another size begin anew, and those of before are in nobody's way."""
     made = []
 
     def stop(metric, networks, block, **options):
@@ -114,13 +116,14 @@ def test_an_interrupted_matrix_goes_on(monkeypatch, capsys):
         analyse("--metrics", "cka", "--block", 3)
     command = re.search(r"go on with: rnnensemble (.*)\n", capsys.readouterr().err)[1]
     made += [""]
-    cli.main(command.split())
-    assert made == [*BLOCKS[:2], "", *BLOCKS[2:]]
+    cli.main(command.replace("--block 3", f"--block {edge}").split())
+    anew = [block.name for block in pair_blocks(CKA(), 7, edge)]
+    assert made == [*BLOCKS[:2], "", *(name for name in anew if name not in BLOCKS[:2])]
     np.testing.assert_array_equal(matrices()["cka"], distance_matrix("cka", ACTIVITY))
 
 
 def test_blocks_of_others(tmp_path):
-    file = tmp_path / "0-0.npz"
+    file = tmp_path / "0-2x0-2.npz"
     block_files.write_block(file, "mine", np.eye(3))
     np.testing.assert_array_equal(block_files.read_block(file, "mine"), np.eye(3))
     with pytest.raises(ValueError, match=r"`checkpoint` .* belongs to other data or settings"):
@@ -142,7 +145,7 @@ def test_ten_thousand_networks_have_a_plan(tmp_path, capsys):
 def test_a_block_that_is_not_there_is_said(monkeypatch, capsys):
     monkeypatch.setattr(pairs, "make_block", lambda *_: True)
     error = failure(capsys, "analyse", "--activity", "A.npy", "--metrics", "cka", "--block", 3)
-    assert "0-0.npz is not there as it was written; the same command compares" in error
+    assert "0-2x0-2.npz is not there as it was written; the same command compares" in error
 
 
 def test_a_block_in_other_hands_is_left_to_them(tmp_path):

@@ -59,7 +59,7 @@ class BlockTask(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The metric and the first networks of both sides."""
+        """The metric and the networks of both sides."""
         return f"{self.metric.name} {self.block.name}"
 
     def found(self) -> np.ndarray | None:

@@ -1,8 +1,8 @@
 """Blocks of pairs on disk: parts of a large matrix, as they come.
 
 runs/<name>/checkpoint/<metric>/
-    <i>-<j>.npz             a block: its distances, what they are of, and their digest
-    <i>-<j>.part.npz        the pairs done of a block that is being compared
+    <i>x<j>.npz             a block: its distances, what they are of, and their digest
+    <i>x<j>.part.npz        the pairs done of a block that is being compared
 """
 
 import hashlib

@@ -32,8 +32,8 @@ class PairBlock(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The first networks of both sides."""
-        return f"{self.first.start}-{self.second.start}"
+        """The networks of both sides, by which blocks of another size are told apart."""
+        return "x".join(f"{side.start}-{side.stop - 1}" for side in self)
 
     @property
     def networks(self) -> list[int]:
@@ -60,7 +60,7 @@ def pair_blocks(metric: Metric, count: int, edge: int = EDGE) -> list[PairBlock]
     Example:
         >>> from rnnensemble.metrics import CKA
         >>> [block.name for block in pair_blocks(CKA(), 5, 3)]
-        ['0-0', '0-3', '3-3']
+        ['0-2x0-2', '0-2x3-4', '3-4x3-4']
     """
     if not isinstance(edge, int) or isinstance(edge, bool) or edge < 1:
         raise ValueError(f"`block` must be a whole number of at least 1; got {edge!r}.")
