@@ -8,14 +8,15 @@ BIN := $(VENV)/bin
 quickstart: $(VENV)/installed
 	$(BIN)/rnnensemble quickstart
 
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/installed-dev lint
-	$(PYTEST) -m "not long"
+	$(PYTEST) --numprocesses 2 -m "not long"
 
-# What takes minutes: every documented command, kills, tiles and devices, other libraries.
+# What takes minutes: every documented command, kills, tiles and devices, engines, other libraries.
+# One process more than above, since SLURM's scenes wait most of the time.
 test-long: $(VENV)/installed-dev
-	$(PYTEST) -m long
+	$(PYTEST) --numprocesses 3 -m long
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
