@@ -12,7 +12,8 @@ import rnnensemble as rnne
 from rnnensemble.cli import driver, groups, work
 from rnnensemble.files import stages, storage
 from rnnensemble.study import conditions
-from rnnensemble.study.factors import Sweep, by_group, groups_of, select
+from rnnensemble.study.factors import Sweep, by_group, groups_of
+from rnnensemble.study.selection import select
 from rnnensemble.study.sweep_file import read_sweep, to_toml
 from tests.test_engines import Here
 from tests.test_sweep import FILE, rows_of

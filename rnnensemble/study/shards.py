@@ -13,6 +13,7 @@ from rnnensemble._core import runtime
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import group_bytes
 from rnnensemble.study.factors import Group, trained_once
+from rnnensemble.training.memory import require_host_room
 from rnnensemble.training.recipe import Recipe, part_of, without_own_values
 
 MOST = 4096
@@ -111,6 +112,9 @@ def count_for(group: Group, mesh: Mesh, asked: int | None) -> int:
         mesh: The devices of a task.
         asked: As many, but no more than the largest condition has networks; None for as few as
             leave no shard more than `MOST` networks, or more than half of a device's memory.
+
+    Raises:
+        ValueError: If the host, which joins them, cannot hold all networks.
     """
     conditions = trained_once(group.conditions)
     least = asked
@@ -118,7 +122,10 @@ def count_for(group: Group, mesh: Mesh, asked: int | None) -> int:
         networks = sum(condition.size for condition in conditions)
         filled = 2 * group_bytes(conditions, mesh, 0) / runtime.memory_bytes(mesh)
         least = max(math.ceil(networks / MOST), math.ceil(filled))
-    return max(1, min(least, max(condition.size for condition in conditions)))
+    count = max(1, min(least, max(condition.size for condition in conditions)))
+    if count > 1:
+        require_host_room(conditions)
+    return count
 
 
 def require_shards(asked: int | None, conditions: Sequence[Condition]) -> None:

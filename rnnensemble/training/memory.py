@@ -35,18 +35,35 @@ def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
         4 * steps * (batch * channels + min(batch, LEAST_SLICE) * units),
         runtime.memory_bytes(mesh),
     )
+    states = _state_bytes(first) * size
+    require_fit(_networks(recipes), states / mesh.size, runtime.memory_bytes(mesh))
+    require_host_room(recipes)
+
+
+def require_host_room(recipes: Sequence[Recipe]) -> None:
+    """Raises ValueError if the host cannot hold networks and their histories, trained or joined."""
+    history = len(History._fields) * 4 * recipes[0].training.max_epochs
+    each = _state_bytes(recipes[0]) + history
+    require_fit(_networks(recipes), each * sum(recipe.size for recipe in recipes))
+
+
+def _networks(recipes: Sequence[Recipe]) -> str:
+    """What is said to be too large."""
+    size, first = sum(recipe.size for recipe in recipes), recipes[0]
+    return (
+        f"`size` of {size:,} networks of `width` {first.network.width:,} for `max_epochs` "
+        f"{first.training.max_epochs:,}"
+    )
+
+
+def _state_bytes(recipe: Recipe) -> int:
+    """Bytes of the state of one network."""
     shapes = jax.eval_shape(
-        partial(init_state, task=task, network=shared(network)),
+        partial(init_state, task=recipe.task, network=shared(recipe.network)),
         jax.random.key(0),
-        dict.fromkeys(network.per_network, jax.ShapeDtypeStruct((), np.float32)),
+        dict.fromkeys(recipe.network.per_network, jax.ShapeDtypeStruct((), np.float32)),
     )
-    state = sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(shapes))
-    what = (
-        f"`size` of {size:,} networks of `width` {units:,} for `max_epochs` {training.max_epochs:,}"
-    )
-    require_fit(what, state * size / mesh.size, runtime.memory_bytes(mesh))
-    history = len(History._fields) * 4 * training.max_epochs
-    require_fit(what, (state + history) * size)
+    return sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(shapes))
 
 
 def require_fit(what: str, needed: float, room: float | None = None) -> None:
