@@ -203,18 +203,16 @@ class Autocovariance(Metric):
         size = jnp.max(jnp.abs(running.origin)) / running.unit
         rounding = (ROUNDING * jnp.finfo(whole.dtype).eps * size) ** 2
         whole = jnp.where(jnp.max(jnp.abs(whole)) > rounding, whole, 0.0)  # rates that do not vary
-        tiny = jnp.finfo(whole.dtype).tiny
-        whole = divided(whole, jnp.maximum(jnp.max(jnp.abs(whole)), tiny))
+        whole = whole / jnp.maximum(jnp.max(jnp.abs(whole)), jnp.finfo(whole.dtype).tiny)
         sizes = {"norm": jnp.sqrt(jnp.sum(whole**2)), "variance": jnp.trace(whole[0])}
-        size = jnp.maximum(sizes[self.scale], tiny)
+        size = jnp.maximum(sizes[self.scale], jnp.finfo(whole.dtype).tiny)
         axes = factorization.eigh(whole[0])[1][:, ::-1][:, : self.components]
         largest = jnp.take_along_axis(axes, jnp.argmax(jnp.abs(axes), axis=0)[None], axis=0)
         axes = axes * jnp.where(largest < 0, -1.0, 1.0)  # signs that rounding does not decide
         kept = axes.T @ whole @ axes
         rest = jnp.sqrt(jnp.sum((whole - axes @ kept @ axes.T) ** 2)) / size
-        kept = divided(kept, size)
-        spectra = jnp.stack([alignment.spectra(x) for x in kept])
-        return Autocovariances(kept, spectra, jnp.asarray(axes.shape[1]), rest)
+        spectra = jnp.stack([alignment.spectra(x / size) for x in kept])
+        return Autocovariances(kept / size, spectra, jnp.asarray(axes.shape[1]), rest)
 
     def autocovariances(self, running: RunningProducts) -> Array:
         """Gamma(k) of each lag, unscaled, `[L, N, N]`."""
