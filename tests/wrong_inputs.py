@@ -231,6 +231,8 @@ analyse DONE --analysis.output-trials 10000000000 | output_trials
 analyse DONE --devices 0 | devices
 analyse DONE --devices 99 | devices
 analyse DONE --runs elsewhere | --runs
+analyse DONE --block 3 | --block
+analyse DONE --mask RATES.npy | --mask
 analyse DONE --size 3 | --size
 analyse --activity nowhere.npy | activity
 analyse --activity | --activity
@@ -279,6 +281,14 @@ analyse --activity RATES.npy --name "" | name
 analyse --activity RATES.npy --runs FILE | runs
 analyse --activity RATES.npy --runs RUNS --name done | name
 analyse --activity RATES.npy --weights WEIGHTS5.npy | weights
+analyse --activity RATES.npy --block 0 | block
+analyse --activity RATES.npy --block -1 | block
+analyse --activity RATES.npy --block x | --block
+analyse --activity RATES.npy --engine nothing | engine
+analyse --activity RATES.npy --engine-setting gpus=1 | engine_setting
+analyse --activity RATES.npy --mask nowhere.npy | mask
+analyse --activity RATES.npy --mask RATES.npy | mask
+analyse --activity RATES.npy --mask | --mask
 analyse --activity RATES.npy extra | extra
 analyse --activty RATES.npy | --activity
 analyse --weights RATES.npy | weights
@@ -308,6 +318,12 @@ sweep SWEEP --tile 1000000000000 | tile
 sweep SWEEP --checkpoint-seconds -1 | checkpoint_seconds
 sweep SWEEP --checkpoint-seconds nan | checkpoint_seconds
 sweep SWEEP --checkpoint-seconds x | --checkpoint-seconds
+sweep SWEEP --shards 0 | shards
+sweep SWEEP --shards -1 | shards
+sweep SWEEP --shards 99 | shards
+sweep SWEEP --shards x | --shards
+sweep SWEEP --engine nothing | engine
+sweep SWEEP --engine-setting gpus=1 | engine_setting
 sweep SWEEP --runs FILE | runs
 sweep SWEEP --runs /proc/nowhere | runs
 sweep SWEEP --runs RUNS | sweep
