@@ -138,8 +138,9 @@ def quick_figures(patch) -> None:
     def empty(*_):
         return {"figure": Figure(figsize=(1, 1))}
 
-    for room in (train, distances, deflate, benchmark):
+    for room in (train, deflate, benchmark):
         patch.setattr(room, "_figures", empty)
+    patch.setattr(distances, "figures_of", empty)
     patch.setattr(report, "study_figures", empty)
     patch.setattr(report, "_pictures", lambda *_: {})
 
