@@ -7,7 +7,6 @@ XLA also emits fusions in the way that compiles fastest, as long as it has the c
 and compiles a program as one part: parts are for cores that would be idle, and cost more in all.
 """
 
-import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -37,13 +36,6 @@ MOST_MAPS = 30_000
 
 LONGEST = ("test_commands.py", "test_slurm.py", "test_tiles.py")
 """Files that begin first: no worker is left alone with one of them at the end."""
-
-
-def pytest_collection_finish():
-    """Looking through all that was imported for garbage takes a tenth of the tests' time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):

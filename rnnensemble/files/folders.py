@@ -103,7 +103,16 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             _put(partial, folder)
             _flush(folder.parent)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _discard(partial)
+
+
+def _discard(folder: Path) -> None:
+    """Removes a folder, into which threads of orbax may write for a moment after a failure."""
+    for pause in (0.0, 0.1, 0.2):
+        time.sleep(pause)
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
 
 
 def _put(partial: Path, folder: Path) -> None:
