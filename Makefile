@@ -14,9 +14,8 @@ test: $(VENV)/installed-dev lint
 	$(PYTEST) --numprocesses 2 -m "not long"
 
 # What takes minutes: every documented command, kills, tiles and devices, engines, other libraries.
-# One process more than above, since SLURM's scenes wait most of the time.
 test-long: $(VENV)/installed-dev
-	$(PYTEST) --numprocesses 3 -m long
+	$(PYTEST) --numprocesses 2 -m long
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
