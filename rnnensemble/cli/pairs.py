@@ -1,7 +1,6 @@
 """Large matrices of distances: blocks of pairs as tasks, here or on an engine."""
 
 import platform
-import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -10,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble._core import process, runtime
+from rnnensemble._core import process
 from rnnensemble.cli.console import Reporter, clock
 from rnnensemble.cli.driver import Tasks, require_none_failed, watch
-from rnnensemble.cli.worker import unfit, versions
+from rnnensemble.cli.worker import made_ready, versions
 from rnnensemble.files import arrays, block_files, locks, sweep_folder
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import networks_of
@@ -74,12 +73,8 @@ class BlockTask(NamedTuple):
 
 def run_block(task: BlockTask) -> dict[str, Any]:
     """Compares a block on a worker, or goes on with it; returns as `worker.run_task` does."""
-    if words := unfit(task):
+    if words := made_ready(task):
         return {"unfit": words}
-    if "" not in sys.path:
-        sys.path.append("")  # modules of one's own in the current folder
-    runtime.use_all_cores()
-    runtime.use_compilation_cache()
     started = time.monotonic()
     with process.stopped_by_signals():
         try:

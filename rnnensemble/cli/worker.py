@@ -66,17 +66,12 @@ def run_task(task: Task) -> dict[str, Any]:
 
     Returns:
         `host`, `seconds`, and `left`, how many of the group's conditions are unfinished, or, of a
-        shard, 1 if it is. Otherwise,
-        in words, since not every engine hands exceptions back as they are: `unfit`, if the worker
-        has other versions than the driver or does not see its folder, or `stopped`, if it was asked
-        to stop and has saved.
+        shard, 1 if it is. Otherwise, in words, since not every engine hands exceptions back as they
+        are: `unfit`, if the worker has other versions than the driver or does not see its folder,
+        or `stopped`, if it was asked to stop and has saved.
     """
-    if words := unfit(task):
+    if words := made_ready(task):
         return {"unfit": words}
-    if "" not in sys.path:
-        sys.path.append("")  # modules of one's own in the current folder
-    runtime.use_all_cores()
-    runtime.use_compilation_cache()
     folder, started = Path(task.folder), time.monotonic()
     with process.stopped_by_signals(), Reporter(quiet=task.quiet) as reporter:
         sweep = read_sweep(task.sweep)
@@ -98,11 +93,22 @@ def run_task(task: Task) -> dict[str, Any]:
     return {"host": platform.node(), "seconds": time.monotonic() - started, "left": left}
 
 
-def unfit(task: Any) -> str:
-    """Why this worker must not work in the driver's folder; nothing if it may.
+def made_ready(task: Any) -> str:
+    """Has this process use what there is for a task; says why it must not work on it, if so.
 
     A task has the driver's `versions`, a `folder`, and the `probe` that was written there.
     """
+    if words := _unfit(task):
+        return words
+    if "" not in sys.path:
+        sys.path.append("")  # modules of one's own in the current folder
+    runtime.use_all_cores()
+    runtime.use_compilation_cache()
+    return ""
+
+
+def _unfit(task: Any) -> str:
+    """Why this worker must not work in the driver's folder; nothing if it may."""
     mine, where = versions(), f"worker on {platform.node()}"
     for name, version in task.versions.items():
         if mine[name] != version:

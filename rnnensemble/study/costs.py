@@ -244,5 +244,5 @@ class Budget:
     def seconds_left(self) -> float:
         """How long the rest takes; infinity before anything is done."""
         elapsed = time.monotonic() - self.started
-        rest = self.rest if self.parts else 0.0  # without what rounding left
+        rest = max(self.rest, 0.0)  # rounding may leave less than nothing
         return elapsed * rest / self.spent if self.spent else math.inf

@@ -55,7 +55,7 @@ def one_after_another(populations: Iterable[Population], *, size: int, epochs: i
         recipes.append(each.recipe)
         rows, at = slice(at, at + each.size), at + each.size
         tree = {name: getattr(each, name) for name in ARRAYS if name != "state"}
-        whole = whole or _blank(tree, size) | {"history": _no_history(size, epochs)}
+        whole = whole or _blank(tree, size) | {"history": _no_history(each, size, epochs)}
         _fill(whole, tree, rows)
         if each.state is None:
             without.append((rows, bool(each.going.any())))
@@ -71,8 +71,9 @@ def _epochs(population: Population) -> int:
     return population.history.loss.shape[1]
 
 
-def _no_history(size: int, epochs: int) -> History:
-    return History(*(np.full((size, epochs), np.nan, np.float32) for _ in History._fields))
+def _no_history(first: Population, size: int, epochs: int) -> History:
+    """A history without epochs, in the precision of the first population's."""
+    return History(*(np.full((size, epochs), np.nan, x.dtype) for x in first.history))
 
 
 def _blank(tree: Any, size: int) -> Any:
