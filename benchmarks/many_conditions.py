@@ -18,7 +18,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from unittest import mock
 
@@ -27,7 +27,7 @@ from workers.machine import describe
 
 import rnnensemble as rnne
 from rnnensemble._core import runtime
-from rnnensemble.cli import groups, report, worker
+from rnnensemble.cli import groups, report, work, worker
 from rnnensemble.files import storage, sweep_folder
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
@@ -78,18 +78,20 @@ class Stub:
         assert analysis == self.run.condition.features
         return self.run.features
 
-    def installed(self) -> mock._patch:
-        parts = {
-            "train_populations": self.train,
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        measures = {
             "measure_degeneracy": self.measure,
             "measure_feature_learning": self.features,
         }
-        return mock.patch.multiple(groups, **parts)
+        trained = mock.patch.object(work, "train_populations", self.train)
+        with trained, mock.patch.multiple(groups, **measures):
+            yield
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
+def cpu_seconds(call: Callable[[], object]) -> float:
     started = time.process_time()
-    work()
+    call()
     return time.process_time() - started
 
 
