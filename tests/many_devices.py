@@ -1,9 +1,16 @@
-"""Networks and distances on 1 and on 8 devices of one process: tests/test_tiles.py runs this.
+"""Networks and distances on 1 and on 8 devices, of one process and of two: tests/test_tiles.py.
 
-python tests/many_devices.py
+python tests/many_devices.py FOLDER
+python tests/many_devices.py FOLDER alone
 
-Prints what differs in any bit, a name in each line.
+The first trains and measures on both, in a process of 8 devices, and keeps in the folder what it
+found. The second measures the same networks in a process of 1 device, which has as many threads as
+there are cores. Each prints what differs in any bit, a name in each line.
 """
+
+import sys
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,7 +23,7 @@ ANALYSIS = rnne.Analysis(
     grid=SMALL_GRID,
     autocovariance=SMALL_AUTOCOVARIANCE,
     pif=SMALL_PIF,
-    dynamics_trials=512,  # sums of so many rows go to several threads
+    dynamics_trials=512,  # so many rows would be summed by several threads
     behavior_trials=128,
     output_trials=8,
     fixed_trials=True,
@@ -24,21 +31,38 @@ ANALYSIS = rnne.Analysis(
 TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=50)
 
 
-def main() -> None:
-    """Trains and measures three networks on both: 8 devices have one or none each."""
-    jax.config.update("jax_num_cpu_devices", 8)
+def main(folder: Path, alone: bool) -> None:
+    """Compares: 8 devices have one of the three networks or none each."""
+    jax.config.update("jax_num_cpu_devices", 1 if alone else 8)
+    if alone:
+        stored = dict(np.load(folder / "found.npz"))
+        compare(stored, measured(rnne.load(folder / "run").population, 1))
+        return
     ways = [trained_and_measured(devices) for devices in (1, 8)]
-    for name, alone in ways[0].items():
-        assert alone.size
-        if not np.array_equal(alone, ways[1][name], equal_nan=True):
-            print(name, np.nanmax(np.abs(alone - ways[1][name])))
+    compare(ways[0][1], ways[1][1])
+    rnne.save(folder / "run", ways[0][0])
+    np.savez(folder / "found.npz", **ways[0][1])
 
 
-def trained_and_measured(devices: int) -> dict[str, np.ndarray]:
-    """Weights, losses, nulls and distances by name."""
+def compare(expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Prints what differs, and by how much."""
+    assert expected.keys() == found.keys()
+    for name, values in expected.items():
+        assert values.size
+        if not np.array_equal(values, found[name], equal_nan=True):
+            print(name, np.nanmax(np.abs(values - found[name])))
+
+
+def trained_and_measured(devices: int) -> tuple[rnne.Population, dict[str, Any]]:
+    """Three networks, and what was found of them."""
     population = rnne.train_population(
         TASK, network=rnne.VanillaRNN(width=32), training=ONE_EPOCH, size=3, devices=devices
     )
+    return population, measured(population, devices)
+
+
+def measured(population: rnne.Population, devices: int) -> dict[str, Any]:
+    """Weights, losses, nulls and distances by name."""
     found = rnne.measure_degeneracy(population, analysis=ANALYSIS, devices=devices)
     assert found.grid is not None
     return {
@@ -51,4 +75,4 @@ def trained_and_measured(devices: int) -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]), alone=sys.argv[2:] == ["alone"])

@@ -41,7 +41,8 @@ def test_tiles_and_devices_do_not_matter(found, case, way):
         np.testing.assert_allclose(got, expected, 1e-4, 1e-4 * scale, err_msg=name)
 
 
-def test_networks_and_distances_are_the_same_to_the_last_bit_on_any_number_of_devices():
-    command = [sys.executable, many_devices.__file__]
-    done = subprocess.run(command, check=True, timeout=900, capture_output=True, text=True)
-    assert done.stdout == ""
+def test_networks_and_distances_are_the_same_to_the_last_bit_on_any_number_of_devices(tmp_path):
+    for way in ([], ["alone"]):
+        command = [sys.executable, many_devices.__file__, str(tmp_path), *way]
+        done = subprocess.run(command, check=True, timeout=900, capture_output=True, text=True)
+        assert done.stdout == ""

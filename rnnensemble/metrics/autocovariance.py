@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.products import summed_products
 from rnnensemble._core.units import ROUNDING, divided, unit_of
 from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
@@ -194,7 +195,7 @@ class Autocovariance(Metric):
             running.counts + jnp.array([len(x) for x, _ in pairs], rates.dtype),
             running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
             running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
-            running.products + jnp.stack([y.T @ x for x, y in pairs]),
+            running.products + jnp.stack([summed_products(y, x) for x, y in pairs]),
         )
 
     def finish(self, running: RunningProducts) -> Autocovariances:

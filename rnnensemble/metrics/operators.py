@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
+from rnnensemble._core.products import summed_products
 from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.activity import (
     ROUNDING,
@@ -152,16 +153,15 @@ def add(sums: Sums, embedded: Array, pairs: Array | None = None) -> Sums:
     """The sums with the rows of further trials, `[B, T, p]`; `pairs` as for `in_turn`."""
     z = embedded @ sums.basis
     before, after = in_turn(z, pairs)
-    gram = before.T @ before
+    gram = summed_products(before, before)
     if pairs is None:
-        last = z[:, -1]
-        rows = sums.rows + gram + last.T @ last
+        rows = gram + summed_products(z[:, -1], z[:, -1])
     else:
-        rows = sums.rows + z[0].T @ z[0]
+        rows = summed_products(z[0], z[0])
     return sums._replace(
-        rows=rows,
+        rows=sums.rows + rows,
         gram=sums.gram + gram,
-        cross=sums.cross + before.T @ after,
+        cross=sums.cross + summed_products(before, after),
         square=sums.square + jnp.sum((embedded / sums.unit) ** 2),
     )
 
