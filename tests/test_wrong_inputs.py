@@ -1,6 +1,7 @@
 """Every mistake is one line on standard error, status 2, at once, and nothing is written."""
 
 import json
+import os
 import shlex
 import shutil
 
@@ -106,10 +107,11 @@ def arrays(root):
 
 
 def contents(root):
-    """All that lies below a folder: files by the time of their last change."""
-    return sorted(
-        (str(path), path.is_file() and path.stat().st_mtime_ns) for path in root.rglob("*")
-    )
+    """All that lies below a folder: folders, and files by the time of their last change."""
+    return {
+        folder: sorted((each, os.stat(os.path.join(folder, each)).st_mtime_ns) for each in files)
+        for folder, _, files in os.walk(root)
+    }
 
 
 @pytest.fixture
