@@ -43,6 +43,19 @@ class Network(Config, abc.ABC):
     width: int
     """Number of units N."""
 
+    @property
+    def n_rates(self) -> int:
+        """Number of rates R that metrics see; N unless a network says otherwise.
+
+        Those beyond the first N are not read out.
+        """
+        return self.width
+
+    @property
+    def n_kept(self) -> int:
+        """About how many numbers of a step of a trial are kept for the backward pass."""
+        return self.width
+
     @abc.abstractmethod
     def init(self, key: Key, *, n_inputs: int, n_outputs: int, **own: Any) -> Params:
         """The initial parameters of one network.
@@ -100,7 +113,8 @@ class Network(Config, abc.ABC):
 
         Those that the network has: `recurrent_weights` `[..., N, N]`, `input_weights`
         `[..., N, I]`, `bias` `[..., N]`, `readout_weights` `[..., O, N]`, `initial_state`
-        `[..., N]`. Leading axes of the parameters are kept.
+        `[..., N]`; the first three with an axis of gates before N if units have several of each.
+        Leading axes of the parameters are kept.
         """
         del params
         return {}
