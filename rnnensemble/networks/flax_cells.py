@@ -133,7 +133,9 @@ def _attempt(path: str, what: str, function: Callable[[], Any]) -> Any:
         return function()
     except Exception as error:  # whatever the cell may raise
         said = " ".join(str(error).split())[:200]
-        raise ValueError(f"`cell` {path!r} failed {what} ({type(error).__name__}: {said}).") from None
+        raise ValueError(
+            f"`cell` {path!r} failed {what} ({type(error).__name__}: {said})."
+        ) from None
 
 
 def _named(tree: Any) -> tuple[list[str], list[Any], Any]:
@@ -235,7 +237,9 @@ def _tried(path: str, parts: tuple, width: int, n_inputs: int) -> Cell:
             )
     inputs = jax.ShapeDtypeStruct((TRIALS, n_inputs), jnp.float32)
     program, found = _attempt(
-        path, "on 3 trials", lambda: jax.make_jaxpr(apply, return_shape=True)(weights, start, inputs)
+        path,
+        "on 3 trials",
+        lambda: jax.make_jaxpr(apply, return_shape=True)(weights, start, inputs),
     )
     if not isinstance(found, tuple) or len(found) != 2:
         raise _misfit(path, "return the next carry and its output")

@@ -176,7 +176,7 @@ class FlaxRNN(Network):
         return exact_product(h, params.readout_weights.T) + params.readout_bias
 
     def weights(self, params: FlaxParams) -> dict[str, Array]:
-        """The readout's, and those of flax's own cells, one matrix a gate, `[G, N, N]`, where it has gates."""
+        """The readout's, and those of flax's own cells; of several gates `[G, N, N]`."""
         names = KNOWN.get(str(self.cell))
         of_cell = {} if names is None else _stacked(params.cell, names, self.width)
         return of_cell | {"readout_weights": params.readout_weights}
@@ -258,7 +258,7 @@ KNOWN: dict[str, Names] = {
 
 
 def _stacked(cell: dict[str, Array], names: Names, width: int) -> dict[str, Array]:
-    """Weights by the names of `Network.weights`: kernels transposed, several gates along an axis."""
+    """Weights by the names of `Network.weights`: kernels transposed, gates along an axis."""
 
     def rows(layers: tuple[str, ...], what: str) -> list[Array]:
         found = (cell.get(f"{layer}.{what}") for layer in layers)
@@ -276,4 +276,5 @@ def _stacked(cell: dict[str, Array], names: Names, width: int) -> dict[str, Arra
         "input_weights": by_gate(rows(names.inputs, "kernel"), -2),
     }
     biases = rows(names.recurrent, "bias") + rows(names.inputs, "bias")
-    return found | ({"bias": by_gate(biases, -1)} if biases else {})
+    zero = jnp.zeros_like(biases[0][..., :width])
+    return found | {"bias": by_gate(biases, -1), "initial_state": zero}

@@ -50,7 +50,7 @@ class GatedNetwork(Network, abc.ABC):
         Returns:
             Initial parameters.
         """
-        count, n = GATES[self.kind].count, self.width
+        count, n = GATES[self.kind].gates, self.width
         input_key, recurrent_key, readout_key = jax.random.split(key, 3)
         kernel = jax.nn.initializers.lecun_normal()(input_key, (n_inputs, count * n))
         keys = jax.random.split(recurrent_key, count)
@@ -83,7 +83,7 @@ class GatedNetwork(Network, abc.ABC):
             Rates, `[B, T, R]` (`n_rates`), and outputs y, `[B, T, O]`.
         """
         states, outputs = gates.respond(self.kind, params, jnp.swapaxes(inputs, 0, 1))
-        rates = self.rates(jnp.concatenate(states, axis=-1)) if len(states) > 1 else states[0]
+        rates = self.rates(jnp.concatenate(states, axis=-1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
 
     def rates(self, state: Array) -> Array:
@@ -96,8 +96,8 @@ class GatedNetwork(Network, abc.ABC):
         return exact_product(h, params.readout_weights.T) + params.readout_bias
 
     def weights(self, params: GatedParams) -> dict[str, Array]:
-        """The parameters that units carry; recurrent weights are one matrix a gate, `[G, N, N]`."""
-        found = params._asdict()
+        """What units carry; recurrent weights are one matrix a gate, `[G, N, N]`."""
+        found = params._asdict() | {"initial_state": jnp.zeros_like(params.bias[..., 0, :])}
         del found["readout_bias"]
         return found
 

@@ -62,7 +62,7 @@ class Gates(NamedTuple):
     """What one kind of cell does at a step; static.
 
     Attributes:
-        count: Number of gates G.
+        gates: Number of gates G.
         states: Number of arrays in its state.
         advance: From a state, the products and the drives, `[..., G N]`, to the next state and
             what the backward pass keeps.
@@ -71,7 +71,7 @@ class Gates(NamedTuple):
         kept: Numbers of a unit that the backward pass keeps of a step.
     """
 
-    count: int
+    gates: int
     states: int
     advance: Callable[[State, Array, Array], tuple[State, State]]
     pull: Callable[[State, State, State], tuple[Pulled, State]]
@@ -118,8 +118,8 @@ def _lstm_bar(kept: State, before: State, bars: State) -> tuple[Pulled, State]:
 
 
 GATES: dict[str, Gates] = {
-    "gru": Gates(count=3, states=1, advance=_gru, pull=_gru_bar, kept=5),
-    "lstm": Gates(count=4, states=2, advance=_lstm, pull=_lstm_bar, kept=7),
+    "gru": Gates(gates=3, states=1, advance=_gru, pull=_gru_bar, kept=5),
+    "lstm": Gates(gates=4, states=2, advance=_lstm, pull=_lstm_bar, kept=7),
 }
 """Cells by name: reset, update and candidate of the GRU; i, f, g and o of the LSTM."""
 

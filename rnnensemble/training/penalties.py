@@ -37,8 +37,9 @@ PENALTIES: dict[str, Callable[[dict[str, Array]], Array]] = {"nuclear_norm": nuc
 def penalty(params: Params, strengths: dict[str, Array], network: Network) -> Array:
     """What one network pays: lambda_rank sum_i s_i(W_h) + lambda_l1 sum |w|.
 
-    s_i are singular values, of each gate's matrix where there are gates. Both see the weights as they act on inputs and rates. Biases do not
-    count in the second sum (the paper does not say which weights do).
+    s_i are singular values, of each gate's matrix where there are gates. Both see the weights as
+    they act on inputs and rates. Biases do not count in the second sum (the paper does not say
+    which weights do).
 
     Args:
         params: Parameters of one network.
