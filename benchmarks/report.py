@@ -72,6 +72,10 @@ def targets(result: dict) -> list[tuple[str, str, str]]:
         for rival, aim in TARGETS[shape].items():
             found = f"{ratio(row, rival):.1f}x" if rival in row else "not measured"
             lines.append((f"against {NAMES[rival]}, N, B = {shape}", f"{aim:g}x", found))
+    gated = result.get("gated", {})
+    if gated.get("ours"):
+        aim = f"GRU against PyTorch `nn.GRU`, a process on each core, N, B = {(64, 64)}"
+        lines.append((aim, "3x", f"{ratio(gated, 'pytorch_processes'):.1f}x"))
     share = shares(result, result["comparison"][0])[0]
     lines.append(("share of the matrix-product peak at (128, 256)", "60%", f"{share:.0%}"))
     by_size = scaling(result)

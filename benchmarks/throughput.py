@@ -77,6 +77,17 @@ def comparison(torch: str | None) -> list[dict]:
     return rows
 
 
+def gated(torch: str | None) -> dict[str, list[float]]:
+    """Net-steps a second of the GRU at (64, 64), and of PyTorch's, in turn."""
+    width, batch, size, epoch_steps = SHAPES[1]
+    shape, found = (width, batch, 100, size, epoch_steps), {"ours": [], "pytorch_processes": []}
+    for _ in range(ROUNDS if torch else 0):
+        found["ours"].append(speed(*shape, "gru"))
+        how = {"name": "pytorch_processes", "python": torch}
+        found["pytorch_processes"].append(speed(*shape, "processes", "gru", **how))
+    return found
+
+
 def measured(
     width: int, batch: int, n_steps: int, size: int, epoch_steps: int, *layout: object
 ) -> dict:
@@ -142,6 +153,7 @@ def measures_with(torch: str | None) -> dict[str, Callable]:
     return {
         "ceilings": lambda: json.loads(worker("ceilings")[0]),
         "comparison": lambda: comparison(torch),
+        "gated": lambda: gated(torch),
         "parts": parts,
         "sizes": sizes,
         "sweeps": sweeps,

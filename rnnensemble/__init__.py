@@ -32,7 +32,7 @@ from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
-from rnnensemble.networks import MuPRNN, Network, VanillaRNN
+from rnnensemble.networks import GRU, LSTM, FlaxRNN, MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
@@ -46,6 +46,8 @@ from rnnensemble.training.train import TrainingInterrupted, train_population, tr
 
 __all__ = [
     "DSA",
+    "GRU",
+    "LSTM",
     "PIF",
     "Analysis",
     "Autocovariance",
@@ -60,6 +62,7 @@ __all__ = [
     "FeatureAnalysis",
     "FeatureLearning",
     "FixedPointSearch",
+    "FlaxRNN",
     "IntrinsicDimension",
     "MuPRNN",
     "Network",

@@ -21,7 +21,7 @@ LARGE = 2**16
 many at once, whose batches are for small ones (50 of `[6400, 1280]` took 57 s on an H100)."""
 
 
-def _one_by_one_on_cpu(
+def one_by_one_on_cpu(
     function: Callable[..., Any], *, large: float = math.inf
 ) -> Callable[..., Any]:
     """The function, whose mapped calls are a loop on CPUs, and of large matrices on GPUs too."""
@@ -35,38 +35,38 @@ def _one_by_one_on_cpu(
     return mapped
 
 
-@partial(_one_by_one_on_cpu, large=LARGE)
+@partial(one_by_one_on_cpu, large=LARGE)
 def qr(rows: Array) -> tuple[Array, Array]:
     """Q `[M, n]` and R `[n, N]` of rows `[M, N]`, n the lesser of both."""
     q, r = jnp.linalg.qr(rows)
     return q, r
 
 
-@partial(_one_by_one_on_cpu, large=LARGE)
+@partial(one_by_one_on_cpu, large=LARGE)
 def triangle(rows: Array) -> Array:
     """R alone, `[n, N]`: it has the singular values and right singular vectors of rows."""
     return jnp.linalg.qr(rows, mode="r")
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def svd(matrix: Array) -> tuple[Array, Array, Array]:
     """U `[M, n]`, singular values `[n]` from the largest down and V^T `[n, N]`."""
     return tuple(jnp.linalg.svd(matrix, full_matrices=False))
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def eigh(symmetric: Array) -> tuple[Array, Array]:
     """Rising eigenvalues `[n]` and eigenvectors as columns `[n, n]`."""
     return tuple(jnp.linalg.eigh(symmetric))
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def eigvalsh(hermitian: Array) -> Array:
     """Rising eigenvalues, `[n]`."""
     return jnp.linalg.eigvalsh(hermitian)
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def eigenvalues(matrix: Array) -> Array:
     """Eigenvalues of a real matrix as real and imaginary parts, `[n, 2]`."""
     values = jnp.linalg.eigvals(matrix)
@@ -88,13 +88,13 @@ def with_eigenvalues() -> tuple[str, ...]:
     return tuple(filter(has, ("cpu", "cuda", "rocm", "tpu")))
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def determinant(matrix: Array) -> Array:
     """A scalar."""
     return jnp.linalg.det(matrix)
 
 
-@_one_by_one_on_cpu
+@one_by_one_on_cpu
 def solve(matrix: Array, right: Array) -> Array:
     """matrix^-1 right, `[n, m]`."""
     return jnp.linalg.solve(matrix, right)
@@ -102,7 +102,7 @@ def solve(matrix: Array, right: Array) -> Array:
 
 def orthogonal(key: Key, size: int) -> Array:
     """A random orthogonal matrix `[size, size]`, that of `jax.random.orthogonal`."""
-    return _one_by_one_on_cpu(partial(_orthogonal, size=size))(key)
+    return one_by_one_on_cpu(partial(_orthogonal, size=size))(key)
 
 
 def _orthogonal(key: Key, *, size: int) -> Array:

@@ -44,7 +44,8 @@ def measure_degeneracy(
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
       network to itself on other trials as a null, for one setting and for a grid of others, and
       of the distance of autocovariances (see `Autocovariance`), which has no rank to choose;
-    - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights;
+    - weights: mean over pairs of the PIF distance (see `PIF`) of recurrent weights; left out, and
+      named in `left_out`, where a network has none;
     - topology, if `analysis.fixed_points` is set: mean over pairs of the distance of their sets of
       fixed points under inputs of zero (see `topology.set_distance`).
 
@@ -65,9 +66,9 @@ def measure_degeneracy(
     """
     networks = np.flatnonzero(population.converged)
     require_two(population)
-    analysis = (analysis or Analysis()).fitted(population.task, population.network.width)
-    analysis.check(population.task, population.network.width)
-    require_weights(population.network, population.task, analysis.pif_weights, "PIF")
+    analysis = (analysis or Analysis()).fitted(population.task, population.network.n_rates)
+    analysis.check(population.task, population.network.n_rates)
+    left_out = analysis.left_out(population.task, population.network)
     subject = evaluation.subject_of(population, networks, devices, tile)
     compile_searches(
         population.task,
@@ -80,6 +81,9 @@ def measure_degeneracy(
     dynamics, grid, autocovariance = measure_dynamics(population.task, subject, analysis, progress)
     search = analysis.search
     topology = search and measure_topology(population, search=search, devices=devices)
+    weights = {}
+    if "weights" not in left_out:
+        weights["weights"] = _weights(subject, analysis, at_level(progress, "weights"))
     further = {
         name: each.measure(
             population.task, subject, seed=analysis.seed, progress=at_level(progress, name)
@@ -91,7 +95,7 @@ def measure_degeneracy(
         distances={
             "dynamics": dynamics,
             "autocovariance": autocovariance,
-            "weights": _weights(subject, analysis, at_level(progress, "weights")),
+            **weights,
             **further,
         },
         grid=grid,
@@ -99,6 +103,7 @@ def measure_degeneracy(
         networks=networks,
         size=population.size,
         analysis=analysis,
+        left_out=left_out,
     )
 
 
@@ -121,15 +126,16 @@ def compile_searches(
         devices: As for `measure_degeneracy`.
         tile: As for `measure_degeneracy`.
     """
-    analysis = analysis.fitted(task, network.width)
-    dsa, grid = analysis.dsa, analysis.grid_for(task, network.width)
+    analysis = analysis.fitted(task, network.n_rates)
+    dsa, grid = analysis.dsa, analysis.grid_for(task, network.n_rates)
     steps = analysis.dynamics_trials, task.n_steps
-    rates = np.broadcast_to(np.float32(0), (*steps, network.width))
-    shapes = require_weights(network, task, analysis.pif_weights, "PIF")
-    weights = shapes["recurrent_weights"] if len(shapes) == 1 else shapes
+    rates = np.broadcast_to(np.float32(0), (*steps, network.n_rates))
     searches = [(dsa, rates, 2 * count), (analysis.autocovariance, rates, 2 * count)]
     searches += [(at(dsa, rank, 1), rates, 2 * count * len(grid.delays)) for rank in grid.ranks]
-    searches += [(analysis.pif, weights, 2 * count)]
+    if not analysis.left_out(task, network):
+        shapes = require_weights(network, task, analysis.pif_weights, "PIF")
+        weights = shapes["recurrent_weights"] if len(shapes) == 1 else shapes
+        searches += [(analysis.pif, weights, 2 * count)]
     mesh = runtime.network_mesh(devices)
     for metric, data, networks in searches:
         compile_ahead(metric, data, networks, mesh=mesh_for(metric, mesh), tile=tile)
@@ -143,23 +149,26 @@ def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
         analysis: Settings.
     """
     task, network = recipe.task, recipe.network
-    analysis = analysis.fitted(task, network.width)
+    analysis = analysis.fitted(task, network.n_rates)
     steps = max(each.n_steps for each in (task, *task.out_of_distribution().values()))
     channels = task.n_inputs + task.n_outputs
     found = {
         "behavior_trials": analysis.behavior_trials * steps * channels,
-        "dynamics_trials": analysis.dynamics_trials * task.n_steps * (channels + network.width),
-        "output_trials": analysis.output_trials * steps * (channels + network.width) * recipe.size,
+        "dynamics_trials": analysis.dynamics_trials * task.n_steps * (channels + network.n_rates),
+        "output_trials": analysis.output_trials
+        * steps
+        * (channels + network.n_rates)
+        * recipe.size,
     }
     for name, numbers in found.items():
         require_fit(f"`{name}` of {getattr(analysis, name):,}, of {steps:,} steps,", 4 * numbers)
     how = sums_of(task, network, analysis)
-    rates = (analysis.dynamics_trials, task.n_steps, network.width)
+    rates = (analysis.dynamics_trials, task.n_steps, network.n_rates)
     sums = jax.eval_shape(how.begin, jax.ShapeDtypeStruct(rates, np.float32))
     each = sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(sums))
     require_fit(
         f"`grid` of {len(how.operators.grid.delays)} `delays` for {recipe.size} networks of "
-        f"{network.width} units",
+        f"{network.n_rates} units",
         2 * each * recipe.size,
     )
 

@@ -159,17 +159,19 @@ def renumbered(parameters: dict[str, np.ndarray], *, seed: int, signed: bool) ->
     """The same networks with their units in another random order, signs flipped too if asked.
 
     Args:
-        parameters: Arrays with leading axis M and further axes as in `pif.AXES`.
+        parameters: Arrays with leading axis M and last axes as in `weights.AXES`.
         seed: Seed of the orders.
         signed: Whether units also change their sign.
     """
     rng = np.random.default_rng(seed)
-    count, units = parameters["recurrent_weights"].shape[:2]
+    matrices = parameters["recurrent_weights"]
+    count, units = len(matrices), matrices.shape[-1]
     orders = np.array([rng.permutation(units) for _ in range(count)])
     signs = rng.choice([-1.0, 1.0], size=(count, units)) if signed else np.ones((count, units))
     found = {}
     for name, values in parameters.items():
-        for axis, letter in enumerate(AXES[name], start=1):
+        letters = AXES[name]
+        for axis, letter in enumerate(letters, start=values.ndim - len(letters)):
             if letter == "N":
                 shape = [count] + [1] * (values.ndim - 1)
                 shape[axis] = units

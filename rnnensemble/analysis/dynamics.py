@@ -35,7 +35,7 @@ class DynamicsSums(NamedTuple):
 
 def sums_of(task: Task, network: Network, analysis: Analysis) -> DynamicsSums:
     """What is summed over trials, of fitted settings."""
-    grid = analysis.grid_for(task, network.width).covering(analysis.dsa)
+    grid = analysis.grid_for(task, network.n_rates).covering(analysis.dsa)
     return DynamicsSums(GridOperators(analysis.dsa, grid), analysis.autocovariance)
 
 
@@ -47,7 +47,7 @@ def measure_dynamics(
 ) -> tuple[Distances, GridDistances, Distances]:
     """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance
-    grid = analysis.grid_for(task, subject.network.width)
+    grid = analysis.grid_for(task, subject.network.n_rates)
     how, first = sums_of(task, subject.network, analysis), analysis.dynamics_trials
     operators = how.operators
     draws = [

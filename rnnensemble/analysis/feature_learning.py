@@ -10,7 +10,7 @@ from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
-from rnnensemble.networks import Network, Params, weights_of
+from rnnensemble.networks import Network, Params, count_of
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.population import Population
@@ -49,7 +49,8 @@ class FeatureLearning:
     """How far M converged networks moved from where they started.
 
     Attributes:
-        weight_change: ||W_T - W_0||_F of recurrent weights, `[M]`.
+        weight_change: ||W_T - W_0||_F of recurrent weights, of all gates, `[M]`; NaN for networks
+            that name none.
         relative_weight_change: The same over ||W_0||_F, `[M]`.
         kernel_alignment: KA of the neural tangent kernels, in [0, 1], `[M]`.
         representation_alignment: The same of Gram matrices of rates, in [0, 1], `[M]`.
@@ -118,7 +119,8 @@ def measure_feature_learning(
         stride=analysis.step_stride,
         block=block,
         mesh=mesh,
-        tile=tile or runtime.default_tile(mesh, block * network.width, item_bytes=analysis.memory),
+        tile=tile
+        or runtime.default_tile(mesh, block * network.n_rates, item_bytes=analysis.memory),
     )
     change, relative = weight_changes(*(_recurrent(network, x) for x in (before, after)))
     return FeatureLearning(
@@ -133,8 +135,9 @@ def measure_feature_learning(
 
 
 def _recurrent(network: Network, params: Params) -> np.ndarray:
-    """The recurrent weights, `[K, N, N]`."""
-    return np.asarray(weights_of(network, params, ["recurrent_weights"], "the weight change")[0])
+    """The recurrent weights, `[K, ..., N, N]`; NaN where the network names none."""
+    count = len(jax.tree.leaves(params)[0])
+    return np.asarray(network.weights(params).get("recurrent_weights", np.full((count, 1), np.nan)))
 
 
 def require_converged(population: Population) -> None:
@@ -165,8 +168,10 @@ def evaluation_trials(analysis: FeatureAnalysis, task: Task) -> Trials:
 def block_bytes(block: int, *, kept_steps: int, task: Task, network: Network) -> int:
     """Memory that the kernel of one network takes with `block` trials at a time, in bytes.
 
-        16 (R (P + T (N + I + O) + R) + 8 N^2),   R = block * kept_steps * O,
-        P = N (N + I + O + 2)
+        16 (R (P + T (S + I + O) + R) + 8 N^2),   R = block * kept_steps * O
+
+    with N rates and S numbers kept of a step (`n_kept`); of a vanilla network S = N and
+    P = N (N + I + O + 2).
 
     The terms are the Jacobians of two blocks of trials before and after training, each of
     R rows and P parameters; what the backward passes of one block store, T steps a row; and a
@@ -177,16 +182,15 @@ def block_bytes(block: int, *, kept_steps: int, task: Task, network: Network) ->
         block: Trials at a time.
         kept_steps: Steps of a trial that the kernel is taken at.
         task: Gives T, I and O.
-        network: Gives N.
+        network: Gives N, S and P.
 
     Returns:
         Bytes. The trials come on top.
     """
-    units, steps = network.width, task.n_steps
-    channels = task.n_inputs + task.n_outputs
-    rows = block * kept_steps * task.n_outputs
-    parameters = units * (units + channels + 2)
-    return 16 * (rows * (parameters + steps * (units + channels) + rows) + 8 * units**2)
+    steps, channels = task.n_steps, task.n_inputs + task.n_outputs
+    rows, parameters = block * kept_steps * task.n_outputs, count_of(network, task)
+    stored = steps * (network.n_kept + channels)
+    return 16 * (rows * (parameters + stored + rows) + 8 * network.n_rates**2)
 
 
 def block_trials(analysis: FeatureAnalysis, task: Task, network: Network) -> int:
@@ -213,10 +217,11 @@ def block_trials(analysis: FeatureAnalysis, task: Task, network: Network) -> int
 
 
 def weight_changes(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """||W_T - W_0||_F of recurrent weights `[M, N, N]`, and the same over ||W_0||_F, `[M]` each."""
+    """||W_T - W_0||_F of recurrent weights `[M, ...]`, and the same over ||W_0||_F, `[M]` each."""
     before, after = np.asarray(before, np.float64), np.asarray(after, np.float64)
-    change = np.linalg.norm(after - before, axis=(1, 2))
-    return change, change / np.linalg.norm(before, axis=(1, 2))
+    axes = tuple(range(1, before.ndim))
+    change, size = (np.sqrt(np.sum(x**2, axis=axes)) for x in (after - before, before))
+    return change, change / size
 
 
 @partial(jax.jit, static_argnames=("task", "batch"))

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.analysis.subspace import directions, train_subspace
-from rnnensemble.networks import VanillaRNN
+from rnnensemble.networks import VanillaRNN, count_of
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import (
     CONVERGED,
@@ -166,9 +166,8 @@ def require_dimensions(dimensions: Sequence[int]) -> tuple[int, ...]:
 
 def _tile(settings: Recipe, mesh: Any, most: int) -> int:
     """Slots that a device trains at once; each holds the directions of its subspace, `[P, D]`."""
-    units, task = settings.network.width, settings.task
-    parameters = units * (units + task.n_inputs + task.n_outputs + 2)
-    work = settings.training.batch * units
+    parameters = count_of(settings.network, settings.task)
+    work = settings.training.batch * settings.network.width
     return runtime.default_tile(mesh, work, item_bytes=3 * 4 * parameters * most)
 
 

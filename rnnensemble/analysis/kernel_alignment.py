@@ -95,7 +95,7 @@ def representation_alignment(pair: Params, parts: Array, *, network: Network) ->
 
     def rates(inputs: Array) -> Array:
         both = jax.lax.map(lambda params: network.respond(params, inputs)[0], pair)
-        return both.reshape(2, -1, network.width)
+        return both.reshape(2, -1, network.n_rates)
 
     scales = _largest(rates(parts[0]))  # as for kernels
 
@@ -103,7 +103,7 @@ def representation_alignment(pair: Params, parts: Array, *, network: Network) ->
         scaled = rates(inputs) / scales
         return total + jnp.einsum("arm,brn->abmn", scaled, scaled), None
 
-    zero = jnp.zeros((2, 2, network.width, network.width))
+    zero = jnp.zeros((2, 2, network.n_rates, network.n_rates))
     overlaps = jax.lax.scan(add, zero, parts)[0]
     return _alignment(jnp.sum(overlaps**2, axis=(2, 3)))
 

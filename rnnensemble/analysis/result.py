@@ -80,6 +80,8 @@ class Degeneracy:
         size: Networks in the population, converged or not.
         analysis: The settings, with the rank of DSA that was measured at.
         topology: How their fixed points differ, if that was asked for.
+        left_out: Measures that the networks cannot be compared by, each with why: `weights` where
+            they name no recurrent weights.
     """
 
     behavior: Behavior
@@ -89,6 +91,7 @@ class Degeneracy:
     size: int
     analysis: Analysis
     topology: Topology | None = None
+    left_out: dict[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def dynamics(self) -> Distances:
@@ -102,8 +105,19 @@ class Degeneracy:
 
     @property
     def weights(self) -> Distances:
-        """The distances of weights, by PIF."""
+        """The distances of weights, by PIF.
+
+        Raises:
+            ValueError: If they are left out.
+        """
+        if "weights" in self.left_out:
+            raise ValueError(self.left_out["weights"])
         return self.distances["weights"]
+
+    @property
+    def unmeasured(self) -> set[str]:
+        """The rows of `table` for what is left out, by their `measure`."""
+        return {measures.find(name).column or name for name in self.left_out}
 
     def __repr__(self) -> str:
         numbers = ", ".join(
@@ -148,6 +162,10 @@ class Degeneracy:
             each = measures.find(name)
             title = f"mean {each.symbol}{settings.get(name, '')}"
             rows.append(_distance_row(each.column or name, each.level or name, title, found))
+        for name in self.left_out:
+            each, nothing = measures.find(name), Estimate(math.nan, math.nan, math.nan)
+            title = f"mean {each.symbol}: not measured"
+            rows.append(_row(each.column or name, each.level or name, title, nothing))
         if self.topology is not None:
             title, agreement = "mean distance of fixed points (OSPA)", self.topology.agreement
             row = _row("topology", "topology", title, self.topology.mean, agreement=agreement)
@@ -159,7 +177,7 @@ class Degeneracy:
 
         `measures` has the rows of `table` by their `measure`; `dsa_settings` a row for each rank
         (or share of variance) and number of delays; `networks` the indices of those measured, of
-        `size` in all; `analysis` the settings.
+        `size` in all; `left_out` what could not be measured, and why; `analysis` the settings.
         """
         measured = {row.pop("measure"): row for row in self.table()}
         return {
@@ -167,6 +185,7 @@ class Degeneracy:
             "networks": self.networks.tolist(),
             "measures": measured,
             "dsa_settings": self.grid.table(),
+            "left_out": self.left_out,
             "analysis": dataclasses.asdict(self.analysis),
         }
 

@@ -10,6 +10,7 @@ from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.weights import AXES
+from rnnensemble.networks import Network, require_weights
 from rnnensemble.tasks import Task
 
 
@@ -152,6 +153,19 @@ class Analysis(Config):
     def pif_weights(self) -> list[str]:
         """The weights that PIF compares, by name."""
         return ["recurrent_weights"] if self.pif.parameters == "recurrent" else list(AXES)
+
+    def left_out(self, task: Task, network: Network) -> dict[str, str]:
+        """Measures that a network cannot be compared by, each with why.
+
+        Raises:
+            ValueError: If PIF is to compare all parameters and the network names only some.
+        """
+        try:
+            require_weights(network, task, ["recurrent_weights"], "PIF")
+        except ValueError as error:
+            return {"weights": str(error)}
+        require_weights(network, task, self.pif_weights, "PIF")
+        return {}
 
     @property
     def further(self) -> dict[str, Measure]:

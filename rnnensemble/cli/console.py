@@ -187,6 +187,8 @@ class Reporter:
         for name, found in degeneracy.distances.items():
             if missing := degeneracy.networks[incomparable(found.matrix)].tolist():
                 self.line(left_out_line(missing, name))
+        for reason in degeneracy.left_out.values():
+            self.line(reason)
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:
@@ -238,8 +240,9 @@ def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
     for row in degeneracy.table():
         level = row["level"] if row["level"] != shown else ""
         interval = _interval(row["low"], row["high"])
-        value = math.nan if row["value"] is None else row["value"]
-        lines += [(level, row["title"], f"{value:.3g}", interval), *_beneath(row)]
+        value = f"{math.nan if row['value'] is None else row['value']:.3g}"
+        value = "" if row["measure"] in degeneracy.unmeasured else value
+        lines += [(level, row["title"], value, interval), *_beneath(row)]
         if row["measure"] == "dsa":
             lines += _settings_lines(degeneracy.grid)
         shown = row["level"]

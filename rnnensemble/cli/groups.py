@@ -138,8 +138,9 @@ def _measure(work: Work, condition: Condition, population: Population) -> None:
 
 def _levels(found: Degeneracy, features: FeatureLearning) -> str:
     """The levels of a condition in a few words."""
+    pif = "not measured" if "weights" in found.left_out else f"{found.weights.mean.value:.3g}"
     return (
         f"sigma {found.behavior.sigma.value:.3g}, DSA {found.dynamics.mean.value:.3g}, "
-        f"PIF {found.weights.mean.value:.3g}, "
+        f"PIF {pif}, "
         f"kernel alignment {features.kernel_alignment.mean():.2f}"
     )

@@ -19,7 +19,6 @@ from rnnensemble.cli.groups import run_groups
 from rnnensemble.cli.work import Work
 from rnnensemble.cli.worker import Task, run_task, versions
 from rnnensemble.files import folders, shard_folders, sweep_folder
-from rnnensemble.networks import require_weights
 from rnnensemble.study import shards as division
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
@@ -170,14 +169,13 @@ def _text(sweep: Path | str | Sweep) -> str:
 
 
 def _require_measurable(conditions: list[Condition]) -> None:
-    """Raises ValueError unless conditions can be measured, weights and features too.
+    """Raises ValueError unless conditions can be measured, features too.
 
     Compiles programs that the measurement needs later.
     """
     different = {(c.task, c.network, c.size, c.analysis, c.features): c for c in conditions}
     for condition in different.values():
-        names = {*condition.analysis.pif_weights, "recurrent_weights"}
-        require_weights(condition.network, condition.task, names, "a sweep")
+        condition.analysis.left_out(condition.task, condition.network)
         evaluation_trials(condition.features, condition.task)
         require_analysis_room(condition, condition.analysis)
 

@@ -14,7 +14,6 @@ from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.options import Quickstart
 from rnnensemble.files import folders, stages, storage
-from rnnensemble.networks import require_weights
 from rnnensemble.study import shards
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
@@ -85,8 +84,8 @@ def _require_run(condition: Condition) -> None:
 def require_measurable(condition: Condition) -> None:
     """Raises ValueError, before anything is measured or trained, unless it can be measured."""
     task, network, analysis = condition.task, condition.network, condition.analysis
-    analysis.check(task, network.width)
-    require_weights(network, task, analysis.pif_weights, "PIF")
+    analysis.check(task, network.n_rates)
+    analysis.left_out(task, network)
     degeneracy.require_analysis_room(condition, analysis)
 
 

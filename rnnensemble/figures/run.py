@@ -157,8 +157,12 @@ def overview_figure(
     draw_losses(axes[0, 2], degeneracy)
     draw_mds(axes[1, 0], degeneracy.dynamics.matrix, unit="DSA")
     axes[1, 0].set_title(f"dynamics: DSA\n{with_interval(degeneracy.dynamics.mean)}", fontsize=9)
-    draw_mds(axes[1, 1], degeneracy.weights.matrix, unit="PIF")
-    axes[1, 1].set_title(f"weights: PIF\n{with_interval(degeneracy.weights.mean)}", fontsize=9)
+    if "weights" in degeneracy.left_out:
+        axes[1, 1].set_axis_off()
+        axes[1, 1].set_title("weights: PIF\nnot measured", fontsize=9)
+    else:
+        draw_mds(axes[1, 1], degeneracy.weights.matrix, unit="PIF")
+        axes[1, 1].set_title(f"weights: PIF\n{with_interval(degeneracy.weights.mean)}", fontsize=9)
     _draw_null(axes[1, 2], degeneracy)
     for axis in axes.flat:
         axis.tick_params(labelsize=7)
@@ -232,8 +236,9 @@ def run_figures(population: Population, degeneracy: Degeneracy) -> dict[str, Fig
     trials, outputs = jax.tree.map(np.asarray, found)
     levels = {
         "dynamics": (degeneracy.dynamics, "DSA", f"DSA, {degeneracy.analysis.dsa.score}"),
-        "weights": (degeneracy.weights, "PIF", "PIF"),
     }
+    if "weights" not in degeneracy.left_out:
+        levels["weights"] = degeneracy.weights, "PIF", "PIF"
     figures = {
         "overview": overview_figure(population, degeneracy, trials, outputs),
         "trials": trials_figure(

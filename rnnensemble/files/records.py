@@ -12,6 +12,7 @@ from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
+from rnnensemble.networks import shapes_of
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.epoch import History, TrainState, init_state
@@ -105,7 +106,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         left_out=matrix,
         trials=np.empty((), np.int64),  # type: ignore[arg-type]
     )
-    grid = analysis.grid_for(task, condition.network.width)
+    grid = analysis.grid_for(task, condition.network.n_rates)
     settings = len(grid.rows), len(grid.delays)
     return {
         "networks": np.empty(converged, np.int64),
@@ -127,8 +128,8 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
 def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     """What `degeneracy_tree` took apart."""
     sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    analysis = condition.analysis.fitted(condition.task, condition.network.width)
-    grid = analysis.grid_for(condition.task, condition.network.width)
+    analysis = condition.analysis.fitted(condition.task, condition.network.n_rates)
+    grid = analysis.grid_for(condition.task, condition.network.n_rates)
     return Degeneracy(
         behavior=Behavior(
             sigma=sigmas["temporal"],
@@ -143,12 +144,15 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
         networks=stored["networks"],
         size=condition.size,
         analysis=analysis,
+        left_out=analysis.left_out(condition.task, condition.network),
     )
 
 
 def _of_distances(condition: Condition) -> tuple[str, ...]:
     """The measures of distances that a condition has."""
-    return "dynamics", "autocovariance", "weights", *(condition.analysis.measures or ())
+    standard = "dynamics", "autocovariance", "weights"
+    left_out = condition.analysis.left_out(condition.task, condition.network)
+    return *(x for x in standard if x not in left_out), *(condition.analysis.measures or ())
 
 
 def topology_tree(topology: Topology) -> dict[str, Any]:
@@ -157,13 +161,15 @@ def topology_tree(topology: Topology) -> dict[str, Any]:
     return {name: getattr(topology, name) for name in names}
 
 
-def topology_shapes(converged: int, width: int) -> dict[str, Any]:
+def topology_shapes(condition: Condition, converged: int) -> dict[str, Any]:
     """A tree like `topology_tree` gives, for its shapes and types alone."""
     number: Any = np.empty(())
+    params = shapes_of(condition.network, condition.task)
+    (states,) = jax.eval_shape(condition.network.initial_state, params).shape
     return {
         "mean": Estimate(number, number, number),
         "matrix": np.empty((converged, converged)),
-        "counts": np.empty((converged, width + 1), np.int64),
+        "counts": np.empty((converged, states + 1), np.int64),
         "agreement": number,
     }
 
@@ -229,6 +235,8 @@ def summary_row(
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}
     for name, found in degeneracy.distances.items():
         row |= _distance_columns(measures.find(name).column or name, found)
+    if degeneracy.left_out:
+        row["not_measured"] = ";".join(degeneracy.left_out)
     if features is not None:
         row |= {name: float(np.mean(getattr(features, name), dtype=float)) for name in FEATURES}
     grid = degeneracy.grid

@@ -214,7 +214,7 @@ def load_analysis(
         tree = trees.restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
         if condition.analysis.search is not None:
-            shapes = records.topology_shapes(converged, condition.network.width)
+            shapes = records.topology_shapes(condition, converged)
             topology = records.as_topology(trees.restore(folder, arrays / "topology", shapes))
             degeneracy = dataclasses.replace(degeneracy, topology=topology)
     if manifest.get("features"):

@@ -5,11 +5,13 @@ All of them maximize, over permutations or signed permutations X of N units,
     F(X) = <W1, X W2 X^T> + <L, X>
 
 where L = U1 U2^T for parameters U that carry units on one axis; then
-||W1 - X W2 X^T||^2 + ||U1 - X U2||^2 = const - 2 F(X).
+||W1 - X W2 X^T||^2 + ||U1 - X U2||^2 = const - 2 F(X). Where units have several matrices, one a
+gate, W is a stack of them, `[G, N, N]`, which X acts on alike, and products are summed over them.
 """
 
 import itertools
 import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -39,8 +41,8 @@ class Problem(NamedTuple):
     """What is maximized.
 
     Attributes:
-        first: W1, `[N, N]`.
-        second: W2, `[N, N]`.
+        first: W1, `[N, N]` or `[G, N, N]`.
+        second: W2, likewise.
         linear: L, `[N, N]`.
     """
 
@@ -57,11 +59,12 @@ class Vertex(NamedTuple):
 
     def rows(self, matrix: Array) -> Array:
         """X times a matrix."""
-        return self.signs[:, None] * matrix[self.permutation]
+        return self.signs[:, None] * matrix[..., self.permutation, :]
 
     def both(self, matrix: Array) -> Array:
         """X times a matrix times X^T."""
-        return self.signs[:, None] * matrix[self.permutation][:, self.permutation] * self.signs
+        turned = matrix[..., self.permutation, :][..., self.permutation]
+        return self.signs[:, None] * turned * self.signs
 
 
 def identity(n: int) -> Vertex:
@@ -106,6 +109,9 @@ def soft_vertex(gain: Array, sharpness: Array, signed: bool) -> Array:
 def curve(problem: Problem, x: Array | Vertex) -> Array:
     """W1 X W2^T + W1^T X W2, the slope of <W1, X W2 X^T>, for a matrix or a vertex."""
     w1, w2 = problem.first, problem.second
+    if w1.ndim == 3:
+        each = jax.vmap(lambda one, other: curve(Problem(one, other, problem.linear), x))
+        return jnp.sum(each(w1, w2), axis=0)
     if isinstance(x, Vertex):
         return jnp.hstack([w1, w1.T]) @ jnp.vstack([x.rows(w2.T), x.rows(w2)])
     halves = jnp.vstack([w1, w1.T]) @ x
@@ -178,13 +184,14 @@ def exchange(problem: Problem, vertex: Vertex, *, signed: bool) -> Vertex:
     change their signs as well, with v = sqrt(2) e_r unit r changes its sign.
     """
     w1, w2, linear = problem
-    n = len(w1)
+    n = len(linear)
     least_gain = 1e-6 * (jnp.linalg.norm(w1) * jnp.linalg.norm(w2) + jnp.linalg.norm(linear))
 
     def best(x: Vertex) -> tuple[Array, Array]:
         m = x.both(w2)
-        g = w1 @ m.T + w1.T @ m + linear[:, x.permutation] * x.signs
-        gains = _reflected(w1, signed) * _reflected(m, signed) - _reflected(g, signed)
+        g = _over_gates(w1 @ m.mT + w1.mT @ m) + linear[:, x.permutation] * x.signs
+        both = _reflected(w1, signed) * _reflected(m, signed)
+        gains = _over_gates(both, axes=3) - _reflected(g, signed)
         most = gains.max()
         return most, first_true(gains.ravel() == most)
 
@@ -200,8 +207,15 @@ def exchange(problem: Problem, vertex: Vertex, *, signed: bool) -> Vertex:
     return jax.lax.while_loop(unfinished, improve, start)[0]
 
 
+def _over_gates(x: Array, *, axes: int = 2) -> Array:
+    """The sum over gates, where there is an axis of these before so many others."""
+    return x if x.ndim == axes else jnp.sum(x, axis=0)
+
+
 def _reflected(m: Array, signed: bool) -> Array:
     """v^T M v for v = e_r - e_s, `[1, n, n]`; signed: and for e_r + e_s or sqrt(2) e_r."""
+    if m.ndim == 3:
+        return jax.vmap(partial(_reflected, signed=signed))(m)
     diagonal, both = jnp.diag(m), m + m.T
     ends = diagonal[:, None] + diagonal
     if not signed:
@@ -226,7 +240,7 @@ def best_signs(problem: Problem, permutation: Array) -> Vertex:
     F is a quadratic form in the signs; one more sign, fixed to 1, carries its linear term.
     """
     n = len(permutation)
-    form = problem.first * Vertex(permutation, jnp.ones(n)).both(problem.second)
+    form = _over_gates(problem.first * Vertex(permutation, jnp.ones(n)).both(problem.second))
     field = jnp.take_along_axis(problem.linear, permutation[:, None], axis=1)
     form = jnp.block([[form + form.T, field], [field.T, jnp.zeros((1, 1))]])
     shift = 3 * jnp.linalg.norm(form) / n**0.5  # lifts negative eigenvalues of a random form
@@ -251,7 +265,8 @@ def largest_possible(linear: Array, *sorted_pairs: tuple[Array, Array]) -> Array
 
     Args:
         linear: What unit i matched to j contributes besides, `[N, N]`.
-        *sorted_pairs: Off-diagonal rows of both networks, then columns, each sorted, `[N, N - 1]`.
+        *sorted_pairs: Off-diagonal rows of both networks, then columns, each sorted, `[N, N - 1]`,
+            one gate's after the other's.
     """
     gains = linear + sum(a @ b.T for a, b in sorted_pairs) / len(sorted_pairs)
     return jnp.sum(jnp.take_along_axis(gains, assignment(gains)[:, None], axis=1))

@@ -70,6 +70,9 @@ class PIF(Metric):
     initial state]. An odd activation as tanh leaves the signs of units free too: `signed` takes
     the minimum over D P with D = diag(+-1).
 
+    Gated networks have one recurrent matrix for each gate, W of shape `[G, N, N]`: one P acts on
+    all of them, and squares are summed over gates.
+
     A quadratic assignment problem. Up to 7 units (5 signed) every matching is tried and the value
     is exact. Beyond, it is searched from several starts: FAQ as scipy has it, then FAQ whose first
     vertices are softened; each ends with exchanges of two units as long as one helps. The value
@@ -80,8 +83,9 @@ class PIF(Metric):
 
     Attributes:
         parameters: `recurrent` for W alone, as the paper; `all` for a dictionary of
-            `recurrent_weights` `[N, N]`, `input_weights` `[N, I]`, `bias` `[N]`,
-            `readout_weights` `[O, N]` and optionally `initial_state` `[N]`.
+            `recurrent_weights` `[N, N]`, `input_weights` `[N, I]`, `bias` `[N]` (each with an
+            axis of gates before N or without), `readout_weights` `[O, N]` and optionally
+            `initial_state` `[N]`.
         signed: Whether units may change their sign.
         normalize: Divides by the number of weights compared (N^2; of all parameters for `all`),
             to compare across sizes as the paper.
@@ -135,16 +139,20 @@ class PIF(Metric):
     def check(self, shape: Any) -> None:
         if self.parameters == "all":
             check_parameters(shape)
-        elif not isinstance(shape, tuple) or len(shape) != 2 or shape[0] != shape[1]:
-            raise ValueError(f"`weights` must be [K, N, N]; got {shape} for one network.")
+        elif not isinstance(shape, tuple) or len(shape) not in (2, 3) or shape[-2] != shape[-1]:
+            raise ValueError(
+                f"`weights` must be [K, N, N], or [K, G, N, N] of gates; got {shape} for one "
+                "network."
+            )
 
     def prepare(self, data: Any) -> Weights:
-        """What a network's `[N, N]` weights, or the dictionary of all, are matched by."""
+        """What a network's weights, `[N, N]` or `[G, N, N]`, or all of them are matched by."""
         recurrent = data["recurrent_weights"] if self.parameters == "all" else data
         recurrent = jnp.asarray(recurrent, jnp.float32)
-        others = other_parameters(data) if self.parameters == "all" else recurrent[:, :0]
+        none = jnp.zeros((recurrent.shape[-1], 0), jnp.float32)
+        others = other_parameters(data) if self.parameters == "all" else none
         sizes = jnp.abs(recurrent) if self.signed else recurrent
-        return Weights(recurrent, others, sorted_rows(sizes), sorted_rows(sizes.T))
+        return Weights(recurrent, others, sorted_rows(sizes), sorted_rows(sizes.mT))
 
     def match(self, key: Key, first: Any, second: Any) -> Matching:
         """Matches the units of two networks, given by what `prepare` takes."""
@@ -163,11 +171,12 @@ class PIF(Metric):
         """
         first, second, unit = in_one_unit(first, second)
         distance_at = partial(distance, first, second)
-        every = every_vertex(len(first.recurrent), signed=self.signed)
+        units = first.recurrent.shape[-1]
+        every = every_vertex(units, signed=self.signed)
         ends = self.ends(key, first, second) if every is None else every
         best = nearest(ends, distance_at)
         least = distance_at(best)
-        starts = self.count(len(first.recurrent))
+        starts = self.count(units)
         reached, bound = jnp.asarray(starts), least
         if every is None:
             tried = jax.vmap(distance_at)(ends)[:starts]
@@ -187,7 +196,7 @@ class PIF(Metric):
     def search(self, key: Key, first: Weights, second: Weights) -> Vertex:
         """Where each start ends among permutations; the best is no worse than the identity."""
         problem = as_problem(first, second)
-        n = len(problem.first)
+        n = len(problem.linear)
         center = jnp.full((1, n, n), 1 / n)
         starts = self.count(n)
         drawn = random_starts(key, n, max(starts - 2, 0), signed=False)
@@ -216,7 +225,7 @@ class PIF(Metric):
 
         unsigned = jax.lax.map(best_unsigned, pairs)
         flipped = best_signs(problem, unsigned.permutation[1])
-        n = len(problem.first)
+        n = len(problem.linear)
         starts = random_starts(key, n, self.count(n), signed=True)
         ends = self.climb(problem, self.soften(problem, starts, signed=True), signed=True)
         known = [jax.tree.map(lambda x: x[:1], unsigned), one_of(flipped)]

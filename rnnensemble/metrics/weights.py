@@ -20,16 +20,19 @@ AXES = {
     "readout_weights": "ON",
     "initial_state": "N",
 }
-"""Axes of a network's parameters, which carry units."""
+"""The last axes of a network's parameters, which carry units."""
+GATED = ("recurrent_weights", "input_weights", "bias")
+"""What may have an axis of gates before these."""
 
 
 class Weights(NamedTuple):
     """What two networks are matched by.
 
     Attributes:
-        recurrent: W, `[N, N]`.
+        recurrent: W, `[N, N]`, or `[G, N, N]` where units have a matrix for each of G gates.
         others: All other parameters by unit, U, `[N, F]`; F = 0 for recurrent weights alone.
-        rows: Off-diagonal entries of each row of W, sorted (by size if signed), `[N, N - 1]`.
+        rows: Off-diagonal entries of each row of W, sorted (by size if signed), `[N, N - 1]`, or
+            `[N, G (N - 1)]`, sorted gate by gate.
         columns: The same of each column.
     """
 
@@ -47,11 +50,13 @@ def check_parameters(shape: Any) -> None:
             f"`data` must be a dictionary of {', '.join(AXES)} (the last may be left out) for "
             f"`parameters` = 'all'; got {', '.join(names) or shape}."
         )
-    widths = shape["recurrent_weights"][:1]
+    widths = shape["recurrent_weights"][-1:]
     for name, axes in AXES.items():
         got = tuple(shape.get(name, widths))
-        units = {size for size, axis in zip(got, axes, strict=False) if axis == "N"}
-        if len(got) != len(axes) or units != set(widths):
+        most = len(axes) + (name in GATED)
+        ends = got[-len(axes) :]
+        units = {size for size, axis in zip(ends, axes, strict=False) if axis == "N"}
+        if not len(axes) <= len(got) <= most or units != set(widths):
             n = "".join(f" with N = {width}" for width in widths)
             raise ValueError(f"`{name}` must be [{', '.join(axes)}]{n}; got {got}.")
 
@@ -78,20 +83,30 @@ def distance(first: Weights, second: Weights, vertex: Vertex) -> Array:
 def other_parameters(data: dict[str, Array]) -> Array:
     """All parameters but the recurrent weights, by unit, `[N, F]`."""
     inputs, readout = jnp.asarray(data["input_weights"]), jnp.asarray(data["readout_weights"]).T
-    vectors = [jnp.asarray(data[name]) for name in ("bias", "initial_state") if name in data]
+    inputs = inputs if inputs.ndim == 2 else jnp.hstack(list(inputs))
+    vectors = [jnp.asarray(data[name]).T for name in ("bias", "initial_state") if name in data]
     return jnp.column_stack([inputs, readout, *vectors]).astype(jnp.float32)
 
 
 def sorted_rows(matrix: Array) -> Array:
-    """Off-diagonal entries of each row, rising, `[N, N - 1]`."""
+    """Off-diagonal entries of each row, rising, `[N, N - 1]`; gates side by side."""
+    if matrix.ndim == 3:
+        return jnp.hstack(list(jax.vmap(sorted_rows)(matrix)))
     return jnp.sort(jnp.where(jnp.eye(len(matrix), dtype=bool), jnp.inf, matrix), axis=1)[:, :-1]
+
+
+def _diagonals(first: Array, second: Array) -> Array:
+    """The products of all diagonal entries of two networks, summed over gates, `[N, N]`."""
+    if first.ndim == 3:
+        return jnp.sum(jax.vmap(_diagonals)(first, second), axis=0)
+    return jnp.outer(jnp.diag(first), jnp.diag(second))
 
 
 def lower_bound(first: Weights, second: Weights, *, signed: bool) -> Array:
     """A bound that no matching comes below."""
     u1, u2 = first.others, second.others
     linear = u1 @ u2.T
-    diagonal = jnp.outer(jnp.diag(first.recurrent), jnp.diag(second.recurrent))
+    diagonal = _diagonals(first.recurrent, second.recurrent)
     # a sign leaves the diagonal as it is
     linear = diagonal + (jnp.abs(linear) if signed else linear)
     pairs = (first.rows, second.rows), (first.columns, second.columns)

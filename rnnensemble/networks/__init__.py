@@ -1,26 +1,44 @@
 """What a network is: its parameters, its rollout and its readout; a registry by `kind`."""
 
 from rnnensemble._core.registry import Registry
-from rnnensemble.networks.base import Network, Params, require_weights, weights_of
+from rnnensemble.networks.base import (
+    Network,
+    Params,
+    count_of,
+    require_weights,
+    shapes_of,
+    weights_of,
+)
 from rnnensemble.networks.cell import MuPParams, VanillaParams
+from rnnensemble.networks.flax_rnn import FlaxRNN
+from rnnensemble.networks.gated import GRU, LSTM
+from rnnensemble.networks.gates import GatedParams
 from rnnensemble.networks.mup import MuPRNN
 from rnnensemble.networks.vanilla import VanillaRNN
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "FlaxRNN",
+    "GatedParams",
     "MuPParams",
     "MuPRNN",
     "Network",
     "Params",
     "VanillaParams",
     "VanillaRNN",
+    "count_of",
     "find",
     "register",
     "registered",
     "require_weights",
+    "shapes_of",
     "weights_of",
 ]
 
-REGISTRY: Registry[type[Network]] = Registry("network.kind", (VanillaRNN, MuPRNN), field="kind")
+REGISTRY: Registry[type[Network]] = Registry(
+    "network.kind", (VanillaRNN, MuPRNN, GRU, LSTM, FlaxRNN), field="kind"
+)
 register = REGISTRY.register
 """Makes a network of your own known by its `kind` to presets and saved runs; a decorator."""
 registered = REGISTRY.registered

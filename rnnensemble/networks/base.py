@@ -1,6 +1,8 @@
 """What every network is, and what some can do besides."""
 
 import abc
+import functools
+import math
 from collections.abc import Collection
 from typing import Any, ClassVar
 
@@ -42,6 +44,19 @@ class Network(Config, abc.ABC):
 
     width: int
     """Number of units N."""
+
+    @property
+    def n_rates(self) -> int:
+        """Number of rates R that metrics see; N unless a network says otherwise.
+
+        Those beyond the first N are not read out.
+        """
+        return self.width
+
+    @property
+    def n_kept(self) -> int:
+        """About how many numbers of a step of a trial are kept for the backward pass."""
+        return self.width
 
     @abc.abstractmethod
     def init(self, key: Key, *, n_inputs: int, n_outputs: int, **own: Any) -> Params:
@@ -100,7 +115,8 @@ class Network(Config, abc.ABC):
 
         Those that the network has: `recurrent_weights` `[..., N, N]`, `input_weights`
         `[..., N, I]`, `bias` `[..., N]`, `readout_weights` `[..., O, N]`, `initial_state`
-        `[..., N]`. Leading axes of the parameters are kept.
+        `[..., N]`; the first three with an axis of gates before N if units have several of each.
+        Leading axes of the parameters are kept.
         """
         del params
         return {}
@@ -157,13 +173,36 @@ def require_weights(
         Their shapes, by name.
     """
 
-    def init() -> dict[str, Array]:
-        own = dict.fromkeys(network.per_network, jnp.ones(()))
-        key = jax.random.key(0)
-        params = network.init(key, n_inputs=task.n_inputs, n_outputs=task.n_outputs, **own)
+    def named(params: Params) -> dict[str, Array]:
         return dict(zip(names, weights_of(network, params, names, what), strict=True))
 
-    return jax.eval_shape(init)
+    return jax.eval_shape(named, shapes_of(network, task))
+
+
+def shapes_of(network: Network, task: Any) -> Params:
+    """The shapes of the parameters of one network.
+
+    Args:
+        network: Architecture.
+        task: Gives the numbers of inputs and outputs.
+    """
+    return _shapes(network, task.n_inputs, task.n_outputs)
+
+
+def count_of(network: Network, task: Any, *, axes: int = 1) -> int:
+    """How many numbers the parameters of one network are, of arrays with so many axes or more."""
+    leaves = jax.tree.leaves(shapes_of(network, task))
+    return sum(math.prod(x.shape) for x in leaves if len(x.shape) >= axes)
+
+
+@functools.lru_cache(maxsize=256)
+def _shapes(network: Network, n_inputs: int, n_outputs: int) -> Params:
+    own = dict.fromkeys(network.per_network, jax.ShapeDtypeStruct((), jnp.float32))
+
+    def init(**own: Array) -> Params:
+        return network.init(jax.random.key(0), n_inputs=n_inputs, n_outputs=n_outputs, **own)
+
+    return jax.eval_shape(init, **own)
 
 
 def require_known(name: str, value: str, known: Collection[str]) -> None:

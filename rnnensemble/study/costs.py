@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
+from rnnensemble.networks import count_of
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Sweep, trained_once
 from rnnensemble.training import slots
@@ -60,9 +61,10 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
         epochs: Epochs that each network trains; None for `max_epochs`, an upper bound.
     """
     task, training = condition.task, condition.training
-    units, k = condition.network.width, condition.size
-    analysis = condition.analysis.fitted(task, units)
-    step = 2 * (units**2 + units * (task.n_inputs + task.n_outputs))  # of one trial, forward
+    network, k = condition.network, condition.size
+    units, rates = network.width, network.n_rates
+    analysis = condition.analysis.fitted(task, rates)
+    step = 2 * count_of(network, task, axes=2)  # of one trial, forward
     epochs = training.max_epochs if epochs is None else min(epochs, training.max_epochs)
     steps = epochs * training.epoch_steps
     behavior, dynamics = analysis.behavior_trials, analysis.dynamics_trials
@@ -76,11 +78,11 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     rows *= task.n_outputs
     jacobian = rows * 2 * task.n_steps * step
     pairs = k * (k - 1) / 2 + 3 * k  # and each network's null, and those that are repeated
-    grid = analysis.grid_for(task, units)
+    grid = analysis.grid_for(task, rates)
     most = [max(grid.ranks)] * len(grid.shares)  # a share of variance needs no more
     ranks = np.array([*(*grid.ranks, *most) * len(grid.delays), analysis.dsa.rank], float)
     second = analysis.autocovariance
-    sizes = len(second.lags) * min(second.components, units) ** 3
+    sizes = len(second.lags) * min(second.components, rates) ** 3
     climbs = (analysis.dsa, np.sum(ranks**3)), (second, sizes)
     newton = sum(each.starts * each.early_steps * size for each, size in climbs)
     return Cost(
@@ -123,10 +125,10 @@ def group_bytes(conditions: Sequence[Condition], mesh: Mesh, tile: int) -> float
     three arrays `[T, B, N]`.
     """
     first = conditions[0]
-    task, units = first.task, first.network.width
-    parameters = units * (units + task.n_inputs + task.n_outputs + 2)
+    task, network = first.task, first.network
+    parameters = count_of(network, task)
     networks = sum(condition.size for condition in conditions) / mesh.size
-    trials = 3 * first.training.batch * task.n_steps * units
+    trials = 3 * first.training.batch * task.n_steps * network.n_kept
     return 4.0 * (5 * parameters * networks + tile * (trials + 2 * parameters))
 
 

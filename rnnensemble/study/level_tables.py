@@ -134,8 +134,7 @@ def _require_runnable(condition: Condition) -> None:
         raise ValueError(f"`size` must be at least 2, to compare networks; got {condition.size}.")
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references, which a sweep has not; see `deflate`.")
-    width = condition.network.width
-    condition.analysis.check(condition.task, width)
+    condition.analysis.check(condition.task, condition.network.n_rates)
     block_trials(condition.features, condition.task, condition.network)
 
 

@@ -256,8 +256,8 @@ def _require_samples(references: References, settings: Recipe, deflation: Deflat
     batch, steps = deflation.trials(settings.training.batch), settings.task.n_steps
     if references.inputs is not None:
         batch, steps = references.inputs.shape[:2]
-    if np.min(deflation.ridge) == 0 and batch * steps <= settings.network.width:
+    if np.min(deflation.ridge) == 0 and batch * steps <= settings.network.n_rates:
         raise ValueError(
             f"`ridge` of 0 needs more samples than units: {batch} trials of {steps} steps for "
-            f"{settings.network.width} units."
+            f"{settings.network.n_rates} units."
         )

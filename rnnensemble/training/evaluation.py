@@ -182,7 +182,7 @@ def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
 def _tile_of(mesh: Any, network: Any, how: Accumulation, inputs: Any) -> int:
     """Networks that a device drives, and whose trials it sums, at once."""
     trials, steps, _ = inputs.shape
-    each = 4 * trials * steps * (3 * network.width + 2 * how.columns(network.width))
+    each = 4 * trials * steps * (3 * network.n_rates + 2 * how.columns(network.n_rates))
     return runtime.default_tile(mesh, trials * network.width, item_bytes=each)
 
 

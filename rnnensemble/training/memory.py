@@ -27,12 +27,12 @@ def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
     """
     first, size = recipes[0], sum(recipe.size for recipe in recipes)
     task, network, training = first.task, first.network, first.training
-    batch, steps, units = training.batch, task.n_steps, network.width
+    batch, steps = training.batch, task.n_steps
     channels = task.n_inputs + task.n_outputs
     require_fit(
         f"`batch` of {batch:,} trials of `n_steps` {steps:,} with {channels:,} inputs and outputs, "
-        f"for `width` {units:,},",
-        4 * steps * (batch * channels + min(batch, LEAST_SLICE) * units),
+        f"for `width` {network.width:,},",
+        4 * steps * (batch * channels + min(batch, LEAST_SLICE) * network.n_kept),
         runtime.memory_bytes(mesh),
     )
     states = _state_bytes(first) * size

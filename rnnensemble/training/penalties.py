@@ -14,12 +14,14 @@ COUNTED: tuple[str, ...] = ("input_weights", "recurrent_weights", "readout_weigh
 
 
 def nuclear_norm(weights: dict[str, Array]) -> Array:
-    """The sum of the singular values of the recurrent weights.
+    """The sum of the singular values of the recurrent weights, over all matrices of a gated cell.
 
     It is tr(Q^T W) at the polar factor Q = U V^T of W = U S V^T, and Q is its subgradient: what
     the derivative of Q would add is 0.
     """
     matrix = weights["recurrent_weights"]
+    if matrix.ndim == 3:
+        return jnp.sum(jax.vmap(lambda each: nuclear_norm({"recurrent_weights": each}))(matrix))
     return jnp.sum(jax.lax.stop_gradient(polar_factor(matrix)) * matrix)
 
 
@@ -35,8 +37,9 @@ PENALTIES: dict[str, Callable[[dict[str, Array]], Array]] = {"nuclear_norm": nuc
 def penalty(params: Params, strengths: dict[str, Array], network: Network) -> Array:
     """What one network pays: lambda_rank sum_i s_i(W_h) + lambda_l1 sum |w|.
 
-    s_i are singular values. Both see the weights as they act on inputs and rates. Biases do not
-    count in the second sum (the paper does not say which weights do).
+    s_i are singular values, of each gate's matrix where there are gates. Both see the weights as
+    they act on inputs and rates. Biases do not count in the second sum (the paper does not say
+    which weights do).
 
     Args:
         params: Parameters of one network.

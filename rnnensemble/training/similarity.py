@@ -119,8 +119,12 @@ def deflated_loss_and_gradient(
 
 
 def readouts_of(network: Network, params: Params) -> Array:
-    """W_y, `[..., O, N]`, whose null space is compared."""
-    return weights_of(network, params, ["readout_weights"], "`null_space`")[0]
+    """W_y of all rates, `[..., O, R]`, whose null space is compared; 0 for those not read out."""
+    readout = weights_of(network, params, ["readout_weights"], "`null_space`")[0]
+    unseen = network.n_rates - readout.shape[-1]
+    return (
+        readout if not unseen else jnp.pad(readout, [(0, 0)] * (readout.ndim - 1) + [(0, unseen)])
+    )
 
 
 def _predictivity(

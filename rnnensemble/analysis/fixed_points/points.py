@@ -216,7 +216,7 @@ ORBITS, RECORDED = 16, 120
 @partial(jax.jit, static_argnames=("network", "mesh", "settle", "tolerance", "slow", "most"))
 def _search(inputs, params, states, *, network, mesh, settle, **how):  # noqa: ANN001, ANN003, ANN202
     """Where searches and orbits of all networks end: `Rest` with axes K and S, `[K, L, 16, N]`."""
-    units, starts = network.width, states.shape[1]
+    starts, units = states.shape[1:]
     batch = runtime.default_tile(mesh, units**2)  # of starts
     tile = runtime.default_tile(mesh, min(batch, starts) * units**2)  # of networks
 

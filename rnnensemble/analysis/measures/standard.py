@@ -81,6 +81,8 @@ class WeightChange(Standard):
     statistic = "mean"
 
     def data(self, found: Any, features: Any) -> Any:
+        if self.name == "weight_change" and "weights" in found.left_out:
+            return None
         return getattr(features, self.name, None)
 
     def null(self, found: Any) -> None:

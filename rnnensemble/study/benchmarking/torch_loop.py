@@ -1,11 +1,12 @@
 """What a PyTorch user writes: one `nn.RNN` after another, or one process on each core.
 
     python torch_loop.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS [DEVICE [PRECISION]]
-    python torch_loop.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS processes
+    python torch_loop.py WIDTH BATCH STEPS NETWORKS EPOCH_STEPS processes [gru]
 
-Prints net-steps a second. The first form uses all threads for each network; PRECISION is `float32`
-(the default) or `tf32`. The second starts one process on each core, with one thread, and adds up
-what they do while all of them run; NETWORKS does not matter to it. Needs PyTorch and NumPy alone.
+Prints net-steps a second; with `gru`, of `nn.GRU`. The first form uses all threads for each
+network; PRECISION is `float32` (the default) or `tf32`. The second starts one process on each
+core, with one thread, and adds up what they do while all of them run; NETWORKS does not matter to
+it. Needs PyTorch and NumPy alone.
 """
 
 import contextlib
@@ -34,11 +35,11 @@ def sample(batch: int, n_steps: int, device: str, n_bits: int = 3) -> tuple:
 
 
 class Network(nn.Module):
-    """A vanilla RNN with a linear readout."""
+    """A vanilla RNN or a GRU with a linear readout."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, kind: str = "vanilla") -> None:
         super().__init__()
-        self.rnn = nn.RNN(3, width)
+        self.rnn = {"vanilla": nn.RNN, "gru": nn.GRU}[kind](3, width)
         self.readout = nn.Linear(width, 3, bias=False)
 
     def forward(self, pulses: torch.Tensor) -> torch.Tensor:
@@ -73,13 +74,15 @@ def measure(
     return float(np.median(speeds[1:]))
 
 
-def measure_processes(width: int, batch: int, n_steps: int, epoch_steps: int) -> float:
+def measure_processes(
+    width: int, batch: int, n_steps: int, epoch_steps: int, kind: str = "vanilla"
+) -> float:
     """Net-steps a second of one process on each core, all at once."""
     there = range(os.cpu_count() or 1)  # macOS and Windows do not say which are this process's
     cores = sorted(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else there)
     context = multiprocessing.get_context("spawn")
     start, speeds = context.Barrier(len(cores)), context.Queue()
-    shape = width, batch, n_steps, epoch_steps
+    shape = width, batch, n_steps, epoch_steps, kind
     workers = [
         context.Process(target=_train_on, args=(core, shape, start, speeds)) for core in cores
     ]
@@ -96,8 +99,8 @@ def _train_on(core: int, shape: tuple, start: Any, speeds: Any) -> None:
     with contextlib.suppress(OSError, AttributeError):  # not every system pins processes
         os.sched_setaffinity(0, {core})
     torch.set_num_threads(1)
-    width, batch, n_steps, epoch_steps = shape
-    network = Network(width)
+    width, batch, n_steps, epoch_steps, kind = shape
+    network = Network(width, kind)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     train(network, optimizer, (batch, n_steps, "cpu"), max(2, epoch_steps // 4))
     start.wait(timeout=120)
@@ -113,7 +116,7 @@ def main(arguments: list[str]) -> None:
     width, batch, n_steps, size, epoch_steps = map(int, arguments[:5])
     device, precision = (*arguments[5:], *("cpu", "float32")[len(arguments[5:]) :])
     if device == "processes":
-        found = measure_processes(width, batch, n_steps, epoch_steps)
+        found = measure_processes(width, batch, n_steps, epoch_steps, *arguments[6:])
     else:
         torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")

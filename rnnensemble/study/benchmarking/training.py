@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 
-from rnnensemble.networks import VanillaRNN
+from rnnensemble.networks import GRU, Network, VanillaRNN
 from rnnensemble.study.benchmarking.ceilings import Ceilings
 from rnnensemble.study.benchmarking.programs import Program, compile_epoch
 from rnnensemble.study.benchmarking.rows import Clock, Row, Step
@@ -47,6 +47,7 @@ class Case(NamedTuple):
         precision: Of matrix products.
         fused: Whether the recurrence is one GPU kernel; `auto` as for any training.
         epoch_steps: Training steps an epoch.
+        kind: Of the network, `vanilla` or `gru`; the latter has one precision and no kernel.
     """
 
     width: int
@@ -57,6 +58,7 @@ class Case(NamedTuple):
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     fused: bool | Literal["auto"] = "auto"
     epoch_steps: int = 16
+    kind: Literal["vanilla", "gru"] = "vanilla"
 
     @property
     def task(self) -> FlipFlop:
@@ -66,7 +68,9 @@ class Case(NamedTuple):
     @property
     def settings(self) -> Recipe:
         """The recipe."""
-        network = VanillaRNN(width=self.width, precision=self.precision, fused=self.fused)
+        network: Network = GRU(width=self.width)
+        if self.kind == "vanilla":
+            network = VanillaRNN(width=self.width, precision=self.precision, fused=self.fused)
         training = Training(
             batch=self.batch,
             epoch_steps=self.epoch_steps,
