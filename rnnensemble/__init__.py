@@ -32,7 +32,7 @@ from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
-from rnnensemble.networks import MuPRNN, Network, VanillaRNN
+from rnnensemble.networks import LeakyRNN, MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
@@ -61,6 +61,7 @@ __all__ = [
     "FeatureLearning",
     "FixedPointSearch",
     "IntrinsicDimension",
+    "LeakyRNN",
     "MuPRNN",
     "Network",
     "Population",

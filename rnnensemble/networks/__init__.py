@@ -3,10 +3,12 @@
 from rnnensemble._core.registry import Registry
 from rnnensemble.networks.base import Network, Params, require_weights, weights_of
 from rnnensemble.networks.cell import MuPParams, VanillaParams
+from rnnensemble.networks.leaky import LeakyRNN
 from rnnensemble.networks.mup import MuPRNN
 from rnnensemble.networks.vanilla import VanillaRNN
 
 __all__ = [
+    "LeakyRNN",
     "MuPParams",
     "MuPRNN",
     "Network",
@@ -20,7 +22,9 @@ __all__ = [
     "weights_of",
 ]
 
-REGISTRY: Registry[type[Network]] = Registry("network.kind", (VanillaRNN, MuPRNN), field="kind")
+REGISTRY: Registry[type[Network]] = Registry(
+    "network.kind", (VanillaRNN, MuPRNN, LeakyRNN), field="kind"
+)
 register = REGISTRY.register
 """Makes a network of your own known by its `kind` to presets and saved runs; a decorator."""
 registered = REGISTRY.registered
