@@ -32,7 +32,7 @@ from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
-from rnnensemble.networks import GRU, LSTM, FlaxRNN, MuPRNN, Network, VanillaRNN
+from rnnensemble.networks import GRU, LSTM, FlaxRNN, LeakyRNN, MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
@@ -64,6 +64,7 @@ __all__ = [
     "FixedPointSearch",
     "FlaxRNN",
     "IntrinsicDimension",
+    "LeakyRNN",
     "MuPRNN",
     "Network",
     "Population",

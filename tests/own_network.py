@@ -14,7 +14,7 @@ from rnnensemble import Network, networks
 class Leaky(Network):
     """r_t = r_{t-1} + tau (-r_{t-1} + tanh(W r_{t-1} + W_x x_t)), y_t = W_y r_t, r_0 learned."""
 
-    kind: ClassVar[str] = "leaky"
+    kind: ClassVar[str] = "my-leaky"
     per_network: ClassVar[tuple[str, ...]] = ("spread",)
 
     width: int = 6

@@ -70,7 +70,7 @@ def test_what_follows_from_the_least_is_right():
     slope = 1 - np.tanh(state @ params["recurrent_weights"].T) ** 2
     expected = 0.5 * np.eye(5) + 0.5 * slope[:, :, None] * params["recurrent_weights"]
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    assert network.update_rule == "leaky"
+    assert network.update_rule == "my-leaky"
     assert rnne.MuPRNN().update_rule == "mup"
 
 
@@ -123,7 +123,7 @@ def test_layers_may_be_lists_and_tuples(tmp_path):
 def test_settings_are_text(population):
     text = to_toml(condition(Leaky))
     assert from_toml(text) == condition(Leaky)
-    assert 'kind = "leaky"' in text
+    assert 'kind = "my-leaky"' in text
 
 
 def test_what_a_network_lacks_is_said_in_one_line():
@@ -310,7 +310,7 @@ name = "own"
 [tasks.flipflop]
 size = 3
 task = {kind = "flipflop", n_bits = 1, n_steps = 12}
-network = {kind = "leaky"}
+network = {kind = "my-leaky"}
 training = {batch = 16, epoch_steps = 16, max_epochs = 20, patience = 1, threshold = 0.3, \
 learning_rate = 1e-2}
 analysis = {dynamics_trials = 8, behavior_trials = 8, output_trials = 4, fixed_trials = true, \

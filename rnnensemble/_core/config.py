@@ -50,11 +50,11 @@ SEEDS = 2**32
 """How many seeds there are: of a larger number `jax.random.key` keeps the lower 32 bits alone."""
 
 
-def require_seed(value: Any) -> None:
+def require_seed(value: Any, name: str = "seed") -> None:
     """Raises ValueError unless this is a seed that no smaller one equals."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < SEEDS:
         raise ValueError(
-            f"`seed` must be a whole number of at least 0 and below 2^32; got {value!r}."
+            f"`{name}` must be a whole number of at least 0 and below 2^32; got {value!r}."
         )
 
 

@@ -13,6 +13,7 @@ from rnnensemble.networks.cell import MuPParams, VanillaParams
 from rnnensemble.networks.flax_rnn import FlaxRNN
 from rnnensemble.networks.gated import GRU, LSTM
 from rnnensemble.networks.gates import GatedParams
+from rnnensemble.networks.leaky import LeakyRNN
 from rnnensemble.networks.mup import MuPRNN
 from rnnensemble.networks.vanilla import VanillaRNN
 
@@ -21,6 +22,7 @@ __all__ = [
     "LSTM",
     "FlaxRNN",
     "GatedParams",
+    "LeakyRNN",
     "MuPParams",
     "MuPRNN",
     "Network",
@@ -37,7 +39,7 @@ __all__ = [
 ]
 
 REGISTRY: Registry[type[Network]] = Registry(
-    "network.kind", (VanillaRNN, MuPRNN, GRU, LSTM, FlaxRNN), field="kind"
+    "network.kind", (VanillaRNN, MuPRNN, LeakyRNN, GRU, LSTM, FlaxRNN), field="kind"
 )
 register = REGISTRY.register
 """Makes a network of your own known by its `kind` to presets and saved runs; a decorator."""

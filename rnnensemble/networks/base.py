@@ -102,6 +102,26 @@ class Network(Config, abc.ABC):
         found = jax.lax.scan(advance, states, jnp.swapaxes(inputs, 0, 1))[1]
         return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), found)
 
+    @property
+    def noisy(self) -> bool:
+        """Whether training draws noise (`respond_noisily`); all else is measured without."""
+        return False
+
+    def respond_noisily(
+        self, params: Params, inputs: Array, key: Key, *, first: Any = 0
+    ) -> tuple[Array, Array]:
+        """As `respond`, with the noise of a batch; for networks that are `noisy`.
+
+        Args:
+            params: Parameters of one network.
+            inputs: Some of the batch's trials, one after another, `[B, T, I]`.
+            key: Of the batch's noise, the same for all of its trials.
+            first: Number of the first of these trials in the batch: whether a batch is computed in
+                slices must not matter.
+        """
+        del key, first
+        return self.respond(params, inputs)
+
     def jacobian(self, params: Params, state: Array, inputs: Array) -> Array:
         """The derivative of `step` by the state, `[..., S, S]`; row i holds what moves entry i."""
         inputs = jnp.broadcast_to(inputs, (*state.shape[:-1], inputs.shape[-1]))

@@ -9,11 +9,21 @@ import jax.numpy as jnp
 from rnnensemble._core.axes import Array
 from rnnensemble._core.platforms import by_platform
 
-ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "tanh": jnp.tanh,
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "softplus": lambda x: jnp.maximum(x, 0.0) + jnp.log1p(jnp.exp(-jnp.abs(x))),
+}
+
+ZERO_AT_ZERO = ("tanh", "relu")
+"""Activations whose networks can start from rates of 0."""
 
 SLOPES: dict[str, Callable[[Array], Array]] = {
     "tanh": lambda state: 1 - state**2,
     "relu": lambda state: (state > 0).astype(state.dtype),
+    "sigmoid": lambda state: state * (1 - state),
+    "softplus": lambda state: -jnp.expm1(-state),
 }
 """phi'(a) as a function of phi(a), for every activation."""
 
@@ -30,12 +40,15 @@ class Scheme(NamedTuple):
         method: `scan`, a loop over the steps; `fused`, one GPU kernel where it can (see
             `fused.fits`); or `interpreted`, that kernel on any device, slowly, for tests.
         tau: Leak, the step over the time constant; 1 for none.
+        starts: What `initial_state` is: `rates` h_0, with a_0 = h_0 where there is a leak; or
+            `potentials` a_0, with h_0 = phi(a_0).
     """
 
-    activation: Literal["tanh", "relu"] = "tanh"
+    activation: Literal["tanh", "relu", "sigmoid", "softplus"] = "tanh"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     method: Literal["scan", "fused", "interpreted"] = "scan"
     tau: float = 1.0
+    starts: Literal["rates", "potentials"] = "rates"
 
 
 class VanillaParams(NamedTuple):

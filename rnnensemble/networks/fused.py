@@ -132,18 +132,16 @@ def resolved(network: Any) -> Any:
     if not hasattr(network, "fused"):
         return network
     wanted = jax.default_backend() == "gpu" if network.fused == "auto" else network.fused
-    how = network.activation, network.precision, network.width, getattr(network, "tau", 1.0)
-    wanted = wanted and network.width in WIDTHS and _compiles(*how)
+    wanted = wanted and network.width in WIDTHS and _compiles(network.scheme, network.width)
     return dataclasses.replace(network, fused=wanted)
 
 
 @functools.cache
-def _compiles(activation: str, precision: str, width: int, tau: float) -> bool:
+def _compiles(scheme: Scheme, width: int) -> bool:
     """Whether this machine's GPU can have the kernels; warns where it cannot. True without a GPU.
 
     What decides is the width: other shapes only change how often the kernels run.
     """
-    scheme = Scheme(activation, precision, "fused", tau)  # type: ignore[arg-type]
     steps, batch, thin = 2, 64, 3
     numbers: Any = partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
     shapes = (width, thin), (width, width), (width,), (thin, width), (width,)
@@ -216,8 +214,9 @@ def _states_kernel(scheme: Any, product: Any, *refs: Any) -> None:
         potential = leaky(scheme.tau, before, product(state, matrix) + drive)
         return potential, phi(potential)
 
-    first = jnp.broadcast_to(start[...][None], (batch, len(offset)))
-    states[steps] = jax.lax.fori_loop(0, steps, step, (first, first))[1]
+    before = jnp.broadcast_to(start[...][None], (batch, len(offset)))
+    first = before, (phi(before) if scheme.starts == "potentials" else before)
+    states[steps] = jax.lax.fori_loop(0, steps, step, first)[1]
 
 
 def _drives_bar_kernel(scheme: Any, product: Any, *refs: Any) -> None:

@@ -14,6 +14,7 @@ from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
     SLOPES,
+    ZERO_AT_ZERO,
     MuPParams,
     Scheme,
     VanillaParams,
@@ -67,7 +68,7 @@ class MuPRNN(Network):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole(self, "width")
-        require_known("activation", self.activation, ACTIVATIONS)
+        require_known("activation", self.activation, ZERO_AT_ZERO)
         require_known("precision", self.precision, PRODUCTS)
         fused.require_choice(self.fused)
         if not 0 < self.tau <= 1:
@@ -99,6 +100,11 @@ class MuPRNN(Network):
             gamma=gamma,
         )
 
+    @property
+    def scheme(self) -> Scheme:
+        """How the recurrence is computed."""
+        return Scheme(self.activation, self.precision, fused.method(self.fused), self.tau)
+
     def respond(self, params: MuPParams, inputs: Array) -> tuple[Array, Array]:
         """Runs one network on a batch of trials.
 
@@ -115,10 +121,8 @@ class MuPRNN(Network):
                 for name in ("bias", "initial_state", "gamma")
             }
         )
-        method = fused.method(self.fused)
-        scheme = Scheme(self.activation, self.precision, method, self.tau)
         time_first = jnp.swapaxes(inputs, 0, 1)
-        rates, outputs = recurrence.respond(scheme, self.effective(params), time_first)
+        rates, outputs = recurrence.respond(self.scheme, self.effective(params), time_first)
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
 
     def step(self, params: MuPParams, state: Array, inputs: Array) -> Array:

@@ -3,7 +3,8 @@
     a_t = a_{t-1} + tau (-a_{t-1} + W h_{t-1} + W_x x_t + b),   h_t = phi(a_t),   y_t = W_y h_t
 
 With tau = 1 this is h_t = phi(W h_{t-1} + W_x x_t + b), the vanilla RNN. A leaky one starts from
-a_0 = h_0, which 0 makes true.
+a_0 = h_0, which 0 makes true, or from potentials a_0 with h_0 = phi(a_0). Noise may be added to a_0
+and to a_t at each step; since it is added, gradients are those of the states that it led to.
 
 What makes it fast where memory, not arithmetic, is the limit:
 
@@ -34,23 +35,27 @@ from rnnensemble.networks.cell import (
     leaky,
     thin_product,
 )
+from rnnensemble.networks.noise import Noise, standard_normal
 
 UNROLL = 10
 """Steps in a turn of the loops over time where launches count; a CPU gains nothing by it."""
 
 
-def respond(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
+def respond(
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None = None
+) -> tuple[Array, Array]:
     """Runs one network on a batch of trials, time first.
 
     Args:
         scheme: Activation, precision and method.
         params: Parameters of one network.
         inputs: x, `[T, B, I]`.
+        noise: What is added to potentials, if anything; it is no GPU kernel's.
 
     Returns:
         Rates h_1 ... h_T, `[T, B, N]`, and outputs y, `[T, B, O]`.
     """
-    return _respond(scheme, params, inputs)
+    return _respond(scheme, params, inputs, noise)
 
 
 def _by_kernel(scheme: Scheme, params: VanillaParams, batch: int) -> bool:
@@ -71,33 +76,43 @@ def _looped(scan: Any) -> Any:
 
 
 def _scan_states(
-    scheme: Scheme, params: VanillaParams, inputs: Array, *, unroll: int = 1
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None, *, unroll: int = 1
 ) -> tuple[Array, Array]:
     """The states h_0 ... h_{T-1}, `[T, B, N]`, and h_T, `[B, N]`."""
     phi, product = ACTIVATIONS[scheme.activation], PRODUCTS[scheme.precision]
     recurrent, thin = params.recurrent_weights.T, params.input_weights.T
+    shape = inputs.shape[1], len(recurrent)
+    process = None if noise is None else noise.process
 
-    def step(now: tuple[Array, Array], input_now: Array) -> tuple[tuple, Array]:
-        before, state = now
+    def step(now: tuple[Array, Array], given: Any) -> tuple[tuple, Array]:
+        (before, state), (input_now, words) = now, given
         drive = product(state, recurrent) + (thin_product(input_now, thin) + params.bias)
         potential = leaky(scheme.tau, before, drive)
+        if noise is not None and process is not None:
+            potential += process * standard_normal(words, noise.first, shape)
         return (potential, phi(potential)), state
 
-    start = jnp.broadcast_to(params.initial_state, (inputs.shape[1], len(recurrent)))
-    (_, last), states = jax.lax.scan(step, (start, start), inputs, unroll=unroll)
+    start = jnp.broadcast_to(params.initial_state, shape)
+    if noise is not None and noise.start is not None:
+        start += noise.start * standard_normal(noise.words[0], noise.first, shape)
+    first = start, (phi(start) if scheme.starts == "potentials" else start)
+    words = None if noise is None or process is None else noise.words[1:]
+    (_, last), states = jax.lax.scan(step, first, (inputs, words), unroll=unroll)
     return states, last
 
 
-def _rollout(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[tuple, tuple]:
+def _rollout(
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None
+) -> tuple[tuple, tuple]:
     """Rates and outputs, and what the backward pass keeps."""
     readout, scan = params.readout_weights.T, _looped(partial(_scan_states, scheme))
-    if not _by_kernel(scheme, params, inputs.shape[1]):
-        states, last = scan(params, inputs)
+    if noise is not None or not _by_kernel(scheme, params, inputs.shape[1]):
+        states, last = scan(params, inputs, noise)
         outputs = _later(exact_product(states, readout), exact_product(last, readout))
         return (_later(states, last), outputs), (params, inputs, states, last)
 
     def joined(params: VanillaParams, inputs: Array) -> Array:
-        states, last = scan(params, inputs)
+        states, last = scan(params, inputs, None)
         return jnp.concatenate([states, last[None]])
 
     states = _by_platform(scheme, partial(fused.states, scheme), joined)(params, inputs)
@@ -105,8 +120,10 @@ def _rollout(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[tupl
     return (states[1:], outputs), (params, inputs, states, None)
 
 
-def _run(scheme: Scheme, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
-    return _rollout(scheme, params, inputs)[0]
+def _run(
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None
+) -> tuple[Array, Array]:
+    return _rollout(scheme, params, inputs, noise)[0]
 
 
 def _later(rows: Array, last: Array) -> Array:
@@ -119,9 +136,9 @@ def _earlier(rows: Array) -> Array:
     return jnp.concatenate([jnp.zeros_like(rows[:1]), rows[:-1]])
 
 
-def _forward(scheme: Scheme, params: Any, inputs: Any) -> tuple[tuple, tuple]:
-    params, inputs = jax.tree.map(lambda primal: primal.value, (params, inputs), is_leaf=_is_primal)
-    return _rollout(scheme, params, inputs)
+def _forward(scheme: Scheme, *primals: Any) -> tuple[tuple, tuple]:
+    given = jax.tree.map(lambda primal: primal.value, primals, is_leaf=_is_primal)
+    return _rollout(scheme, *given)
 
 
 def _is_primal(x: Any) -> bool:
@@ -158,8 +175,8 @@ def _scan_drives_bar(
     return jax.lax.scan(step, at_last, (states, before), reverse=True, unroll=unroll)[1]
 
 
-def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array]:
-    """All gradients from those of the drives, each weight matrix by one product."""
+def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array, None]:
+    """All gradients from those of the drives, each weight matrix by one product; none of noise."""
     params, inputs, states, last = kept
     rates_bar, outputs_bar = cotangents
     steps, batch = inputs.shape[:2]
@@ -175,7 +192,7 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, _earlier(outputs_bar))
         rest = exact_product(outputs_bar[-1].T, last)
         gradient = gradient._replace(readout_weights=gradient.readout_weights + rest)
-        return gradient, exact_product(drives_bar, params.input_weights)
+        return gradient, exact_product(drives_bar, params.input_weights), None
 
     def joined(params: VanillaParams, states: Array, *outside: Array) -> Array:
         drives_bar = adjoint(params, states[:-1], states[-1], *outside)
@@ -189,7 +206,7 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
     into_bar = columns_bar[:, :-1], columns_bar[:, -1]
     rows = jnp.pad(outputs_bar, before)
     gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, rows)
-    return gradient, exact_product(drives_bar, params.input_weights)[:-1]
+    return gradient, exact_product(drives_bar, params.input_weights)[:-1], None
 
 
 def _weights_bar(
@@ -211,7 +228,11 @@ def _weights_bar(
         outputs_bar: dL/dy_t, `[.., B, O]`.
     """
     first_bar = jnp.sum(drives_bar[0], axis=0)
-    start_bar = exact_product(first_bar, params.recurrent_weights)
+    if scheme.starts == "potentials":
+        rates_bar = exact_product(drives_bar[0], params.recurrent_weights)
+        start_bar = jnp.sum(SLOPES[scheme.activation](states[0]) * rates_bar, axis=0)
+    else:
+        start_bar = exact_product(first_bar, params.recurrent_weights)
     if scheme.tau != 1:
         start_bar += (1 / scheme.tau - 1) * first_bar
     return VanillaParams(

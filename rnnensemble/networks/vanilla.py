@@ -16,6 +16,7 @@ from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
     SLOPES,
+    ZERO_AT_ZERO,
     Scheme,
     VanillaParams,
     drive,
@@ -64,7 +65,7 @@ class VanillaRNN(Network):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_whole(self, "width")
-        require_known("activation", self.activation, ACTIVATIONS)
+        require_known("activation", self.activation, ZERO_AT_ZERO)
         require_known("precision", self.precision, PRODUCTS)
         require_known("initialization", self.initialization, INITIALIZATIONS)
         fused.require_choice(self.fused)
@@ -94,6 +95,11 @@ class VanillaRNN(Network):
             initial_state=jnp.zeros(self.width),
         )
 
+    @property
+    def scheme(self) -> Scheme:
+        """How the recurrence is computed."""
+        return Scheme(self.activation, self.precision, fused.method(self.fused))
+
     def respond(self, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
         """Runs one network on a batch of trials.
 
@@ -107,9 +113,7 @@ class VanillaRNN(Network):
         if not self.train_initial_state:
             start = jax.lax.stop_gradient(params.initial_state)
             params = params._replace(initial_state=start)
-        method = fused.method(self.fused)
-        scheme = Scheme(self.activation, self.precision, method)
-        rates, outputs = recurrence.respond(scheme, params, jnp.swapaxes(inputs, 0, 1))
+        rates, outputs = recurrence.respond(self.scheme, params, jnp.swapaxes(inputs, 0, 1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
 
     def step(self, params: VanillaParams, state: Array, inputs: Array) -> Array:

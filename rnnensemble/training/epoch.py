@@ -230,7 +230,7 @@ def train_epoch(
         trials = task.sample(step_key, training.batch)
         params, paid, predicted = as_params(vector), jnp.zeros(()), jnp.zeros(())
         if deflation is None or references is None:
-            loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
+            loss, gradient = loss_and_gradient(params, trials, network, slices=slices, key=step_key)
         else:
             loss, scores, gradient = deflated_loss_and_gradient(
                 params,
@@ -239,6 +239,7 @@ def train_epoch(
                 references,
                 deflation,
                 strength=hyper["strength"],
+                key=step_key,
                 ridge=hyper["ridge"],
             )
             paid, predicted = jnp.asarray(hyper["strength"]) * jnp.sum(scores), jnp.max(scores)

@@ -2,19 +2,28 @@
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rnnensemble._core import runtime, switches
-from rnnensemble._core.axes import ArrayLike
+from rnnensemble._core.axes import ArrayLike, Key
+from rnnensemble._core.config import require_seed
 from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import History, Training, TrainState
-from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
-from rnnensemble.training.respond import respond
+from rnnensemble.training.recipe import (
+    Recipe,
+    hyperparameters,
+    own_keys,
+    part_of,
+    shared,
+    with_epochs,
+)
+from rnnensemble.training.respond import respond, respond_noisily
 from rnnensemble.training.similarity import Deflation
 
 
@@ -114,15 +123,19 @@ class Population:
         """The training MSE that each network had to reach, `[K]`."""
         return np.asarray(hyperparameters(self.recipe)["threshold"])
 
-    def respond(self, inputs: ArrayLike, *, devices: int | None = None) -> Responses:
+    def respond(
+        self, inputs: ArrayLike, *, noise: int | None = None, devices: int | None = None
+    ) -> Responses:
         """Drives every network with the same inputs.
 
         Args:
             inputs: `[B, T, I]`.
+            noise: Seed of the noise of networks that have noise; None for none. A network's noise
+                comes from this seed and its own key alone.
             devices: How many local devices to use, None for all.
 
         Raises:
-            ValueError: If the inputs do not fit the task.
+            ValueError: If the inputs do not fit the task, or noise is asked of networks without.
 
         Example:
             >>> import rnnensemble as rnne
@@ -139,9 +152,11 @@ class Population:
             raise ValueError(
                 f"`inputs` must be [B, T, I] with I = {self.task.n_inputs}; got {given.shape}."
             )
-        mesh = runtime.network_mesh(devices)
-        found = respond(given, self.params, network=shared(self.network), mesh=mesh)
-        return Responses(*map(np.asarray, found))
+        where = {"network": shared(self.network), "mesh": runtime.network_mesh(devices)}
+        if noise is None:
+            return Responses(*map(np.asarray, respond(given, self.params, **where)))
+        keys = _noise_keys(self.recipe, noise)
+        return Responses(*map(np.asarray, respond_noisily(given, self.params, keys, **where)))
 
     def __len__(self) -> int:
         return self.size
@@ -186,6 +201,20 @@ class Population:
             text += f"; {len(lost)} of {self.size} networks diverged (indices {shown})"
         return text
 
+
+def _noise_keys(recipe: Recipe, seed: int) -> Key:
+    """The keys of networks' noise in responses, `[K]`; ValueError if there is none."""
+    if not recipe.network.noisy:
+        raise ValueError(
+            f"`noise` needs a network that has noise; {recipe.network.kind!r} has none as it is."
+        )
+    require_seed(seed, "noise")
+    first = jax.vmap(partial(jax.random.fold_in, data=RESPONSES))(own_keys(recipe))
+    return jax.vmap(partial(jax.random.fold_in, data=np.uint32(seed)))(first)
+
+
+RESPONSES = 2
+"""Noise of responses comes from this fold of a network's key, after weights (0) and trials (1)."""
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.name != "recipe")
 """What a population holds besides its recipe, with leading axis K."""

@@ -5,8 +5,11 @@ import math
 from collections.abc import Hashable, Sequence
 from typing import Any, TypeVar
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble._core.axes import Key
 from rnnensemble._core.config import SEEDS, Config, as_plain, require_seed, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
@@ -95,14 +98,14 @@ def _require_starts(starts: Any, size: int) -> None:
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 """A recipe, or a condition, which is more."""
 
-MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target")
+MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target", "noise", "initial_noise")
 """Per-network values that may be 0; all others are above it."""
 
 
 def require_per_network(name: str, value: Any, size: int) -> None:
     """Raises ValueError unless `value` is one number, or one for each network, and in range.
 
-    Strengths and ridges are at least 0, all others above it.
+    Strengths, of noise too, and ridges are at least 0, all others above it.
     """
     values = value if isinstance(value, tuple) else (value,)
     if isinstance(value, tuple) and len(value) != size:
@@ -137,6 +140,16 @@ def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
         size=size,
         starts=None,
     )
+
+
+def own_keys(recipe: Recipe) -> Key:
+    """The keys of a recipe's networks: fold_in(key(seed), k) unless its starts differ, `[K]`."""
+    if recipe.starts is None:
+        seed = jax.random.key(recipe.seed)
+        return jax.vmap(jax.random.fold_in, (None, 0))(seed, np.arange(recipe.size))
+    seeds, indices = zip(*recipe.starts, strict=True)
+    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
+    return jax.vmap(jax.random.fold_in)(keys, np.array(indices))
 
 
 def hyperparameters(recipe: Recipe) -> Hyperparameters:

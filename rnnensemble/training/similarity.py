@@ -6,13 +6,13 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.axes import Array, ArrayLike, Key
 from rnnensemble._core.config import Config
 from rnnensemble._core.inverse import inverse
 from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.tasks import Trials
-from rnnensemble.training.objective import masked_mse
+from rnnensemble.training.objective import masked_mse, respond_in_training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,6 +86,7 @@ def deflated_loss_and_gradient(
     *,
     strength: ArrayLike,
     ridge: ArrayLike,
+    key: Key | None = None,
 ) -> tuple[Array, Array, Params]:
     """The task's loss, the predictivity of each reference, and the gradient of what is lowered.
 
@@ -97,13 +98,14 @@ def deflated_loss_and_gradient(
         deflation: In which space, and on how many trials they are compared.
         strength: lambda, a scalar.
         ridge: rho as a share of the mean eigenvalue, a scalar.
+        key: The step's, for the noise of a noisy network; references have none.
 
     Returns:
         The masked MSE, S `[R]`, and the gradient of MSE + lambda * sum_r S_r.
     """
 
     def objective(params: Params) -> tuple[Array, tuple[Array, Array]]:
-        rates, outputs = network.respond(params, trials.inputs)
+        rates, outputs = respond_in_training(params, trials.inputs, network, key)
         loss = masked_mse(outputs, trials.targets, trials.mask)
         count = deflation.trials(len(rates))
         rates, inputs = rates[:count], trials.inputs[:count]

@@ -23,7 +23,13 @@ from rnnensemble.training.epoch import (
     init_state,
     train_epoch,
 )
-from rnnensemble.training.recipe import Recipe, hyperparameters, shared, shared_deflation
+from rnnensemble.training.recipe import (
+    Recipe,
+    hyperparameters,
+    own_keys,
+    shared,
+    shared_deflation,
+)
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
 from rnnensemble.training.similarity import References
 
@@ -75,7 +81,7 @@ class Slots:
 
 def members_of(recipes: Sequence[Recipe]) -> Members:
     """The networks of all recipes, one recipe after another."""
-    keys = [_keys(recipe) for recipe in recipes]
+    keys = [own_keys(recipe) for recipe in recipes]
     hyper = jax.tree.map(lambda *each: np.concatenate(each), *map(hyperparameters, recipes))
     return Members(keys[0] if len(keys) == 1 else jnp.concatenate(keys), hyper)
 
@@ -172,16 +178,6 @@ def lowered_epoch(slots: Slots, active: np.ndarray) -> jax.stages.Lowered:
 
 def _static(settings: Recipe) -> dict[str, Any]:
     return {"task": settings.task, "network": shared(settings.network)}
-
-
-def _keys(recipe: Recipe) -> Key:
-    """The keys of a recipe's networks: fold_in(key(seed), k) unless its starts differ, `[K]`."""
-    if recipe.starts is None:
-        seed = jax.random.key(recipe.seed)
-        return jax.vmap(jax.random.fold_in, (None, 0))(seed, np.arange(recipe.size))
-    seeds, indices = zip(*recipe.starts, strict=True)
-    keys = jnp.stack([jax.random.key(seed) for seed in seeds])
-    return jax.vmap(jax.random.fold_in)(keys, np.array(indices))
 
 
 def _placed(tree: Any, holds: np.ndarray, mesh: Mesh) -> Any:
