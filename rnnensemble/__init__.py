@@ -35,6 +35,7 @@ from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
 from rnnensemble.networks import GRU, LSTM, FlaxRNN, LeakyRNN, MuPRNN, Network, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
+from rnnensemble.training import losses, optimizers, schedules
 from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
 from rnnensemble.training.epoch import Training
 from rnnensemble.training.joining import concatenate
@@ -89,6 +90,7 @@ __all__ = [
     "fixed_points",
     "load",
     "load_sweep",
+    "losses",
     "measure_battery",
     "measure_complexity",
     "measure_decodability",
@@ -98,11 +100,13 @@ __all__ = [
     "measure_topology",
     "metrics",
     "networks",
+    "optimizers",
     "prediction_errors",
     "resume",
     "run_sweep",
     "runtime",
     "save",
+    "schedules",
     "stats",
     "tasks",
     "train_population",

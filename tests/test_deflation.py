@@ -162,10 +162,10 @@ def test_gradient_equals_finite_differences(null_space, foreign):
 
         @jax.jit
         def value(vector):
-            loss, each, _ = deflated_loss_and_gradient(
+            terms, each, _ = deflated_loss_and_gradient(
                 as_params(vector), trials, network, tree, deflation, **how
             )
-            return loss + 0.7 * each.sum()
+            return terms.loss + 0.7 * each.sum()
 
         _, _, gradient = _deflated(params, trials, network, tree, deflation, **how)
         gradient, rng = ravel_pytree(gradient)[0], np.random.default_rng(0)

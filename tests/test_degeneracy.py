@@ -25,7 +25,7 @@ from rnnensemble import (
 )
 from rnnensemble.analysis.degeneracy import evaluation_key
 from rnnensemble.study.conditions import Condition, to_toml
-from rnnensemble.training.objective import masked_mse
+from rnnensemble.training.losses import mse
 from tests.tiny import ANALYSIS, TASK
 
 QUICK = dataclasses.replace(
@@ -55,7 +55,7 @@ def test_levels_equal_their_definitions(population):
     for k in found.networks:
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
         outputs = population.network.respond(params, trials.inputs)[1]
-        losses.append(masked_mse(outputs, trials.targets, trials.mask))
+        losses.append(mse(outputs, trials.targets, trials.mask))
     np.testing.assert_allclose(found.behavior.losses["temporal"], losses, rtol=1e-4)
     assert found.behavior.sigma.value == pytest.approx(np.std(losses), rel=1e-3)
     assert set(found.behavior.sigmas) == {"temporal", "noise"}

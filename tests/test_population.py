@@ -20,7 +20,7 @@ from rnnensemble import (
 )
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.platforms import by_platform
-from rnnensemble.training import epoch, memory, slots
+from rnnensemble.training import memory, minimized, slots
 from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
@@ -114,13 +114,13 @@ def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
         counts[limit] = slots._slices(settings, mesh)
     assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
     monkeypatch.setattr(slots, "LEAST_SLICE", 2)
-    used, original = [], epoch.loss_and_gradient
+    used, original = [], minimized.terms_and_gradient
 
-    def spy(*args, slices):
+    def spy(*args, slices, **asked):
         used.append(slices)
-        return original(*args, slices=slices)
+        return original(*args, slices=slices, **asked)
 
-    monkeypatch.setattr(epoch, "loss_and_gradient", spy)
+    monkeypatch.setattr(minimized, "terms_and_gradient", spy)
     close(five, train(), 5)
     assert set(used) == {4}
 

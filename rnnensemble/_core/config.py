@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import numpy as np
@@ -24,6 +24,18 @@ class Config:
             if number and any(isinstance(each, bool) for each in _entries(value)):
                 raise ValueError(f"`{field.name}` must be a number, not a bool; got {value!r}.")
             object.__setattr__(self, field.name, value)
+
+
+Value = TypeVar("Value")
+
+
+def later(value: Value) -> Value:
+    """The default of a field that was added after run folders had been written.
+
+    At its default such a field is no part of digests, so that these folders keep theirs.
+    """
+    field: Any = dataclasses.field(default=value, metadata={"later": True})
+    return field
 
 
 def as_plain(value: Any) -> Any:

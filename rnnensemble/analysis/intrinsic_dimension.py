@@ -19,10 +19,10 @@ from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
     TRAINING,
-    History,
     Hyperparameters,
     Training,
     TrainState,
+    blank_history,
     init_state,
     state_at,
 )
@@ -70,8 +70,13 @@ class IntrinsicDimension(NamedTuple):
         return int(self.dimensions[enough[0]]) if len(enough) else None
 
 
-def _require_no_penalty(training: Training) -> None:
-    """Raises ValueError if training penalizes weights."""
+def _require_loss_alone(training: Training) -> None:
+    """Raises ValueError if training has penalties, or finds an accuracy."""
+    if training.records_accuracy:
+        raise ValueError(
+            "`criterion` must be loss, and `record_accuracy` false: the dimension is that of the "
+            "task's loss."
+        )
     for name in PENALTIES:
         if np.any(np.not_equal(getattr(training, name), 0)):
             raise ValueError(
@@ -116,13 +121,13 @@ def measure_intrinsic_dimension(
         Losses and convergence by dimension and network.
 
     Raises:
-        ValueError: If an argument is out of range, or weights are penalized: the objective whose
-            dimension is measured is the task's alone.
+        ValueError: If an argument is out of range, or training has penalties or finds an
+            accuracy: the objective whose dimension is measured is the task's loss alone.
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
     settings = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
-    _require_no_penalty(settings.training)
+    _require_loss_alone(settings.training)
     tried = require_dimensions(dimensions)
     mesh = runtime.network_mesh(devices)
     n_trials, most = len(tried) * size, tried[-1]
@@ -133,9 +138,8 @@ def measure_intrinsic_dimension(
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), member[index])
     hyper = jax.tree.map(lambda x: x[member[index]], hyperparameters(settings))
     fixed = (keys, hyper, np.array(tried)[which[index]])
-    state = jax.tree.map(
-        lambda x: jnp.broadcast_to(x, (slots, *x.shape)), state_at(jnp.zeros(most))
-    )
+    first = state_at(jnp.zeros(most), settings.training.optimizer)
+    state = jax.tree.map(lambda x: jnp.broadcast_to(x, (slots, *x.shape)), first)
     state, n_parameters = _train(state, fixed, settings, mesh, n_trials, progress)
 
     def table(values: Array) -> np.ndarray:
@@ -183,7 +187,7 @@ def _train(
     task, network, training = settings.task, settings.network, settings.training
     tile = _tile(settings, mesh, state.params.shape[1])
     shared = {"task": task, "network": network, "training": training, "mesh": mesh, "tile": tile}
-    origins = _origins(*fixed[:2], task=task, network=network, mesh=mesh)
+    origins = _origins(*fixed[:2], task=task, network=network, loss=training.loss, mesh=mesh)
     real = np.arange(len(fixed[2])) < n_trials
     for epoch in range(1, training.max_epochs + 1):
         active = real & (np.asarray(state.status) == TRAINING)
@@ -210,14 +214,14 @@ def _train(
     return state, int(np.asarray(origins[1])[0].sum())
 
 
-@partial(jax.jit, static_argnames=("task", "network", "mesh"))
-def _origins(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
+@partial(jax.jit, static_argnames=("task", "network", "loss", "mesh"))
+def _origins(keys, hyper, *, task, network, loss, mesh):  # noqa: ANN001, ANN202
     """theta_0 `[S, P]`, and which parameters are trained: those of arrays with a gradient."""
 
     def one(item: tuple[Key, Hyperparameters], _: tuple) -> tuple[Array, Array]:
         params = init_state(*item, task=task, network=network).params
         trials = task.sample(jax.random.fold_in(item[0], 1), 2)
-        gradient = loss_and_gradient(params, trials, network)[1]
+        gradient = loss_and_gradient(params, trials, network, loss=loss)[1]
         trained = jax.tree.map(lambda g: jnp.full(g.shape, jnp.any(g != 0) * 1.0), gradient)
         return ravel_pytree(params)[0], ravel_pytree(trained)[0]
 
@@ -231,11 +235,11 @@ def _epoch(state, fixed, active, *, task, network, training, mesh, tile):  # noq
     shape = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
     example = jax.eval_shape(lambda: shape(jax.random.key(0), gain=jnp.ones(())))
     as_params = ravel_pytree(jax.tree.map(lambda x: jnp.zeros(x.shape), example))[1]
-    blank = History(*(jnp.full(active.shape, jnp.nan),) * len(History._fields))
+    blank = blank_history(jnp.full(active.shape, jnp.nan), training)
 
     def objective(key: Key, vector: Array) -> tuple[Array, Array]:
         trials = task.sample(key, training.batch)
-        loss, gradient = loss_and_gradient(as_params(vector), trials, network)
+        loss, gradient = loss_and_gradient(as_params(vector), trials, network, loss=training.loss)
         return loss, ravel_pytree(gradient)[0]
 
     def one(item: tuple, fixed: tuple, _: tuple) -> tuple:

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from rnnensemble._core.axes import Array, ArrayLike, Key
-from rnnensemble.training.epoch import History, Hyperparameters, Training, TrainState, judge
+from rnnensemble.training.epoch import (
+    History,
+    Hyperparameters,
+    Training,
+    TrainState,
+    judge,
+    own_values,
+    rate_factors,
+)
 
 Objective = Callable[[Key, Array], tuple[Array, Array]]
 """From a key and parameters `[P]` to a loss and its gradient `[P]`."""
@@ -38,9 +44,9 @@ def train_subspace(
     objective: Objective,
     training: Training,
 ) -> tuple[TrainState, History]:
-    """Trains theta = theta_0 + P z for one epoch by Adam on the first d entries of z.
+    """Trains theta = theta_0 + P z for one epoch, by its optimizer on the first d entries of z.
 
-    The step is learning_rate * sqrt(P / d): a step in theta then is as long as that of Adam on
+    The rate is learning_rate * sqrt(P / d): a step in theta then is as long as that of Adam on
     all P parameters, whatever d. Gradients are clipped in theta, as in `train_epoch`, and a step
     that is not finite freezes the network.
 
@@ -61,27 +67,37 @@ def train_subspace(
 
     Source: Li et al. (arXiv 1804.08838, eq. 2); the step's length is our choice.
     """
+    optimizer = training.optimizer
     inside = jnp.arange(len(state.params)) < dimension
     rate = hyper["learning_rate"] * state.rate_scale
     stretch = jnp.sqrt(trained / jnp.asarray(dimension, jnp.float32))
 
-    def step(carry: tuple, step_key: Key) -> tuple[tuple, tuple[Array, Array]]:
-        position, adam, finite = carry
+    def step(carry: tuple, now: tuple[Key, Array | None]) -> tuple[tuple, tuple[Array, Array]]:
+        position, kept, finite = carry
+        step_key, factor = now
         loss, gradient = objective(step_key, origin + basis @ position)
         norm = jnp.linalg.norm(gradient)
         shrink = jnp.minimum(1.0, hyper["clip_norm"] / jnp.maximum(norm, 1e-30))
         slope = jnp.where(inside, shrink * (gradient @ basis), 0.0)
-        move: Any
-        move, new_adam = optax.scale_by_adam().update(slope, adam)
-        new = position - rate * stretch * move
+        new, new_kept = optimizer.moved(
+            slope,
+            kept,
+            position,
+            weights=position,
+            rate=(rate if factor is None else rate * factor) * stretch,
+            as_params=lambda vector: vector,
+            **own_values(optimizer, hyper),
+        )
         finite = finite & jnp.isfinite(loss + norm + jnp.linalg.norm(new))
-        kept = jax.tree.map(partial(jnp.where, finite), (new, new_adam), (position, adam))
-        return (*kept, finite), (loss, norm)
+        going = jax.tree.map(partial(jnp.where, finite), (new, new_kept), (position, kept))
+        return (*going, finite), (loss, norm)
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
-    carry = (state.params, state.adam, jnp.array(True))
-    (position, adam, finite), (losses, norms) = jax.lax.scan(step, carry, keys)
-    state = state._replace(params=position, adam=adam, epoch=state.epoch + 1)
+    factors = rate_factors(training, steps)
+    carry = (state.params, state.optimizer, jnp.array(True))
+    (position, kept, finite), (losses, norms) = jax.lax.scan(step, carry, (keys, factors))
+    state = state._replace(params=position, optimizer=kept, epoch=state.epoch + 1)
+    rate = rate if factors is None else rate * jnp.mean(factors)
     report = History(jnp.mean(losses), jnp.mean(norms), rate, jnp.zeros(()))
     return judge(state, report.loss, finite, hyper["threshold"], training), report

@@ -15,7 +15,7 @@ from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.networks import shapes_of
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.epoch import History, TrainState, init_state
+from rnnensemble.training.epoch import TrainState, blank_history, init_state
 from rnnensemble.training.population import Population
 
 FEATURES = (
@@ -40,13 +40,32 @@ def population_tree(population: Population) -> dict[str, Any]:
     return {name: getattr(population, name) for name in names}
 
 
+def state_tree(state: TrainState, condition: Condition) -> dict[str, Any]:
+    """States by name; what the optimizer keeps is called by its kind."""
+    tree = state._asdict()
+    kept = tree.pop("optimizer")
+    return {**tree, condition.training.optimizer.kind: kept}
+
+
+def as_state(stored: dict[str, Any], condition: Condition) -> TrainState:
+    """What `state_tree` took apart."""
+    stored = dict(stored)
+    return TrainState(optimizer=stored.pop(condition.training.optimizer.kind), **stored)
+
+
 def state_shapes(condition: Condition) -> TrainState:
     """Shapes and types of the states of a population, leading axis K."""
 
     def init() -> TrainState:
         hyper: Any = dict.fromkeys(condition.network.per_network, np.ones(()))
         key = jax.random.key(0)
-        return init_state(key, hyper, task=condition.task, network=condition.network)
+        return init_state(
+            key,
+            hyper,
+            task=condition.task,
+            network=condition.network,
+            optimizer=condition.training.optimizer,
+        )
 
     def with_axis(x: jax.ShapeDtypeStruct) -> np.ndarray:
         return np.empty((condition.size, *x.shape), x.dtype)
@@ -62,7 +81,7 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
     return {
         "params": params,
         "initial_params": params,
-        "history": History(*(each_epoch,) * len(History._fields)),
+        "history": blank_history(each_epoch, condition.training),
         "converged": np.empty(k, bool),
         "diverged": np.empty(k, bool),
         "stop_epoch": np.empty(k, np.int32),

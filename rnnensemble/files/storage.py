@@ -189,8 +189,10 @@ def load_run(folder: Path | str) -> Run:
     stored = trees.restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
-    shapes = with_state and records.state_shapes(condition)
-    state = trees.restore(folder, arrays / "state", shapes) if shapes else None
+    state = None
+    if with_state:
+        shapes = records.state_tree(records.state_shapes(condition), condition)
+        state = records.as_state(trees.restore(folder, arrays / "state", shapes), condition)
     population = Population(recipe=condition.recipe, state=state, **stored)
     for name, found in _counts(condition, population).items():
         if manifest[name] != found:
@@ -244,7 +246,7 @@ def _write(
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
     trees.store(arrays / "population", records.population_tree(population))
     if population.state is not None:
-        trees.store(arrays / "state", population.state)
+        trees.store(arrays / "state", records.state_tree(population.state, condition))
     if degeneracy is not None:
         trees.store(arrays / "degeneracy", records.degeneracy_tree(degeneracy))
         if degeneracy.topology is not None:

@@ -19,7 +19,10 @@ from rnnensemble.metrics.dsa import RANK
 from rnnensemble.networks import Network, VanillaRNN
 from rnnensemble.study import toml
 from rnnensemble.tasks import Task
+from rnnensemble.training import optimizers, schedules
+from rnnensemble.training.optimizers import Adam, Optimizer, as_optimizer
 from rnnensemble.training.recipe import Recipe, plain
+from rnnensemble.training.schedules import Constant, Schedule, as_schedule
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,7 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
 
 
 def _digest(recipe: Recipe) -> str:
-    table = as_table(recipe)
+    table = as_table(recipe, digest=True)
     table.pop("imports", None)  # where a task is found decides nothing
     if table["network"].get("fused") == "auto":  # which program runs decides but rounding
         table["network"]["fused"] = False
@@ -79,14 +82,22 @@ def _digest(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def as_table(value: Any) -> Any:
-    """A config as a tree of TOML values; tasks and networks gain their `kind`, None is left out."""
+def as_table(value: Any, *, digest: bool = False) -> Any:
+    """A config as a tree of TOML values, without what is None; what has a kind gains it.
+
+    Args:
+        value: A config, or a value of one.
+        digest: Leave out fields that were added later and have their default.
+    """
     if not dataclasses.is_dataclass(value):
         return list(value) if isinstance(value, tuple) else value
     kind = value.name if isinstance(value, Task) else getattr(value, "kind", None)
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    fields = {"kind": kind, **fields}
-    return {name: as_table(each) for name, each in fields.items() if each is not None}
+    fields = {"kind": kind}
+    for field in dataclasses.fields(value):
+        each = getattr(value, field.name)
+        if not (digest and "later" in field.metadata and each == field.default):
+            fields[field.name] = each
+    return {name: as_table(x, digest=digest) for name, x in fields.items() if x is not None}
 
 
 def to_toml(condition: Condition) -> str:
@@ -152,8 +163,13 @@ def own_modules(*parts: Any) -> tuple[str, ...]:
     )
 
 
-DEFAULT_KIND = {"network": VanillaRNN.kind}
+DEFAULT_KIND = {"network": VanillaRNN.kind, "optimizer": Adam.kind, "schedule": Constant.kind}
 """Kinds that a table may leave out."""
+KINDS: dict[type, tuple[str, Any, Any]] = {
+    Optimizer: ("optimizer", optimizers.find, as_optimizer),
+    Schedule: ("schedule", schedules.find, as_schedule),
+}
+"""What a table's `kind` names, and what a text alone means."""
 
 
 def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict[str, Any]:
@@ -163,6 +179,8 @@ def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict
     both = dict(below)
     for key, value in above.items():
         under = both.get(key)
+        if isinstance(under, str) and key in DEFAULT_KIND:
+            under = {"kind": under}
         if isinstance(value, dict) and isinstance(under, dict):
             value = merged(under, value, key)
         both[key] = value
@@ -195,6 +213,12 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
     By hand: cattrs makes 2 of 2.5 and msgspec passes over unknown keys of dataclasses, unless these
     rules are given to them as hooks, and their errors would have to be said again in one line.
     """
+    if hint in KINDS:
+        what, find, meant = KINDS[hint]
+        if isinstance(value, str):
+            return meant(value)
+        rest = dict(toml.mapping(value, name))
+        return build(find(rest.pop("kind", DEFAULT_KIND[what])), rest, name + ".")
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type, hint), toml.mapping(value, name), name + ".")
     origin, choices = typing.get_origin(hint), typing.get_args(hint)

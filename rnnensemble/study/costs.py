@@ -18,6 +18,7 @@ from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Sweep, trained_once
 from rnnensemble.training import slots
 from rnnensemble.training.memory import require_training_room
+from rnnensemble.training.optimizer_base import kept_numbers
 
 NEWTON_FLOPS = 50
 """Operations of one Newton step of a DSA alignment, over rank^3."""
@@ -121,15 +122,16 @@ def expected_costs(
 def group_bytes(conditions: Sequence[Condition], mesh: Mesh, tile: int) -> float:
     """Memory that training conditions as one group takes on each device, in bytes.
 
-    Every network's parameters, Adam's moments, gradient and copies, and for each of a tile about
-    three arrays `[T, B, N]`.
+    Every network's parameters, what its optimizer keeps, gradient and copies, and for each of a
+    tile about three arrays `[T, B, N]`.
     """
     first = conditions[0]
     task, network = first.task, first.network
     parameters = count_of(network, task)
     networks = sum(condition.size for condition in conditions) / mesh.size
     trials = 3 * first.training.batch * task.n_steps * network.n_kept
-    return 4.0 * (5 * parameters * networks + tile * (trials + 2 * parameters))
+    kept = 3 + kept_numbers(first.training.optimizer)
+    return 4.0 * (kept * parameters * networks + tile * (trials + 2 * parameters))
 
 
 def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> int:

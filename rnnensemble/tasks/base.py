@@ -99,6 +99,29 @@ class Task(Config, abc.ABC):
         """
         return {f"output_{i}": trials.targets[..., i] for i in range(self.n_outputs)}
 
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """Whether each trial was done right, 1 or 0, or what share of it, `[B]`.
+
+        Only tasks with decisions have one; pure, jittable.
+
+        Args:
+            outputs: Of a network, `[B, T, O]`.
+            trials: What it answered.
+        """
+        raise NotImplementedError
+
+    def choice(self, outputs: Array, trials: Trials) -> Array:
+        """What was chosen in each trial, 1 for the positive side and 0 for the other, `[B, C]`."""
+        raise NotImplementedError
+
+    def evidence(self, trials: Trials) -> Array:
+        """How much speaks for the positive side of each choice, negative against it, `[B, C]`."""
+        raise NotImplementedError
+
+    def has(self, name: str) -> bool:
+        """Whether the task defines `accuracy`, `choice` or `evidence`."""
+        return getattr(type(self), name) is not getattr(Task, name)
+
     def lengthened(self, factor: int) -> Self:
         """The task with trials `factor` times as long (a task may define another stretch)."""
         return dataclasses.replace(self, n_steps=factor * self.n_steps)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.tasks import draws
+from rnnensemble.tasks import choices, draws
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
 
 
@@ -101,6 +101,20 @@ class ContextIntegration(Task):
     def _is_stimulus(self, steps: Array) -> Array:
         end = self.fixation_steps + self.stimulus_steps
         return (steps >= self.fixation_steps) & (steps < end)
+
+    def choice(self, outputs: Array, trials: Trials) -> Array:
+        """1 where the mean output of the response is above 0, `[B, 1]`."""
+        return choices.positive(outputs, trials)
+
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """1 where the choice is right, else 0, `[B]`."""
+        return choices.all_right(self, outputs, trials)
+
+    def evidence(self, trials: Trials) -> Array:
+        """The mean evidence, noise included, of the stream that the context names, `[B, 1]`."""
+        found = self.variables(trials)
+        streams = jnp.stack([found[f"evidence_{i}"] for i in range(self.n_modalities)], axis=-1)
+        return jnp.take_along_axis(streams, found["context"][:, None], axis=1)
 
     def lengthened(self, factor: int) -> Self:
         """The task with the stimulus (not delay, not response) `factor` times as long."""

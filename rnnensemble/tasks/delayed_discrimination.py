@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble.tasks import choices
 from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
 
 
@@ -115,6 +116,20 @@ class DelayedDiscrimination(Task):
             found[f"second_{c}"] = (jnp.sum(inputs * second, 1) / jnp.sum(second, 1))[:, 0]
             found[f"decision_{c}"] = (trials.targets[:, -1, c] > 0).astype(int)
         return found
+
+    def choice(self, outputs: Array, trials: Trials) -> Array:
+        """1 where the mean output of a channel's response is above 0, `[B, C]`."""
+        return choices.positive(outputs[..., : self.n_channels], trials)
+
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """1 where the choices of all channels are right, else 0, `[B]`."""
+        return choices.all_right(self, outputs, trials)
+
+    def evidence(self, trials: Trials) -> Array:
+        """f2 - f1 of each channel, in input units, `[B, C]`."""
+        found = self.variables(trials)
+        count = range(self.n_channels)
+        return jnp.stack([found[f"second_{c}"] - found[f"first_{c}"] for c in count], axis=-1)
 
     def lengthened(self, factor: int) -> Self:
         """The task with the delay (not the pulses, not the response) `factor` times as long."""

@@ -67,6 +67,11 @@ class FlipFlop(Task):
         bits = (trials.targets > 0).astype(int)
         return {f"bit_{i}": bits[..., i] for i in range(self.n_bits)}
 
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """1 where all bits have the right sign at all counted steps, else 0, `[B]`."""
+        right = jnp.all(outputs * trials.targets > 0, axis=-1)
+        return jnp.all(right | (trials.mask == 0), axis=-1).astype(float)
+
 
 def last_nonzero(pulses: Array) -> Array:
     """The last pulse up to each step, 0 before the first: `[B, T, C]` of -1, 0 and 1 to the same.

@@ -30,12 +30,14 @@ class Subject(NamedTuple):
         network: Architecture.
         mesh: Devices.
         tile: Networks or pairs that a device handles at once; None for its default.
+        loss: What they lowered, which behavior is measured by.
     """
 
     params: Any
     network: Any
     mesh: Any
     tile: int | None
+    loss: str = "mse"
 
     @property
     def size(self) -> int:
@@ -49,7 +51,8 @@ def subject_of(
     """The networks of a population with these indices; ValueError if there is no such tile."""
     runtime.require_tile(tile)
     params = jax.tree.map(lambda x: np.asarray(x)[networks], population.params)
-    return Subject(params, shared(population.network), runtime.network_mesh(devices), tile)
+    mesh, loss = runtime.network_mesh(devices), population.training.loss
+    return Subject(params, shared(population.network), mesh, tile, loss)
 
 
 def evaluation_key(seed: int, draw: int) -> Key:
@@ -59,7 +62,7 @@ def evaluation_key(seed: int, draw: int) -> Key:
 
 
 def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
-    """The MSE of every network on the same fresh trials, `[M]`."""
+    """The loss of every network on the same fresh trials, `[M]`."""
     return LossDraw(subject, task, batch=trials, key=key).losses(trials)
 
 
@@ -71,10 +74,11 @@ class LossDraw:
         self.batches, self.total = 0, np.zeros(subject.size)
 
     def losses(self, trials: int) -> np.ndarray:
-        """The MSE of every network, `[M]`, on this number of trials, a multiple of the batch."""
+        """The loss of every network, `[M]`, on this number of trials, a multiple of the batch."""
         subject, steps = self.subject, self.task.n_steps
         tile = subject.tile or tile_of(subject.mesh, subject.network, self.batch, steps)
         where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+        where |= {"loss": subject.loss}
         while self.batches * self.batch < trials:
             key = batch_key(self.key, self.batches)
             drawn = _sampled(key, task=self.task, batch=self.batch)
@@ -89,10 +93,10 @@ def _sampled(key, *, task, batch):  # noqa: ANN001, ANN202
     return task.sample(key, batch)
 
 
-@partial(jax.jit, static_argnames=("network", "mesh", "tile"))
-def _losses(trials, params, *, network, mesh, tile):  # noqa: ANN001, ANN202
-    loss = partial(task_loss, network=network)
-    return mapping.map_items(loss, params, trials, mesh=mesh, tile=tile)
+@partial(jax.jit, static_argnames=("network", "mesh", "tile", "loss"))
+def _losses(trials, params, *, network, mesh, tile, loss):  # noqa: ANN001, ANN202
+    one = partial(task_loss, network=network, loss=loss)
+    return mapping.map_items(one, params, trials, mesh=mesh, tile=tile)
 
 
 class Accumulation(Protocol):
@@ -132,7 +136,7 @@ class Draw:
 
     def extend(self, trials: int) -> None:
         """Goes on to this number of trials, a multiple of the batch."""
-        params, network, mesh, _ = self.subject
+        params, network, mesh, *_ = self.subject
         options: dict[str, Any] = {"network": network, "how": self.how, "mesh": mesh}
         with process.one_blas_thread():
             while self.trials < trials:

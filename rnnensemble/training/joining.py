@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, History, TrainState
+from rnnensemble.training.epoch import CONVERGED, DIVERGED, History, Training, TrainState
 from rnnensemble.training.population import ARRAYS, Population
 from rnnensemble.training.recipe import PARTS, Recipe, started
 
@@ -73,7 +73,7 @@ def _epochs(population: Population) -> int:
 
 def _no_history(first: Population, size: int, epochs: int) -> History:
     """A history without epochs, in the precision of the first population's."""
-    return History(*(np.full((size, epochs), np.nan, x.dtype) for x in first.history))
+    return jax.tree.map(lambda x: np.full((size, epochs), np.nan, x.dtype), first.history)
 
 
 def _blank(tree: Any, size: int) -> Any:
@@ -113,12 +113,7 @@ def joined(recipes: Sequence[Recipe]) -> Recipe:
     first, parts = recipes[0], {}
     for name in PARTS:
         configs = [getattr(recipe, name) for recipe in recipes]
-        values = {
-            each: _joined_values(each, recipes, [getattr(config, each) for config in configs])
-            for each in (configs[0].per_network if configs[0] else ())
-            if all(type(config) is type(configs[0]) for config in configs)
-        }
-        parts[name] = [config and dataclasses.replace(config, **values) for config in configs]
+        parts[name] = _joined_configs(configs, recipes)
     for name, found in {"task": [recipe.task for recipe in recipes], **parts}.items():
         for number, each in enumerate(found):
             if each != found[0]:
@@ -129,6 +124,23 @@ def joined(recipes: Sequence[Recipe]) -> Recipe:
     starts = [start for recipe in recipes for start in recipe.own_starts]
     chosen = {name: found[0] for name, found in parts.items()}
     return started(dataclasses.replace(first, starts=None, size=len(starts), **chosen), starts)
+
+
+def _joined_configs(configs: Sequence[Any], recipes: Sequence[Recipe]) -> list[Any]:
+    """Configs of one kind, each with the values by network of all; others as they are."""
+    if configs[0] is None or any(type(config) is not type(configs[0]) for config in configs):
+        return list(configs)
+    values: dict[str, list[Any]] = {
+        name: [_joined_values(name, recipes, [getattr(config, name) for config in configs])]
+        * len(configs)
+        for name in configs[0].per_network
+    }
+    if isinstance(configs[0], Training):
+        values["optimizer"] = _joined_configs([each.optimizer for each in configs], recipes)
+    return [
+        dataclasses.replace(config, **{name: each[k] for name, each in values.items()})
+        for k, config in enumerate(configs)
+    ]
 
 
 def _joined_values(name: str, recipes: Sequence[Recipe], values: Sequence[Any]) -> Any:

@@ -12,12 +12,14 @@ from rnnensemble._core import runtime
 from rnnensemble.training.epoch import History, init_state
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
+from rnnensemble.training.requirements import require_trainable
 from rnnensemble.training.slots import LEAST_SLICE, Slots, compacted, dealt, lowered_epoch
 
 
 def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
     """Raises ValueError, before anything is made, if networks that train together cannot fit.
 
+    So it does if a network cannot train at all (see `require_trainable`).
     Counts what is there whatever the tile: of all networks their states and histories, of one the
     trials of a step and the states of its smallest slice.
 
@@ -26,6 +28,7 @@ def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
         mesh: Devices.
     """
     first, size = recipes[0], sum(recipe.size for recipe in recipes)
+    require_trainable(first)
     task, network, training = first.task, first.network, first.training
     batch, steps = training.batch, task.n_steps
     channels = task.n_inputs + task.n_outputs
@@ -59,7 +62,12 @@ def _networks(recipes: Sequence[Recipe]) -> str:
 def _state_bytes(recipe: Recipe) -> int:
     """Bytes of the state of one network."""
     shapes = jax.eval_shape(
-        partial(init_state, task=recipe.task, network=shared(recipe.network)),
+        partial(
+            init_state,
+            task=recipe.task,
+            network=shared(recipe.network),
+            optimizer=shared(recipe.training).optimizer,
+        ),
         jax.random.key(0),
         dict.fromkeys(recipe.network.per_network, jax.ShapeDtypeStruct((), np.float32)),
     )

@@ -1,6 +1,6 @@
-"""The loss that training lowers and that thresholds are compared with."""
+"""The loss that training lowers and that thresholds are compared with, and what comes with it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,25 +8,25 @@ import numpy as np
 
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks import Network, Params
-from rnnensemble.tasks import Trials
+from rnnensemble.tasks import Task, Trials
+from rnnensemble.training import losses
 
 NOISE = np.uint32(2**32 - 1)
 """The noise of a step comes from fold_in(key, NOISE), far from what draws the step's trials."""
 
 
-def masked_mse(outputs: Array, targets: Array, mask: Array) -> Array:
-    """Mean squared error over masked steps: sum m (y - y*)^2 / (O sum m).
+class Terms(NamedTuple):
+    """What one forward pass of a batch gives; None where it is not asked for.
 
-    Args:
-        outputs: y, `[B, T, O]`.
-        targets: y*, `[B, T, O]`.
-        mask: m, `[B, T]`.
-
-    Returns:
-        A scalar, in squared output units.
+    Attributes:
+        loss: The task's loss, a scalar.
+        paid: What rates cost, a scalar.
+        accuracy: The task's accuracy, averaged over trials, a scalar.
     """
-    squared = jnp.mean((outputs - targets) ** 2, axis=-1)
-    return jnp.sum(mask * squared) / jnp.sum(mask)
+
+    loss: Any
+    paid: Any = None
+    accuracy: Any = None
 
 
 def respond_in_training(
@@ -47,10 +47,17 @@ def respond_in_training(
     return network.respond_noisily(params, inputs, key, first=first)
 
 
-def task_loss(params: Params, trials: Trials, network: Network, *, key: Key | None = None) -> Array:
-    """The masked MSE of one network on trials, a scalar; with the noise of a step if it has key."""
+def task_loss(
+    params: Params,
+    trials: Trials,
+    network: Network,
+    loss: str = "mse",
+    *,
+    key: Key | None = None,
+) -> Array:
+    """The loss of one network on trials, a scalar; with the noise of a step if it has the key."""
     _, outputs = respond_in_training(params, trials.inputs, network, key)
-    return masked_mse(outputs, trials.targets, trials.mask)
+    return losses.find(loss)(outputs, trials.targets, trials.mask)
 
 
 def loss_and_gradient(
@@ -59,36 +66,92 @@ def loss_and_gradient(
     network: Network,
     *,
     slices: int = 1,
+    loss: str = "mse",
     key: Key | None = None,
 ) -> tuple[Array, Params]:
-    """The masked MSE of one network and its gradient, the batch taken in slices.
+    """The loss of one network and its gradient; see `terms_and_gradient`."""
+    terms, gradient = terms_and_gradient(params, trials, network, slices=slices, loss=loss, key=key)
+    return terms.loss, gradient
 
-    One slice after another keeps a CPU's cache from overflowing; the sums are the same.
+
+def terms_and_gradient(
+    params: Params,
+    trials: Trials,
+    network: Network,
+    *,
+    slices: int = 1,
+    loss: str = "mse",
+    rates_l2: Array | None = None,
+    accuracy_of: Task | None = None,
+    key: Key | None = None,
+) -> tuple[Terms, Params]:
+    """What one network minimizes on a batch, taken in slices, and its gradient.
+
+    One slice after another keeps a CPU's cache from overflowing; the sums are the same. The batch
+    of a loss of one's own stays whole, since nothing says that its slices would add up.
 
     Args:
         params: Parameters of one network.
         trials: B trials.
         network: Its architecture.
         slices: Number of slices, a divisor of B.
+        loss: Its name or import path.
+        rates_l2: lambda of the squared rates (see `rates_cost`), a scalar; None for none.
+        accuracy_of: The task whose accuracy is found too; None for none.
         key: The step's, for the noise of a noisy network; None for none.
 
     Returns:
-        A scalar, in squared output units, and its gradient.
+        The terms, and the gradient of loss + lambda * squared rates.
     """
-    if slices == 1:
-        return jax.value_and_grad(task_loss)(params, trials, network, key=key)
+    batch = len(trials.mask)
+    step_errors = losses.STEPWISE.get(loss) if slices > 1 else None
+
+    def objective(params: Params, part: tuple[Trials, Array | None, Any]) -> tuple[Array, Terms]:
+        trials, weights, first = part
+        rates, outputs = respond_in_training(params, trials.inputs, network, key, first=first)
+        if weights is None or step_errors is None:
+            found = losses.find(loss)(outputs, trials.targets, trials.mask)
+        else:
+            found = jnp.sum(weights * step_errors(outputs, trials.targets))
+        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, batch=batch)
+        return found if terms.paid is None else found + terms.paid, terms
+
+    gradient_of = jax.grad(objective, has_aux=True)
+    if step_errors is None:
+        gradient, terms = gradient_of(params, (trials, None, 0))
+        return terms, gradient
     weights = trials.mask / jnp.sum(trials.mask)
-    parts = jax.tree.map(
-        lambda x: x.reshape(slices, -1, *x.shape[1:]), trials._replace(mask=weights)
-    )
+    parts = jax.tree.map(lambda x: x.reshape(slices, -1, *x.shape[1:]), (trials, weights))
+    firsts = jnp.arange(slices, dtype=jnp.uint32) * (batch // slices)
 
-    def partial_loss(params: Params, part: Trials, first: Array) -> Array:
-        _, outputs = respond_in_training(params, part.inputs, network, key, first=first)
-        return jnp.sum(part.mask * jnp.mean((outputs - part.targets) ** 2, axis=-1))
+    def add(total: Any, part: tuple[Trials, Array, Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient_of(params, part)), None
 
-    def add(total: tuple, now: tuple[Trials, Array]) -> tuple[tuple, None]:
-        return jax.tree.map(jnp.add, total, jax.value_and_grad(partial_loss)(params, *now)), None
+    asked = rates_l2, accuracy_of
+    zero = Terms(jnp.zeros(()), *(None if each is None else jnp.zeros(()) for each in asked))
+    start = jax.tree.map(jnp.zeros_like, params), zero
+    (gradient, terms), _ = jax.lax.scan(add, start, (*parts, firsts))
+    return terms, gradient
 
-    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
-    firsts = jnp.arange(slices, dtype=jnp.uint32) * (len(trials.mask) // slices)
-    return jax.lax.scan(add, zero, (parts, firsts))[0]
+
+def with_rest(
+    loss: Array,
+    rates: Array,
+    outputs: Array,
+    trials: Trials,
+    rates_l2: Array | None,
+    accuracy_of: Task | None,
+    *,
+    batch: int,
+) -> Terms:
+    """A loss with what else is asked for of the same responses, as shares of a batch."""
+    paid = None if rates_l2 is None else rates_l2 * rates_cost(rates, batch=batch)
+    accuracy = None
+    if accuracy_of is not None:
+        accuracy = jnp.sum(accuracy_of.accuracy(outputs, trials)) / batch
+    return Terms(loss, paid, accuracy)
+
+
+def rates_cost(rates: Array, *, batch: int) -> Array:
+    """sum_n r_n^2, averaged over B trials and all steps, of rates `[.., T, N]` of some of them."""
+    return jnp.sum(rates**2) / (batch * rates.shape[-2])

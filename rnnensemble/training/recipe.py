@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -64,6 +64,7 @@ class Recipe(Config):
             for name in config.per_network:
                 require_per_network(name, getattr(config, name), self.size)
                 names.append(name)
+        require_criterion(self.task, self.training)
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
                 f"`per_network` of {self.network.kind!r} holds {sorted(twice)}, which training has "
@@ -78,7 +79,7 @@ class Recipe(Config):
     @property
     def parts(self) -> tuple[Any, ...]:
         """What may hold values that differ between networks."""
-        parts = self.training, self.network, self.deflation
+        parts = self.training, self.training.optimizer, self.network, self.deflation
         return tuple(part for part in parts if part is not None)
 
 
@@ -98,7 +99,16 @@ def _require_starts(starts: Any, size: int) -> None:
 AnyRecipe = TypeVar("AnyRecipe", bound=Recipe)
 """A recipe, or a condition, which is more."""
 
-MAY_BE_ZERO = (*PENALTIES, "strength", "ridge", "target", "noise", "initial_noise")
+MAY_BE_ZERO = (
+    *PENALTIES,
+    "weight_decay",
+    "momentum",
+    "strength",
+    "ridge",
+    "target",
+    "noise",
+    "initial_noise",
+)
 """Per-network values that may be 0; all others are above it."""
 
 
@@ -122,6 +132,32 @@ def require_per_network(name: str, value: Any, size: int) -> None:
         if not is_number or math.isnan(each) or infinite or not (each > 0 or may_be_zero):
             what = "a number of at least 0" if name in MAY_BE_ZERO else "a positive number"
             raise ValueError(f"`{name}` must be {what}; got {each!r}.")
+        if name == "momentum" and each > 1:
+            raise ValueError(f"`momentum` must be at most 1; got {each!r}.")
+
+
+def require_criterion(task: Task, training: Training) -> None:
+    """Raises ValueError unless a task has what training stops by, and the threshold fits it."""
+    threshold = training.threshold
+    if training.records_accuracy and not task.has("accuracy"):
+        what = "criterion" if training.criterion == "accuracy" else "record_accuracy"
+        raise ValueError(
+            f"`{what}` needs a task with an accuracy, which {task.name!r} has not; give it the "
+            "method `accuracy`."
+        )
+    if threshold is None and (training.criterion, training.loss) != ("loss", "mse"):
+        of = training.loss if training.criterion == "loss" else "accuracy"
+        raise ValueError(
+            f"`threshold` must be given for {of!r}: the task's own, {task.threshold:g}, is a mean "
+            "squared error."
+        )
+    values = threshold if isinstance(threshold, tuple) else (threshold,)
+    if training.criterion == "accuracy" and any(
+        each is None or not 0 < each <= 1 for each in values
+    ):
+        raise ValueError(
+            f"`threshold` of an accuracy must be above 0 and at most 1; got {threshold!r}."
+        )
 
 
 def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
@@ -169,9 +205,19 @@ def shared(config: Any) -> Any:
     Such a value becomes 1, or 0 if it is that for all networks: what nobody uses costs nothing.
     Of a network, it is decided here whether its recurrence is a kernel.
     """
-    used = {name: np.any(np.not_equal(getattr(config, name), 0)) for name in config.per_network}
-    config = dataclasses.replace(config, **{name: float(each) for name, each in used.items()})
-    return fused.resolved(config)
+
+    def used(_: str, value: Any) -> float:
+        return float(np.any(np.not_equal(value, 0)))
+
+    return fused.resolved(with_own_values(config, used))
+
+
+def with_own_values(config: Any, change: Callable[[str, Any], Any]) -> Any:
+    """A config, and the optimizer in it, whose values by network are what becomes of each."""
+    found = {name: change(name, getattr(config, name)) for name in config.per_network}
+    if isinstance(config, Training):
+        found["optimizer"] = with_own_values(config.optimizer, change)
+    return dataclasses.replace(config, **found)
 
 
 def shared_deflation(deflation: Deflation | None) -> Deflation | None:
@@ -196,15 +242,12 @@ PARTS = ("network", "training", "deflation")
 
 def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
     """The recipe of some of a recipe's networks, in this order."""
-    parts = {}
-    for name in PARTS:
-        config = getattr(recipe, name)
-        values = {
-            each: tuple(value[k] for k in networks)
-            for each in (config.per_network if config else ())
-            if isinstance(value := getattr(config, each), tuple)
-        }
-        parts[name] = dataclasses.replace(config, **values) if config else None
+
+    def cut(_: str, value: Any) -> Any:
+        return tuple(value[k] for k in networks) if isinstance(value, tuple) else value
+
+    configs = {name: getattr(recipe, name) for name in PARTS}
+    parts = {name: config and with_own_values(config, cut) for name, config in configs.items()}
     own = recipe.starts
     starts = [own[k] if own else (recipe.seed, int(k)) for k in networks]
     return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)

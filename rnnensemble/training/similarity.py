@@ -11,8 +11,9 @@ from rnnensemble._core.config import Config
 from rnnensemble._core.inverse import inverse
 from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
-from rnnensemble.tasks import Trials
-from rnnensemble.training.objective import masked_mse, respond_in_training
+from rnnensemble.tasks import Task, Trials
+from rnnensemble.training import losses
+from rnnensemble.training.objective import Terms, respond_in_training, with_rest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +87,11 @@ def deflated_loss_and_gradient(
     *,
     strength: ArrayLike,
     ridge: ArrayLike,
+    loss: str = "mse",
+    rates_l2: Array | None = None,
+    accuracy_of: Task | None = None,
     key: Key | None = None,
-) -> tuple[Array, Array, Params]:
+) -> tuple[Terms, Array, Params]:
     """The task's loss, the predictivity of each reference, and the gradient of what is lowered.
 
     Args:
@@ -98,15 +102,22 @@ def deflated_loss_and_gradient(
         deflation: In which space, and on how many trials they are compared.
         strength: lambda, a scalar.
         ridge: rho as a share of the mean eigenvalue, a scalar.
+        loss: As for `terms_and_gradient`, and so the next two.
+        rates_l2: Strength of the squared rates.
+        accuracy_of: The task whose accuracy is found too.
         key: The step's, for the noise of a noisy network; references have none.
 
     Returns:
-        The masked MSE, S `[R]`, and the gradient of MSE + lambda * sum_r S_r.
+        The task's loss L and what comes with it, S `[R]`, and the gradient of
+        L + lambda * sum_r S_r, and of what rates cost.
     """
 
-    def objective(params: Params) -> tuple[Array, tuple[Array, Array]]:
+    def objective(params: Params) -> tuple[Array, tuple[Terms, Array]]:
         rates, outputs = respond_in_training(params, trials.inputs, network, key)
-        loss = masked_mse(outputs, trials.targets, trials.mask)
+        found = losses.find(loss)(outputs, trials.targets, trials.mask)
+        terms = with_rest(
+            found, rates, outputs, trials, rates_l2, accuracy_of, batch=len(trials.mask)
+        )
         count = deflation.trials(len(rates))
         rates, inputs = rates[:count], trials.inputs[:count]
         if references.inputs is not None:
@@ -114,10 +125,11 @@ def deflated_loss_and_gradient(
             rates = network.respond(params, inputs)[0]
         readout = readouts_of(network, params) if deflation.null_space else None
         total, each = predictivity(network, rates, readout, references, inputs, ridge)
-        return loss + strength * total, (loss, each)
+        minimized = found + strength * total
+        return minimized if terms.paid is None else minimized + terms.paid, (terms, each)
 
-    (_, (loss, each)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
-    return loss, each, gradient
+    (_, (terms, each)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
+    return terms, each, gradient
 
 
 def readouts_of(network: Network, params: Params) -> Array:

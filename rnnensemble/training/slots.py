@@ -20,6 +20,7 @@ from rnnensemble.training.epoch import (
     History,
     Hyperparameters,
     TrainState,
+    blank_history,
     init_state,
     train_epoch,
 )
@@ -111,7 +112,10 @@ def launch(
     members = members or members_of([settings])
     if state is None:
         placed = _placed(members, holds, mesh)
-        initial = _initialize(placed.keys, placed.hyper, mesh=mesh, **_static(settings))
+        optimizer = shared(settings.training).optimizer
+        initial = _initialize(
+            placed.keys, placed.hyper, mesh=mesh, optimizer=optimizer, **_static(settings)
+        )
     else:
         initial = _placed(state, holds, mesh)
     least = runtime.least_tile(mesh, _work(settings))
@@ -227,12 +231,12 @@ def dealt(slots: Slots, active: np.ndarray, tile: int) -> Slots:
     return dataclasses.replace(slots, tile=tile, holds=holds, state=state)
 
 
-@compiled_fast(static_argnames=("task", "network", "mesh"))
-def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
+@compiled_fast(static_argnames=("task", "network", "optimizer", "mesh"))
+def _initialize(keys, hyper, *, task, network, optimizer, mesh):  # noqa: ANN001, ANN202
     """The states of networks with these keys and hyperparameters, slot by slot."""
 
     def one(item: tuple[Key, Hyperparameters], _: tuple) -> TrainState:
-        return init_state(*item, task=task, network=network)
+        return init_state(*item, task=task, network=network, optimizer=optimizer)
 
     tile = runtime.default_tile(mesh, network.width**2)
     return mapping.map_items(one, (keys, hyper), mesh=mesh, tile=tile)
@@ -245,7 +249,7 @@ def _initialize(keys, hyper, *, task, network, mesh):  # noqa: ANN001, ANN202
 )
 def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile, **how):  # noqa: ANN001, ANN003, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
-    blank = History(*(jnp.full(active.shape, jnp.nan),) * len(History._fields))
+    blank = blank_history(jnp.full(active.shape, jnp.nan), how["training"])
 
     how |= {"task": task, "network": network}
 

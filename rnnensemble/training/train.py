@@ -13,7 +13,15 @@ from rnnensemble._core import process, runtime
 from rnnensemble._core.config import require_seconds
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
-from rnnensemble.training.epoch import CONVERGED, DIVERGED, TRAINING, History, Training, resting
+from rnnensemble.training.epoch import (
+    CONVERGED,
+    DIVERGED,
+    TRAINING,
+    History,
+    Training,
+    blank_history,
+    resting,
+)
 from rnnensemble.training.memory import fitted, require_training_room
 from rnnensemble.training.population import Population, resumable
 from rnnensemble.training.progress import Progress, measure_progress
@@ -222,7 +230,8 @@ def _start(
     slots = to_slots()
     state = slots.by_network(slots.state)
     shape = settings.size, settings.training.max_epochs
-    history = History(*(np.full(shape, np.nan, np.float32) for _ in History._fields))
+    empty = blank_history(np.empty(0), settings.training)
+    history = jax.tree.map(lambda _: np.full(shape, np.nan, np.float32), empty)
     if not any(before):
         return _Run(recipes, slots, state.params, state.status, state.epoch, history)
     states, params = [], []
@@ -230,8 +239,9 @@ def _start(
         fresh = jax.tree.map(lambda x, rows=rows: x[rows], state)
         states.append(population.state if population else fresh)
         params.append(population.initial_params if population else fresh.params)
-        for into, past in zip(history, population.history if population else (), strict=False):
-            into[rows, : past.shape[1]] = past
+        past = jax.tree.leaves(population.history) if population else []
+        for into, each in zip(jax.tree.leaves(history), past, strict=False):
+            into[rows, : each.shape[1]] = each
     state, initial = (
         jax.tree.map(lambda *each: np.concatenate(each), *parts) for parts in (states, params)
     )
@@ -249,7 +259,7 @@ def _one_epoch(run: _Run) -> _Run:
     """Trains every network that has not stopped for one epoch."""
     active = run.active
     slots, report = advance(run.slots, active)
-    for into, values in zip(run.history, report, strict=True):
+    for into, values in zip(*map(jax.tree.leaves, (run.history, report)), strict=True):
         into[active, run.epoch[active]] = values[active]
     status = slots.by_network(slots.state.status)
     return run._replace(slots=slots, status=status, epoch=run.epoch + active)
@@ -266,7 +276,7 @@ def _populations(run: _Run) -> list[Population]:
             recipe=plain(recipe),
             params=state.params,
             initial_params=initial,
-            history=History(*(each[rows, :epochs].copy() for each in run.history)),
+            history=jax.tree.map(lambda x, at=(rows, slice(epochs)): x[at].copy(), run.history),
             converged=state.status == CONVERGED,
             diverged=state.status == DIVERGED,
             stop_epoch=state.epoch,
@@ -278,9 +288,10 @@ def _populations(run: _Run) -> list[Population]:
 
 def _progress(run: _Run, trained: np.ndarray, seconds: float) -> Progress:
     """How far all have come; these networks trained in the last epoch, in these seconds."""
+    by_loss = run.slots.settings.training.criterion == "loss"
     return measure_progress(
         run.history.loss,
-        np.asarray(run.slots.members.hyper["threshold"]),
+        by_loss * np.asarray(run.slots.members.hyper["threshold"]),  # or 0, which none meets
         status=run.status,
         epoch=run.epoch,
         trained=trained,
