@@ -116,13 +116,15 @@ def measure_intrinsic_dimension(
         Losses and convergence by dimension and network.
 
     Raises:
-        ValueError: If an argument is out of range, or weights are penalized: the objective whose
-            dimension is measured is the task's alone.
+        ValueError: If an argument is out of range, the task has a fixed training set, or weights
+            are penalized: the objective whose dimension is measured is the task's alone.
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
     settings = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
     _require_no_penalty(settings.training)
+    if jax.tree.leaves(task.operands):
+        raise ValueError("`task` must draw fresh trials; those of arrays are a fixed set.")
     tried = require_dimensions(dimensions)
     mesh = runtime.network_mesh(devices)
     n_trials, most = len(tried) * size, tried[-1]

@@ -69,7 +69,7 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
 
 
 def _digest(recipe: Recipe) -> str:
-    table = as_table(recipe)
+    table = as_table(recipe, deciding=True)
     table.pop("imports", None)  # where a task is found decides nothing
     if table["network"].get("fused") == "auto":  # which program runs decides but rounding
         table["network"]["fused"] = False
@@ -79,14 +79,23 @@ def _digest(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def as_table(value: Any) -> Any:
-    """A config as a tree of TOML values; tasks and networks gain their `kind`, None is left out."""
+def as_table(value: Any, *, deciding: bool = False) -> Any:
+    """A config as a tree of TOML values; tasks and networks gain their `kind`, None is left out.
+
+    Args:
+        value: The config.
+        deciding: Leaves out what decides nothing: fields that do not compare, such as the place of
+            a file whose content has a digest.
+    """
+    inner = functools.partial(as_table, deciding=deciding)
+    if isinstance(value, tuple):
+        return [inner(each) for each in value]
     if not dataclasses.is_dataclass(value):
-        return list(value) if isinstance(value, tuple) else value
+        return value
     kind = value.name if isinstance(value, Task) else getattr(value, "kind", None)
-    fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-    fields = {"kind": kind, **fields}
-    return {name: as_table(each) for name, each in fields.items() if each is not None}
+    chosen = (field for field in dataclasses.fields(value) if field.compare or not deciding)
+    fields = {"kind": kind, **{field.name: getattr(value, field.name) for field in chosen}}
+    return {name: inner(each) for name, each in fields.items() if each is not None}
 
 
 def to_toml(condition: Condition) -> str:
@@ -109,11 +118,7 @@ def from_toml(text: str) -> Condition:
 def from_table(table: dict[str, Any]) -> Condition:
     """The condition of a TOML table; raises ValueError as `from_toml` does."""
     imports = import_modules(table.get("import", []))
-    if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
-        known = ", ".join(tasks.registered())
-        raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
-    task_table = dict(table["task"])
-    task = build(tasks.find(task_table.pop("kind")), task_table, "task.")
+    task = _task(table.get("task"), "task")
     rest = {name: x for name, x in table.items() if name not in ("task", "network", "import")}
     network = _network(table.get("network", {}))
     return build(Condition, rest, "", task=task, network=network, imports=imports)
@@ -143,7 +148,8 @@ def own_modules(*parts: Any) -> tuple[str, ...]:
 
     What was defined in `__main__`, or in no module that Python can import, is left out.
     """
-    names = dict.fromkeys(type(part).__module__ for part in parts)
+    every = (each for part in parts for each in (part, *getattr(part, "tasks", ())))
+    names = dict.fromkeys(type(each).__module__ for each in every)
     return tuple(
         name
         for name in names
@@ -167,6 +173,15 @@ def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict
             value = merged(under, value, key)
         both[key] = value
     return both
+
+
+def _task(table: Any, name: str) -> Task:
+    """The task of a TOML table."""
+    if not isinstance(table, dict) or "kind" not in table:
+        known = ", ".join(tasks.registered())
+        raise ValueError(f"`{name}.kind` is missing; add a [{name}] table with one of {known}.")
+    rest = dict(table)
+    return build(tasks.find(rest.pop("kind")), rest, f"{name}.")
 
 
 def _network(table: Any) -> Network:
@@ -195,6 +210,8 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
     By hand: cattrs makes 2 of 2.5 and msgspec passes over unknown keys of dataclasses, unless these
     rules are given to them as hooks, and their errors would have to be said again in one line.
     """
+    if hint is Task:
+        return _task(value, name)
     if dataclasses.is_dataclass(hint):
         return build(typing.cast(type, hint), toml.mapping(value, name), name + ".")
     origin, choices = typing.get_origin(hint), typing.get_args(hint)

@@ -225,9 +225,9 @@ def train_epoch(
     }
     pays = bool(strengths) or references is not None
 
-    def step(carry: tuple, step_key: Key) -> tuple[tuple, Array]:
+    def step(carry: tuple, planned: Any) -> tuple[tuple, Array]:
         vector, adam, finite = carry
-        trials = task.sample(step_key, training.batch)
+        trials = task.training_trials(planned, training.batch)
         params, paid, predicted = as_params(vector), jnp.zeros(()), jnp.zeros(())
         if deflation is None or references is None:
             loss, gradient = loss_and_gradient(params, trials, network, slices=slices)
@@ -259,9 +259,9 @@ def train_epoch(
         return (*new, finite), jnp.stack([loss, norm, *((paid, predicted) if pays else ())])
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
-    keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
+    plan = task.plan(jax.random.fold_in(key, 1), steps, training.batch)
     carry = (vector, state.adam, jnp.array(True))
-    (vector, adam, finite), means = jax.lax.scan(step, carry, keys)
+    (vector, adam, finite), means = jax.lax.scan(step, carry, plan)
     loss, norm, *rest = jnp.mean(means, axis=0)
     paid, predicted = rest if pays else (jnp.zeros(()),) * 2
     params = as_params(vector)
