@@ -21,8 +21,8 @@ class NeurogymTask(ArrayTask):
     counts at all steps. The sequences are sampled when the task is made and stored with each run,
     which therefore can be loaded where neurogym is not installed.
 
-    Needs `pip install 'rnnensemble[neurogym]'`. Its package fixes the versions of others; give it
-    an environment of its own where that is in the way.
+    Needs `pip install 'rnnensemble[neurogym]'`, PyTorch included, which neurogym imports. It fixes
+    the versions of NumPy and others; give it an environment of its own where that is in the way.
 
     Source: Molano-Mazon et al. (2022), neurogym; tested with version 2.3.1.
 
@@ -69,9 +69,10 @@ class NeurogymTask(ArrayTask):
         """Inputs and targets of all sequences."""
         try:
             import neurogym  # pyright: ignore[reportMissingImports]  # the extra `neurogym`
-        except ImportError:
+        except ImportError as error:
+            missing = f"; {error.name} is missing" if error.name != "neurogym" else ""
             raise ValueError(
-                f"`env` {self.env!r} needs the package neurogym: pip install "
+                f"`env` {self.env!r} needs the package neurogym{missing}: pip install "
                 "'rnnensemble[neurogym]'."
             ) from None
         try:
