@@ -7,6 +7,7 @@ from rnnensemble import fixed_points, metrics, networks, stats, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
 from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
+from rnnensemble.analysis.by_task import by_task, loss_by_task
 from rnnensemble.analysis.complexity import Complexity, measure_complexity
 from rnnensemble.analysis.decoding import Decoder, measure_decodability
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
@@ -19,6 +20,7 @@ from rnnensemble.analysis.feature_learning import (
 )
 from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_points
 from rnnensemble.analysis.fixed_points.topology import measure_topology
+from rnnensemble.analysis.generalization import GeneralizationGap, generalization_gap
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
@@ -64,6 +66,7 @@ __all__ = [
     "FeatureLearning",
     "FixedPointSearch",
     "FlaxRNN",
+    "GeneralizationGap",
     "IntrinsicDimension",
     "LeakyRNN",
     "MuPRNN",
@@ -79,6 +82,7 @@ __all__ = [
     "Trials",
     "VanillaRNN",
     "benchmark",
+    "by_task",
     "compare_networks",
     "compare_populations",
     "compare_solutions",
@@ -88,8 +92,10 @@ __all__ = [
     "dsa_grid",
     "find_fixed_points",
     "fixed_points",
+    "generalization_gap",
     "load",
     "load_sweep",
+    "loss_by_task",
     "losses",
     "measure_battery",
     "measure_complexity",

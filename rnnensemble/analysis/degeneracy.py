@@ -195,8 +195,10 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
         disagreements[name] = distance_matrix(
             Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
         )
+    for name, whole in (task.whole_sets or {}).items():
+        losses[name], trials[name] = evaluation.losses_on(subject, whole), len(whole.mask)
     sigmas = {name: intervals.spread(losses[name]) for name in nulls}
-    return Behavior(sigmas["temporal"], sigmas, nulls, losses, disagreements, trials)
+    return Behavior(sigmas, nulls, losses, disagreements, trials)
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:

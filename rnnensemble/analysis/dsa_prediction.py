@@ -10,8 +10,9 @@ from rnnensemble._core.axes import Array
 from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.data import as_networks, require_comparable
-from rnnensemble.metrics.operators import axes_of, moments
+from rnnensemble.metrics.operators import moments
 from rnnensemble.metrics.preparation import prepare_networks
+from rnnensemble.metrics.principal_axes import axes_of
 
 
 class Prediction(NamedTuple):

@@ -121,13 +121,16 @@ def measure_intrinsic_dimension(
         Losses and convergence by dimension and network.
 
     Raises:
-        ValueError: If an argument is out of range, or training has penalties or finds an
-            accuracy: the objective whose dimension is measured is the task's loss alone.
+        ValueError: If an argument is out of range, the task has a fixed training set, or training
+            has penalties or finds an accuracy: the objective whose dimension is measured is the
+            loss on fresh trials alone.
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
     settings = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
     _require_loss_alone(settings.training)
+    if jax.tree.leaves(task.operands):
+        raise ValueError("`task` must draw fresh trials; those of arrays are a fixed set.")
     tried = require_dimensions(dimensions)
     mesh = runtime.network_mesh(devices)
     n_trials, most = len(tried) * size, tried[-1]

@@ -45,23 +45,40 @@ class Behavior:
     """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
 
     Attributes:
-        sigma: The paper's sigma_OOD of temporal generalization, in squared output units.
-        sigmas: The same for every variant, `temporal` included.
+        sigmas: The paper's sigma_OOD for every variant of the trials, in squared output units;
+            `temporal` generalization is the paper's own. None for a task without variants.
         nulls: What a finite number of trials alone contributes to each sigma: the standard
             deviation over networks of the difference of their losses on two draws of trials, over
             the root of 2.
-        losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials.
+        losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials; of a
+            task with a fixed training set also on all its `training` and `held_out` trials.
         disagreements: For each variant the root mean squared differences of outputs on the same
             trials, `[M, M]`, in output units.
         trials: How many trials the losses on each variant took.
     """
 
-    sigma: Estimate
     sigmas: dict[str, Estimate]
     nulls: dict[str, float]
     losses: dict[str, np.ndarray]
     disagreements: dict[str, np.ndarray]
     trials: dict[str, int]
+
+    @property
+    def main(self) -> str | None:
+        """The variant that stands for all: `temporal`, or else the first; None if there is none."""
+        return "temporal" if "temporal" in self.sigmas else next(iter(self.sigmas), None)
+
+    @property
+    def sigma(self) -> Estimate:
+        """The sigma_OOD of that variant; NaN without variants, where it is not defined."""
+        return Estimate(*(math.nan,) * 3) if self.main is None else self.sigmas[self.main]
+
+    @property
+    def gap(self) -> Estimate | None:
+        """The generalization gap (see `generalization_gap`); None without a training set."""
+        if "training" not in self.losses:
+            return None
+        return stats.signed_mean(self.losses["held_out"] - self.losses["training"])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -153,6 +170,10 @@ class Degeneracy:
             3.0
         """
         rows = [row for name in self.behavior.sigmas for row in self._behavior_rows(name)]
+        if self.behavior.gap is not None:
+            title = "generalization gap (MSE, held-out less training)"
+            counts = {"trials": self.behavior.trials["held_out"]}
+            rows.append(_row("generalization_gap", "behavior", title, self.behavior.gap, **counts))
         dsa = self.analysis.dsa
         settings = {
             "dynamics": f" ({dsa.score}, rank {dsa.rank}, delays {dsa.n_delays})",

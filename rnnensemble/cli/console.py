@@ -184,6 +184,8 @@ class Reporter:
         """Prints the three levels as a table."""
         columns = ("level", "measure", "value", "95% interval")
         self.table("degeneracy", columns, degeneracy_rows(degeneracy))
+        if degeneracy.behavior.main is None:
+            self.line("sigma_OOD is not defined: the task has no trials out of distribution")
         for name, found in degeneracy.distances.items():
             if missing := degeneracy.networks[incomparable(found.matrix)].tolist():
                 self.line(left_out_line(missing, name))

@@ -4,25 +4,28 @@ import dataclasses
 import re
 
 from rnnensemble.cli.console import Reporter
-from rnnensemble.tasks import registered
+from rnnensemble.tasks import ArrayTask, Mixture, Task, registered
 
 
 def run() -> None:
     """Lists the tasks."""
     reporter = Reporter(quiet=False)
     for name, task in registered().items():
-        example = task()
-        low, high = task.output_range
-        variants = ", ".join(example.out_of_distribution())
-        reporter.line(
-            f"{name}: {(task.__doc__ or '').splitlines()[0]} Threshold {task.threshold:g}, "
-            f"outputs in [{low:g}, {high:g}], OOD variants {variants}."
-        )
+        reporter.line(f"{name}: {(task.__doc__ or '').splitlines()[0]} {_limits(task)}")
         rows = [
             (field.name, str(field.default), _knob_help(task, field.name))
             for field in dataclasses.fields(task)
         ]
         reporter.table(f"  knobs of {name}", ("knob", "default", "meaning"), rows)
+
+
+def _limits(task: type[Task]) -> str:
+    """What is known of a task's numbers; of what users give themselves there are none."""
+    if issubclass(task, (ArrayTask, Mixture)):
+        return "Threshold, outputs and OOD variants are those of what it is made of."
+    low, high = task.output_range
+    variants = ", ".join(task().out_of_distribution())
+    return f"Threshold {task.threshold:g}, outputs in [{low:g}, {high:g}], OOD variants {variants}."
 
 
 def _knob_help(task: type, name: str) -> str:

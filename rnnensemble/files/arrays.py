@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core import process
+from rnnensemble._core.array_files import needs_safetensors, reason
 from rnnensemble.files import folders, manifests, stages
 
 COMPARED = "compared"
@@ -117,12 +118,9 @@ def read_arrays(
     try:
         arrays = readers[path.suffix](path)
     except ImportError:
-        raise ValueError(
-            f"`{name}` file {path} needs the package safetensors: "
-            "pip install 'rnnensemble[safetensors]'."
-        ) from None
+        raise ValueError(needs_safetensors(path, name)) from None
     except Exception as error:  # each format has its own
-        raise ValueError(f"`{name}` file {path} cannot be read: {_reason(error)}") from None
+        raise ValueError(f"`{name}` file {path} cannot be read: {reason(error)}") from None
     if not arrays:
         raise ValueError(f"`{name}` file {path} holds no arrays.")
     kinds = (np.floating, np.integer, *((np.bool_,) if bools else ()))
@@ -153,17 +151,6 @@ def _read_safetensors(path: Path) -> list[np.ndarray]:
     parts = {name: re.split(r"(\d+)", name) for name in stored}
     order = sorted(stored, key=lambda name: [int(x) if x.isdecimal() else x for x in parts[name]])
     return [stored[name] for name in order]
-
-
-def _reason(error: Exception) -> str:
-    """Why a file cannot be read; of NumPy's advice to unpickle it nothing is passed on."""
-    text = str(error)
-    if "pickle" in text or "Python objects" in text:
-        return (
-            "it holds pickled objects or is damaged, and nothing is unpickled here; write plain "
-            "arrays of numbers, by numpy.save or numpy.savez."
-        )
-    return f"{text.splitlines()[0][:200].rstrip('.') if text else type(error).__name__}."
 
 
 def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:

@@ -109,6 +109,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
     """A tree like `degeneracy_tree` gives, for its shapes and types alone."""
     task, analysis = condition.task, condition.analysis
     variants = list(task.out_of_distribution())
+    every = ["in_distribution", *variants, *(task.whole_sets or ())]
     number, each = np.empty(()), np.empty(converged, np.float32)
     estimate: Any = Estimate(*(number,) * 3)  # type: ignore[arg-type]
     matrix = np.empty((converged, converged), np.float32)
@@ -131,9 +132,9 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         "networks": np.empty(converged, np.int64),
         "sigmas": dict.fromkeys(variants, estimate),
         "nulls": dict.fromkeys(variants, number),
-        "losses": dict.fromkeys(["in_distribution", *variants], each),
+        "losses": dict.fromkeys(every, each),
         "disagreements": dict.fromkeys(variants, matrix),
-        "trials": dict.fromkeys(["in_distribution", *variants], np.empty((), np.int64)),
+        "trials": dict.fromkeys(every, np.empty((), np.int64)),
         "grid": {
             "ranks": np.empty(settings[0], np.int64),
             "matrices": np.empty((*settings, converged, converged), np.float32),
@@ -151,7 +152,6 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     grid = analysis.grid_for(condition.task, condition.network.n_rates)
     return Degeneracy(
         behavior=Behavior(
-            sigma=sigmas["temporal"],
             sigmas=sigmas,
             nulls={name: float(value) for name, value in stored["nulls"].items()},
             losses=stored["losses"],
@@ -249,6 +249,8 @@ def summary_row(
         row[f"sigma_{name}_trials"] = degeneracy.behavior.trials[name]
         differences = degeneracy.behavior.disagreements[name][pairs]
         row[f"disagreement_{name}"] = float(differences.mean())
+    if degeneracy.behavior.gap is not None:
+        row |= _columns("generalization_gap", degeneracy.behavior.gap)
     topology = degeneracy.topology
     if topology is not None:
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}

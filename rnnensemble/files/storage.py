@@ -4,7 +4,7 @@
         config.toml                 the condition, as resolved
         manifest.json               status, digest, versions, device
         conditions/<digest>/        orbax: parameters, history, matrices; what unconverged networks
-                                    go on from
+                                    go on from; task: arrays that came from no file
         summary.csv                 one row: the three levels
         figures/                    PNG and SVG
 
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble._core import process
+from rnnensemble._core.array_files import read_named
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.files import folders, manifests, records, trees
@@ -36,6 +37,7 @@ from rnnensemble.files.stages import (
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
+from rnnensemble.tasks.trial_arrays import checked
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 
@@ -179,11 +181,14 @@ def load_run(folder: Path | str) -> Run:
     arrays = Path("conditions", manifest["digest"])
     broken = broken_parts(folder, manifest)
     interrupted = manifest["status"] == INTERRUPTED
-    for part in {"config.toml", "population", interrupted and "state"} & broken.keys():
+    for part in {"config.toml", "population", "task", interrupted and "state"} & broken.keys():
         raise damaged(folder, f"{broken[part]} is missing or damaged")
     # without states, trained networks are whole, and only go no further
     with_state = not broken.pop("state", "") and (folder / arrays / "state").exists()
+    stored = sorted((folder / arrays / "task").glob("*.npz"))
+    given = [checked(read_named(path, "run")) for path in stored]  # found by their digests
     condition = conditions.from_toml(read_text(folder / "config.toml"))
+    del given
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
     stored = trees.restore(
@@ -244,6 +249,9 @@ def _write(
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
+    for digest, named in condition.task.given_arrays.items():
+        (arrays / "task").mkdir(exist_ok=True)
+        np.savez(arrays / "task" / f"{digest}.npz", allow_pickle=False, **named)
     trees.store(arrays / "population", records.population_tree(population))
     if population.state is not None:
         trees.store(arrays / "state", records.state_tree(population.state, condition))

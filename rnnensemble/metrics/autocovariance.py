@@ -171,10 +171,15 @@ class Autocovariance(Metric):
 
     def begin(self, data: Any) -> RunningProducts:
         """Sums of no trials yet, from the mean of the first of them, `[B, T, N]`."""
-        data, _ = apart(data)
+        data, places = apart(data)
         units, lags = data.shape[-1], len(self.lags)
         none = jnp.zeros((lags, units), data.dtype)
-        origin = data[0, 0] + jnp.mean(data - data[0, 0], axis=(0, 1))
+        moved, counted = data - data[0, 0], places.get("valid")
+        if counted is None:
+            origin = data[0, 0] + jnp.mean(moved, axis=(0, 1))
+        else:
+            mean = jnp.sum(counted[..., None] * moved, axis=(0, 1)) / jnp.sum(counted)
+            origin, data = data[0, 0] + mean, data[0, 0] + counted[..., None] * moved
         return RunningProducts(
             origin=origin,
             unit=unit_of(data - origin),
@@ -188,6 +193,8 @@ class Autocovariance(Metric):
         """The sums with further trials, `[B, T, N]`."""
         data, places = apart(data)
         rates = (data - running.origin) / running.unit
+        if "valid" in places:
+            return self._with_counted(running, rates, places["valid"])
         pairs = [in_turn(rates, places.get("pairs") if k else None, later=k) for k in self.lags]
         return RunningProducts(
             running.origin,
@@ -196,6 +203,22 @@ class Autocovariance(Metric):
             running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
             running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
             running.products + jnp.stack([summed_products(y, x) for x, y in pairs]),
+        )
+
+    def _with_counted(
+        self, running: RunningProducts, rates: Array, valid: Array
+    ) -> RunningProducts:
+        """The sums with further rates from the origin, of which some steps count."""
+        pairs, counts = [], []
+        for lag in self.lags:
+            weights = (valid[:, : valid.shape[1] - lag] * valid[:, lag:]).reshape(-1, 1)
+            counts.append(jnp.sum(weights))
+            pairs.append(tuple(weights * x for x in in_turn(rates, later=lag)))
+        return running._replace(
+            counts=running.counts + jnp.stack(counts),
+            earlier=running.earlier + jnp.stack([x.sum(axis=0) for x, _ in pairs]),
+            later=running.later + jnp.stack([y.sum(axis=0) for _, y in pairs]),
+            products=running.products + jnp.stack([y.T @ x for x, y in pairs]),
         )
 
     def finish(self, running: RunningProducts) -> Autocovariances:

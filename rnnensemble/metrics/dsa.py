@@ -15,20 +15,18 @@ from rnnensemble.metrics.alignment import Alignment, Operator, align, as_operato
 from rnnensemble.metrics.assignment import assignment
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.data import shape_of
-from rnnensemble.metrics.masks import apart, extent, rows_and_pairs
+from rnnensemble.metrics.masks import apart, extent, pairs_of, rows_and_pairs, rows_of
 from rnnensemble.metrics.operators import (
-    Axes,
     Moments,
     Sums,
     add,
-    axes_of,
     begin,
     delay_embedding,
     finished,
     kept_coordinates,
-    on_axes,
     one_step_operator,
 )
+from rnnensemble.metrics.principal_axes import Axes, axes_of, on_axes
 
 
 class Matching(NamedTuple):
@@ -203,13 +201,13 @@ class DSA(Metric):
 
     def begin(self, data: Any) -> "RunningSums":
         """Sums of no trials yet, in coordinates found from the first of them, `[B, T, N]`."""
-        axes = None if self.components is None else axes_of(apart(data)[0], self.components)
+        axes = None if self.components is None else axes_of(data, self.components)
         return RunningSums(axes, begin(self.embed(axes, data), self.coordinates))
 
     def add(self, running: "RunningSums", data: Any) -> "RunningSums":
         """The sums with further trials, `[B, T, N]`."""
-        pairs = apart(data)[1].get("pairs")
-        return running._replace(sums=add(running.sums, self.embed(running.axes, data), pairs))
+        pairs, embedded = pairs_of(apart(data)[1], self.lag), self.embed(running.axes, data)
+        return running._replace(sums=add(running.sums, embedded, **pairs))
 
     def finish(self, running: "RunningSums") -> Any:
         """What `prepare` returns, of all trials that were added."""
@@ -219,7 +217,7 @@ class DSA(Metric):
         """Delay-embedded rates, `[B, T', p]`, on principal axes if there are any."""
         rates, places = apart(data)
         rates = rates if axes is None else on_axes(axes, rates)
-        return delay_embedding(rates, self.n_delays, self.delay_interval, places.get("rows"))
+        return delay_embedding(rates, self.n_delays, self.delay_interval, **rows_of(places))
 
     def operator_from(self, found: Moments) -> tuple[Array, Array]:
         """The operator A, unscaled, `[rank, rank]`, and how many coordinates it uses.

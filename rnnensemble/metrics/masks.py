@@ -2,8 +2,10 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
+from rnnensemble._core.axes import Array
 from rnnensemble._core.conversion import real_array
 
 STEPWISE = ("activity", "outputs", "inputs", "mask")
@@ -22,9 +24,35 @@ class Masked(NamedTuple):
     places: dict[str, Any]
 
 
+class Counted(NamedTuple):
+    """Rates of one network that stay where they are, and which of their steps count.
+
+    Sums over trials take them by products with zeros and ones: so one program serves batches whose
+    trials are of other lengths, where `Masked` would have another shape for each.
+
+    Attributes:
+        data: Rates, `[B, T, N]`.
+        valid: Which steps count, zeros and ones, `[B, T]`.
+    """
+
+    data: Any
+    valid: Any
+
+
 def apart(data: Any) -> tuple[Any, dict[str, Any]]:
-    """The data of a network, or their shapes, and the places; none without a mask."""
+    """The data of a network, or their shapes, and the places; none without a mask.
+
+    Of `Counted` rates there is `valid` instead.
+    """
+    if isinstance(data, Counted):
+        return data.data, {"valid": data.valid}
     return data if isinstance(data, Masked) else (data, {})
+
+
+def together(valid: Array, steps: int) -> Array:
+    """Where so many steps in a row count: zeros and ones, `[B, T]` to `[B, T - steps + 1]`."""
+    count = valid.shape[1] - steps + 1
+    return jnp.prod(jnp.stack([valid[:, k : k + count] for k in range(steps)]), axis=0)
 
 
 def as_mask(mask: Any) -> np.ndarray:
@@ -110,6 +138,23 @@ def rows_and_pairs(mask: np.ndarray, lag: int) -> dict[str, np.ndarray]:
     rows = successions(mask, lag + 1)
     pairs = np.searchsorted(rows, successions(mask, lag + 2))
     return {"rows": rows, "pairs": pairs.astype(np.int32)}
+
+
+def rows_of(places: dict[str, Any]) -> dict[str, Any]:
+    """What of the places says which rows of an embedding count."""
+    return {name: places[name] for name in ("rows", "valid") if name in places}
+
+
+def pairs_of(places: dict[str, Any], lag: int) -> dict[str, Any]:
+    """What says which rows of an embedding count as pairs with the next ones.
+
+    Args:
+        places: As `apart` returns them.
+        lag: Steps from the oldest one of a row to the newest.
+    """
+    if "valid" in places:
+        return {"weights": together(places["valid"], lag + 2)}
+    return {"pairs": places.get("pairs")}
 
 
 def extent(shape: tuple[int, ...], places: dict[str, Any]) -> str:

@@ -11,11 +11,10 @@ from rnnensemble._core.units import unit_of
 from rnnensemble.metrics.activity import (
     ROUNDING,
     above_rounding,
-    centered,
     principal_components,
-    samples,
     with_ties,
 )
+from rnnensemble.metrics.masks import together
 
 COORDINATES = 64
 """Sums over trials are taken in at least so many coordinates of an embedding, or in all it has."""
@@ -66,33 +65,13 @@ class Moments(NamedTuple):
     basis: Array
 
 
-class Axes(NamedTuple):
-    """Principal axes of one network's rates.
-
-    Attributes:
-        sample: One of the samples, `[N]`: taken out first, large offsets go exactly.
-        mean: Of all samples less this one, `[N]`.
-        axes: As rows, `[components, N]`.
-    """
-
-    sample: Array
-    mean: Array
-    axes: Array
-
-
-def axes_of(rates: Array, components: int) -> Axes:
-    """The first principal axes of centered rates `[B, T, N]`."""
-    rows = samples(rates)
-    mean = jnp.mean(rows - rows[0], axis=0)
-    return Axes(rows[0], mean, principal_components(centered(rows))[2][:components])
-
-
-def on_axes(axes: Axes, rates: Array) -> Array:
-    """Rates `[B, T, N]` as principal components, `[B, T, components]`."""
-    return (rates - axes.sample - axes.mean) @ axes.axes.T
-
-
-def delay_embedding(rates: Array, n_delays: int, interval: int, rows: Array | None = None) -> Array:
+def delay_embedding(
+    rates: Array,
+    n_delays: int,
+    interval: int,
+    rows: Array | None = None,
+    valid: Array | None = None,
+) -> Array:
     """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`.
 
     Args:
@@ -100,6 +79,8 @@ def delay_embedding(rates: Array, n_delays: int, interval: int, rows: Array | No
         n_delays: How many steps make a row.
         interval: Steps between them.
         rows: Of which oldest steps, `[T']`; None for all.
+        valid: Which steps count, `[B, T]`; rows with others are zeros, which add nothing to sums of
+            products. None for all.
     """
     lag = (n_delays - 1) * interval
     ages = [lag - d * interval for d in range(n_delays)]  # from the oldest step on
@@ -108,7 +89,8 @@ def delay_embedding(rates: Array, n_delays: int, interval: int, rows: Array | No
         parts = [rates[:, age:][:, :steps] for age in ages]
     else:
         parts = [rates[:, rows + age] for age in ages]
-    return jnp.concatenate(parts, axis=-1)
+    embedded = jnp.concatenate(parts, axis=-1)
+    return embedded if valid is None else embedded * together(valid, lag + 1)[..., None]
 
 
 def in_turn(rows: Array, pairs: Array | None = None, *, later: int = 1) -> tuple[Array, Array]:
@@ -149,12 +131,26 @@ def begin(embedded: Array, rank: int) -> Sums:
     return Sums(basis, scale, nothing, nothing, nothing, jnp.zeros((), rows.dtype), unit)
 
 
-def add(sums: Sums, embedded: Array, pairs: Array | None = None) -> Sums:
-    """The sums with the rows of further trials, `[B, T, p]`; `pairs` as for `in_turn`."""
+def add(
+    sums: Sums, embedded: Array, pairs: Array | None = None, weights: Array | None = None
+) -> Sums:
+    """The sums with the rows of further trials.
+
+    Args:
+        sums: So far.
+        embedded: Rows, `[B, T, p]`; zeros where a row does not count.
+        pairs: As for `in_turn`.
+        weights: Which rows and their next ones count as pairs, zeros and ones, `[B, T - 1]`; None
+            for all.
+    """
     z = embedded @ sums.basis
     before, after = in_turn(z, pairs)
+    before = before if weights is None else before * weights.reshape(-1, 1)
     gram = summed_products(before, before)
-    if pairs is None:
+    if weights is not None:
+        every = z.reshape(-1, z.shape[-1])
+        rows = summed_products(every, every)
+    elif pairs is None:
         rows = gram + summed_products(z[:, -1], z[:, -1])
     else:
         rows = summed_products(z[0], z[0])

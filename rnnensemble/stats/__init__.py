@@ -22,6 +22,7 @@ from rnnensemble.stats.multiplicity import adjust
 from rnnensemble.stats.nulls import NullComparison, against_null, trend_against_null
 from rnnensemble.stats.power import networks_needed, power_curve
 from rnnensemble.stats.ratios import heavy_tailed, log_spread
+from rnnensemble.stats.signed import signed_mean
 from rnnensemble.stats.two_way import Effect, TwoWay, two_way
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "mean_value",
     "networks_needed",
     "power_curve",
+    "signed_mean",
     "spread",
     "trend",
     "trend_against_null",

@@ -72,7 +72,7 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
 
 
 def _digest(recipe: Recipe) -> str:
-    table = as_table(recipe, digest=True)
+    table = as_table(recipe, deciding=True)
     table.pop("imports", None)  # where a task is found decides nothing
     if table["network"].get("fused") == "auto":  # which program runs decides but rounding
         table["network"]["fused"] = False
@@ -82,22 +82,28 @@ def _digest(recipe: Recipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def as_table(value: Any, *, digest: bool = False) -> Any:
+def as_table(value: Any, *, deciding: bool = False) -> Any:
     """A config as a tree of TOML values, without what is None; what has a kind gains it.
 
     Args:
         value: A config, or a value of one.
-        digest: Leave out fields that were added later and have their default.
+        deciding: Leave out what decides nothing: fields that do not compare, such as the place of
+            a file whose content has a digest, and fields that were added later and have their
+            default.
     """
+    inner = functools.partial(as_table, deciding=deciding)
+    if isinstance(value, tuple):
+        return [inner(each) for each in value]
     if not dataclasses.is_dataclass(value):
-        return list(value) if isinstance(value, tuple) else value
+        return value
     kind = value.name if isinstance(value, Task) else getattr(value, "kind", None)
     fields = {"kind": kind}
     for field in dataclasses.fields(value):
         each = getattr(value, field.name)
-        if not (digest and "later" in field.metadata and each == field.default):
+        left_out = not field.compare or ("later" in field.metadata and each == field.default)
+        if not (deciding and left_out):
             fields[field.name] = each
-    return {name: as_table(x, digest=digest) for name, x in fields.items() if x is not None}
+    return {name: inner(each) for name, each in fields.items() if each is not None}
 
 
 def to_toml(condition: Condition) -> str:
@@ -120,11 +126,7 @@ def from_toml(text: str) -> Condition:
 def from_table(table: dict[str, Any]) -> Condition:
     """The condition of a TOML table; raises ValueError as `from_toml` does."""
     imports = import_modules(table.get("import", []))
-    if not isinstance(table.get("task"), dict) or "kind" not in table["task"]:
-        known = ", ".join(tasks.registered())
-        raise ValueError(f"`task.kind` is missing; add a [task] table with one of {known}.")
-    task_table = dict(table["task"])
-    task = build(tasks.find(task_table.pop("kind")), task_table, "task.")
+    task = _task(table.get("task"), "task")
     rest = {name: x for name, x in table.items() if name not in ("task", "network", "import")}
     network = _network(table.get("network", {}))
     return build(Condition, rest, "", task=task, network=network, imports=imports)
@@ -154,7 +156,8 @@ def own_modules(*parts: Any) -> tuple[str, ...]:
 
     What was defined in `__main__`, or in no module that Python can import, is left out.
     """
-    names = dict.fromkeys(type(part).__module__ for part in parts)
+    every = (each for part in parts for each in (part, *getattr(part, "tasks", ())))
+    names = dict.fromkeys(type(each).__module__ for each in every)
     return tuple(
         name
         for name in names
@@ -187,6 +190,15 @@ def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict
     return both
 
 
+def _task(table: Any, name: str) -> Task:
+    """The task of a TOML table."""
+    if not isinstance(table, dict) or "kind" not in table:
+        known = ", ".join(tasks.registered())
+        raise ValueError(f"`{name}.kind` is missing; add a [{name}] table with one of {known}.")
+    rest = dict(table)
+    return build(tasks.find(rest.pop("kind")), rest, f"{name}.")
+
+
 def _network(table: Any) -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
     rest = dict(toml.mapping(table, "network"))
@@ -213,6 +225,8 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
     By hand: cattrs makes 2 of 2.5 and msgspec passes over unknown keys of dataclasses, unless these
     rules are given to them as hooks, and their errors would have to be said again in one line.
     """
+    if hint is Task:
+        return _task(value, name)
     if hint in KINDS:
         what, find, meant = KINDS[hint]
         if isinstance(value, str):

@@ -3,9 +3,11 @@
 import abc
 import dataclasses
 import math
-from typing import ClassVar, NamedTuple, Self
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
+import numpy as np
 
 from rnnensemble._core.axes import Array, Key
 from rnnensemble._core.config import Config
@@ -19,11 +21,14 @@ class Trials(NamedTuple):
         inputs: What the network sees, `[B, T, I]`.
         targets: What it should put out, `[B, T, O]`.
         mask: Where the loss counts, `[B, T]`, zeros and ones.
+        valid: Which steps belong to a trial, `[B, T]`, zeros and ones, where trials are of unequal
+            length: the others only fill the array, and nothing is measured there. None if all do.
     """
 
     inputs: Array
     targets: Array
     mask: Array
+    valid: Array | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,6 +76,11 @@ class Task(Config, abc.ABC):
         """Indices of inputs and of outputs of each part that needs no other part's inputs."""
         return [(list(range(self.n_inputs)), list(range(self.n_outputs)))]
 
+    @property
+    def label(self) -> str:
+        """What a mixture calls the task; a task that has several kinds names its own."""
+        return self.name
+
     @abc.abstractmethod
     def clean_trials(self, key: Key, batch: int) -> Trials:
         """Draws `batch` trials without input noise; pure, jittable, key consumed once."""
@@ -88,9 +98,57 @@ class Task(Config, abc.ABC):
         if not self.input_noise:
             return self.clean_trials(key, batch)
         trial_key, noise_key = jax.random.split(key)
-        trials = self.clean_trials(trial_key, batch)
-        noise = self.input_noise * draws.normal(noise_key, trials.inputs.shape)
+        return self.noisy(noise_key, self.clean_trials(trial_key, batch))
+
+    def noisy(self, key: Key, trials: Trials) -> Trials:
+        """The trials with input noise, where the task has some; key consumed once."""
+        if not self.input_noise:
+            return trials
+        noise = self.input_noise * draws.normal(key, trials.inputs.shape)
         return trials._replace(inputs=trials.inputs + noise)
+
+    def plan(self, key: Key, steps: Array, batch: int) -> Any:
+        """What decides the trials of some steps of training, leading axis E: a key each.
+
+        A task with a fixed training set decides here which of its trials each step takes.
+
+        Args:
+            key: What a network's trials are drawn from, the same in all its training.
+            steps: Numbers of the steps, which follow one another, `[E]`.
+            batch: Trials a step.
+        """
+        del batch
+        return jax.vmap(partial(jax.random.fold_in, key))(steps)
+
+    def training_trials(self, planned: Any, batch: int) -> Trials:
+        """The trials of one step of training, by what `plan` has for it.
+
+        They are `sample`'s, unless the task keeps trials for training alone.
+        """
+        return self.sample(planned, batch)
+
+    def require_batch(self, batch: int) -> None:
+        """Raises ValueError if the task cannot be trained with so many trials a step."""
+
+    @property
+    def operands(self) -> Any:
+        """Arrays that the task reads; compiled programs take them as arguments (see `bound`)."""
+        return None
+
+    def bound(self, operands: Any) -> "Task":
+        """The task as it is inside a compiled program, where its arrays are arguments."""
+        del operands
+        return self
+
+    @property
+    def whole_sets(self) -> "dict[str, Trials] | None":
+        """All trials of a task with a fixed training set, `training` and `held_out`; else None."""
+        return None
+
+    @property
+    def given_arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        """Arrays that came from no file, by their digest: what a run folder has to keep."""
+        return {}
 
     def variables(self, trials: Trials) -> dict[str, Array]:
         """What these trials are about, by name: `[B]`, or `[B, T]` where it changes in time.

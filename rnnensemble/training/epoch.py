@@ -172,10 +172,10 @@ def train_epoch(
     how = {"as_params": as_params, **own_values(training.optimizer, hyper)}
     pays = references is not None or any(is_used(training, name) for name in PENALTIES)
 
-    def step(carry: tuple, now: tuple[Key, Array | None]) -> tuple[tuple, Array]:
-        vector, kept, finite = carry
-        params, trials = as_params(vector), task.sample(now[0], training.batch)
-        terms, predicted, gradient = minimized(params, trials, deflation, references, key=now[0])
+    def step(carry: tuple, now: tuple[Any, Key | None, Array | None]) -> tuple[tuple, Array]:
+        (vector, kept, finite), (planned, noise_key, factor) = carry, now
+        params, trials = as_params(vector), task.training_trials(planned, training.batch)
+        terms, predicted, gradient = minimized(params, trials, deflation, references, key=noise_key)
         gradient = ravel_pytree(network.scaled_gradient(gradient, **own))[0]
         norm = jnp.linalg.norm(gradient)
         # as optax.clip_by_global_norm, which takes the norm again and rounds otherwise
@@ -185,7 +185,7 @@ def train_epoch(
             kept,
             vector,
             weights=vector if trained is None else trained * vector,
-            rate=rate if now[1] is None else rate * now[1],
+            rate=rate if factor is None else rate * factor,
             **how,
         )
         finite = finite & jnp.isfinite(terms.loss + norm + jnp.linalg.norm(new_vector))
@@ -195,10 +195,12 @@ def train_epoch(
         return (*new, finite), jnp.stack(found)
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
+    plan = task.plan(jax.random.fold_in(key, 1), steps, training.batch)
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, 1)))(steps)
     factors = rate_factors(training, steps)
     carry = (vector, state.optimizer, jnp.array(True))
-    (vector, kept, finite), means = jax.lax.scan(step, carry, (keys, factors))
+    shown = (plan, keys if network.noisy else None, factors)
+    (vector, kept, finite), means = jax.lax.scan(step, carry, shown)
     loss, norm, *rest = jnp.mean(means, axis=0)
     accuracy = rest.pop() if training.records_accuracy else None
     paid, predicted = rest if pays else (jnp.zeros(()),) * 2

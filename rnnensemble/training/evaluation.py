@@ -11,8 +11,9 @@ from rnnensemble._core import mapping, process, runtime
 from rnnensemble._core.axes import Key
 from rnnensemble._core.config import require_seed
 from rnnensemble._core.programs import compiled_fast
+from rnnensemble.metrics.masks import Counted
 from rnnensemble.metrics.preparation import WORKSPACE
-from rnnensemble.tasks import Task
+from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.objective import task_loss
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import shared
@@ -20,6 +21,9 @@ from rnnensemble.training.respond import respond, tile_of
 
 TRIALS = 2**32 - 1
 """Evaluation keys come from fold_in(key(seed), TRIALS - i), far from the networks' own."""
+
+PART = 1024
+"""Trials of a given set that networks see at once."""
 
 
 class Subject(NamedTuple):
@@ -66,6 +70,19 @@ def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray
     return LossDraw(subject, task, batch=trials, key=key).losses(trials)
 
 
+def losses_on(subject: Subject, trials: Trials) -> np.ndarray:
+    """The MSE of every network over all these trials, `[M]`, in parts of so many as fit well."""
+    total, counted = np.zeros(subject.size), 0.0
+    for start in range(0, len(trials.mask), PART):
+        part = jax.tree.map(lambda x, start=start: x[start : start + PART], trials)
+        tile = subject.tile or tile_of(subject.mesh, subject.network, *part.mask.shape)
+        where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+        weight = float(part.mask.sum())
+        total += weight * np.asarray(_losses(part, subject.params, **where), float)
+        counted += weight
+    return (total / counted).astype(np.float32)
+
+
 class LossDraw:
     """Losses on fresh trials, as many as are asked for; memory is that of a batch."""
 
@@ -81,16 +98,20 @@ class LossDraw:
         where |= {"loss": subject.loss}
         while self.batches * self.batch < trials:
             key = batch_key(self.key, self.batches)
-            drawn = _sampled(key, task=self.task, batch=self.batch)
+            drawn = sampled(self.task, key, self.batch)
             self.total += np.asarray(_losses(drawn, subject.params, **where), float)
             self.batches += 1
         return (self.total / self.batches).astype(np.float32)
 
 
-@compiled_fast(static_argnames=("task", "batch"))
-def _sampled(key, *, task, batch):  # noqa: ANN001, ANN202
+def sampled(task: Task, key: Key, batch: int) -> Trials:
     """Trials, apart from what they are for: tasks of one shape share the other programs."""
-    return task.sample(key, batch)
+    return _sampled(key, task.operands, task=task, batch=batch)
+
+
+@compiled_fast(static_argnames=("task", "batch"))
+def _sampled(key, operands, *, task, batch):  # noqa: ANN001, ANN202
+    return task.bound(operands).sample(key, batch)
 
 
 @partial(jax.jit, static_argnames=("network", "mesh", "tile", "loss"))
@@ -107,7 +128,10 @@ class Accumulation(Protocol):
         ...
 
     def begin(self, data: Any) -> Any:
-        """Sums of no trials yet, of a form that the first of them, `[B, T, N]`, decide."""
+        """Sums of no trials yet, of a form that the first of them decide.
+
+        These are rates `[B, T, N]`, or `Counted` ones where not all steps count.
+        """
         ...
 
     def add(self, running: Any, data: Any) -> Any:
@@ -141,12 +165,12 @@ class Draw:
         with process.one_blas_thread():
             while self.trials < trials:
                 key = batch_key(self.key, self.trials // self.batch)
-                inputs = _sampled(key, task=self.task, batch=self.batch).inputs
+                drawn = sampled(self.task, key, self.batch)
+                shown = drawn.inputs, drawn.valid
                 if self.running is None:
-                    self.running = _on_host(
-                        _begun(inputs, params, **{**options, "mesh": self.host})
-                    )
-                self.running = _on_host(_added(inputs, params, self.running, **options))
+                    begun = _begun(shown, params, **{**options, "mesh": self.host})
+                    self.running = _on_host(begun)
+                self.running = _on_host(_added(shown, params, self.running, **options))
                 self.trials += self.batch
 
     def finished(self, how: Any, part: Callable[[Any], Any] = lambda running: running) -> Any:
@@ -175,12 +199,18 @@ def batch_key(key: Key, number: int) -> Key:
 
 
 @partial(jax.jit, static_argnames=("network", "how", "mesh"))
-def _begun(inputs, params, *, network, how, mesh):  # noqa: ANN001, ANN202
-    def one(params: Any, inputs: Any) -> Any:
-        return how.begin(network.respond(params, inputs)[0])
+def _begun(shown, params, *, network, how, mesh):  # noqa: ANN001, ANN202
+    def one(params: Any, shown: tuple[Any, Any]) -> Any:
+        return how.begin(_rates(network, params, *shown))
 
-    tile = _tile_of(mesh, network, how, inputs)
-    return mapping.map_items(one, params, inputs, mesh=mesh, tile=tile)
+    tile = _tile_of(mesh, network, how, shown[0])
+    return mapping.map_items(one, params, shown, mesh=mesh, tile=tile)
+
+
+def _rates(network: Any, params: Any, inputs: Any, valid: Any) -> Any:
+    """The rates of one network, with what says which steps count where not all do."""
+    rates = network.respond(params, inputs)[0]
+    return rates if valid is None else Counted(rates, valid)
 
 
 def _tile_of(mesh: Any, network: Any, how: Accumulation, inputs: Any) -> int:
@@ -191,13 +221,13 @@ def _tile_of(mesh: Any, network: Any, how: Accumulation, inputs: Any) -> int:
 
 
 @partial(jax.jit, static_argnames=("network", "how", "mesh"))
-def _added(inputs, params, running, *, network, how, mesh):  # noqa: ANN001, ANN202
-    def one(item: tuple[Any, Any], inputs: Any) -> Any:
+def _added(shown, params, running, *, network, how, mesh):  # noqa: ANN001, ANN202
+    def one(item: tuple[Any, Any], shown: tuple[Any, Any]) -> Any:
         params, running = item
-        return how.add(running, network.respond(params, inputs)[0])
+        return how.add(running, _rates(network, params, *shown))
 
-    tile = _tile_of(mesh, network, how, inputs)
-    return mapping.map_items(one, (params, running), inputs, mesh=mesh, tile=tile)
+    tile = _tile_of(mesh, network, how, shown[0])
+    return mapping.map_items(one, (params, running), shown, mesh=mesh, tile=tile)
 
 
 @compiled_fast(static_argnames=("how", "mesh"))
@@ -208,12 +238,16 @@ def _finished(running, *, how, mesh):  # noqa: ANN001, ANN202
 
 
 def responses(subject: Subject, task: Task, *, trials: int, key: Key) -> dict[str, np.ndarray]:
-    """Rates `[M, B, T, N]`, outputs, and the trials' inputs and mask with the same axis M."""
-    sampled = _sampled(key, task=task, batch=trials)
+    """Rates `[M, B, T, N]`, outputs, and the trials' inputs and mask with the same axis M.
+
+    So are, where trials are of unequal length, the steps that are `valid`.
+    """
+    drawn = sampled(task, key, trials)
     rates, outputs = respond(
-        sampled.inputs, subject.params, network=subject.network, mesh=subject.mesh
+        drawn.inputs, subject.params, network=subject.network, mesh=subject.mesh
     )
-    shared = {"inputs": sampled.inputs, "mask": sampled.mask}
+    shared = {"inputs": drawn.inputs, "mask": drawn.mask}
+    shared |= {} if drawn.valid is None else {"valid": drawn.valid}
     return {
         "activity": np.asarray(rates),
         "outputs": np.asarray(outputs),

@@ -37,11 +37,11 @@ def minimized_on(
     training: Training,
     slices: int,
     task: Task,
-    key: Key,
+    key: Key | None,
 ) -> tuple[Terms, Array, Params]:
     """Loss and penalties on a batch, the best predictivity of a reference, and the gradient.
 
-    `key` is the step's, for the noise of a noisy network.
+    `key` is the step's, for the noise of a noisy network; None for none.
     """
     paid, predicted = jnp.zeros(()), jnp.zeros(())
     asked: dict[str, Any] = {

@@ -50,6 +50,7 @@ class Recipe(Config):
             value = getattr(self, name)
             if not isinstance(value, kind) and (name, value) != ("deflation", None):
                 raise ValueError(f"`{name}` must be a {kind.__name__}; got {value!r}.")
+        self.task.require_batch(self.training.batch)
         require_whole(self, "size")
         require_seed(self.seed)
         if self.starts is not None:

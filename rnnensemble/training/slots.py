@@ -63,6 +63,7 @@ class Slots:
         holds: The network in each slot, `[S]`; K and above are padding, which never trains.
         state: Their states on the devices, slot by slot.
         references: Earlier solutions that they keep away from, if they do.
+        operands: Arrays of the task, whole on each device, if it has some (`Task.operands`).
     """
 
     settings: Recipe
@@ -73,6 +74,7 @@ class Slots:
     holds: np.ndarray
     state: TrainState
     references: References | None = None
+    operands: Any = None
 
     def by_network(self, tree: Any) -> Any:
         """A tree of slots, as NumPy arrays with leading axis K."""
@@ -119,7 +121,8 @@ def launch(
     else:
         initial = _placed(state, holds, mesh)
     least = runtime.least_tile(mesh, _work(settings))
-    return Slots(settings, members, mesh, tile, least, holds, initial, references)
+    operands = jax.device_put(settings.task.operands, runtime.whole_on(mesh))
+    return Slots(settings, members, mesh, tile, least, holds, initial, references, operands)
 
 
 def default_tile(settings: Recipe, mesh: Mesh) -> int:
@@ -163,7 +166,8 @@ def _arguments(slots: Slots, active: np.ndarray) -> tuple[tuple, dict[str, Any]]
     settings, mesh, holds = slots.settings, slots.mesh, slots.holds
     members = _placed(slots.members, holds, mesh)
     busy = _placed(active, holds, mesh) & (holds < settings.size)
-    arrays = (members.keys, slots.state, members.hyper, busy, slots.references)
+    shared_by_all = (slots.references, slots.operands)
+    arrays = (members.keys, slots.state, members.hyper, busy, shared_by_all)
     static = {
         "training": dataclasses.replace(shared(settings.training), max_epochs=1),  # decides none
         "deflation": shared_deflation(settings.deflation),
@@ -247,14 +251,15 @@ def _initialize(keys, hyper, *, task, network, optimizer, mesh):  # noqa: ANN001
     static_argnames=("task", "network", "training", "deflation", "mesh", "tile", "slices"),
     donate_argnames=("state",),
 )
-def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile, **how):  # noqa: ANN001, ANN003, ANN202
+def _epoch(keys, state, hyper, active, whole, *, task, network, mesh, tile, **how):  # noqa: ANN001, ANN003, ANN202
     """One epoch of all active networks: their states and reports, slot by slot."""
     blank = blank_history(jnp.full(active.shape, jnp.nan), how["training"])
 
-    how |= {"task": task, "network": network}
+    how |= {"network": network}
 
-    def one(item: tuple, fixed: tuple, references: References | None) -> tuple:
-        return train_epoch(fixed[0], item[0], fixed[1], references=references, **how)
+    def one(item: tuple, fixed: tuple, whole: tuple[References | None, Any]) -> tuple:
+        own = {"references": whole[0], "task": task.bound(whole[1])}
+        return train_epoch(fixed[0], item[0], fixed[1], **own, **how)
 
     return mapping.map_active(
         one,
@@ -263,7 +268,7 @@ def _epoch(keys, state, hyper, active, references, *, task, network, mesh, tile,
         active=active,
         mesh=mesh,
         tile=tile,
-        shared=references,
+        shared=whole,
     )
 
 

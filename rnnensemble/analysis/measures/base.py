@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from rnnensemble._core.config import Config
 from rnnensemble.analysis.distances import Distances, distances
 from rnnensemble.metrics import Metric
-from rnnensemble.metrics.data import as_networks
+from rnnensemble.metrics.data import networks_of, stack_padded
 from rnnensemble.metrics.pairwise import mesh_for
 from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats.reduction import Statistic
@@ -102,10 +103,17 @@ def distances_on_trials(
         progress: Called with the pairs done and the pairs in all.
     """
     mesh = mesh_for(metric, subject.mesh)
-    features = []
+    draws = []
     for draw in (0, 1):
         found = responses(subject, task, trials=trials, key=evaluation_key(seed, draw))
-        features.append(prepare_networks(metric, as_networks(found["activity"]), mesh=mesh))
+        mask = found["valid"][0].astype(bool) if "valid" in found else None
+        draws.append(networks_of(metric, found["activity"], "activity", mask))
+    features = [prepare_networks(metric, networks, mesh=mesh) for networks in draws]
+    if len({jax.tree.leaves(each)[0].shape for each in features}) > 1:  # of more valid steps
+        leaves = zip(*map(jax.tree.leaves, features), strict=True)
+        both = [stack_padded(pair) for pair in leaves]
+        tree = jax.tree.structure(features[0])
+        features = [jax.tree.unflatten(tree, [x[draw] for x in both]) for draw in (0, 1)]
     return distances(
         metric, *features, subject=subject, seed=seed, trials=trials, progress=progress
     )

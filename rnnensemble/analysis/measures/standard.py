@@ -1,6 +1,6 @@
 """What is always measured: the levels of degeneracy and what stands beside them.
 
-OOD is temporal generalization.
+OOD is temporal generalization, or the first variant of a task that has no such one.
 """
 
 from typing import Any
@@ -38,10 +38,10 @@ class Behavior(Standard):
     level, statistic = "behavior", "spread"
 
     def data(self, found: Any, features: Any) -> Any:
-        return found.behavior.losses["temporal"]
+        return found.behavior.losses.get(found.behavior.main)
 
     def null(self, found: Any) -> Any:
-        return found.behavior.nulls["temporal"]
+        return found.behavior.nulls.get(found.behavior.main)
 
 
 class OutputDisagreement(Standard):
@@ -51,7 +51,7 @@ class OutputDisagreement(Standard):
     level = "behavior"
 
     def data(self, found: Any, features: Any) -> Any:
-        return found.behavior.disagreements["temporal"]
+        return found.behavior.disagreements.get(found.behavior.main)
 
     def null(self, found: Any) -> None:
         return None

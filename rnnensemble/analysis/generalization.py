@@ -1,0 +1,77 @@
+"""How much worse networks are on trials that they have not seen: the generalization gap."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rnnensemble import stats
+from rnnensemble.stats.intervals import Estimate
+from rnnensemble.training import evaluation
+from rnnensemble.training.population import Population
+
+
+class GeneralizationGap(NamedTuple):
+    """Losses of K networks on the trials they trained on, and on those held out.
+
+    Attributes:
+        training: Masked MSE over all training trials, `[K]`, in squared output units.
+        held_out: The same over all trials that are held out.
+        mean: Mean over networks of held-out less training loss, with a 95% interval over networks.
+    """
+
+    training: np.ndarray
+    held_out: np.ndarray
+    mean: Estimate
+
+    @property
+    def gap(self) -> np.ndarray:
+        """Held-out less training loss of each network, `[K]`."""
+        return self.held_out - self.training
+
+
+def generalization_gap(
+    population: Population, *, devices: int | None = None, tile: int | None = None
+) -> GeneralizationGap:
+    """Measures how much worse networks are on held-out trials than on those they trained on.
+
+        gap_k = L_k(held-out trials) - L_k(training trials),   L_k the masked MSE of network k
+
+    All trials of both parts count, each once, without input noise. All networks are measured,
+    converged or not; `measure_degeneracy` has the same number of the converged ones.
+
+    Args:
+        population: At least 2 networks, trained on a task with a fixed training set.
+        devices: How many local devices to use, None for all.
+        tile: Networks that a device drives at once, None for the device's default.
+
+    Returns:
+        Losses and gaps by network, and their mean.
+
+    Raises:
+        ValueError: If the task draws fresh trials for every step, or there is one network alone.
+
+    Source: Huang et al. (arXiv 2410.03972, App. J.2).
+
+    Example:
+        >>> import numpy as np
+        >>> import rnnensemble as rnne
+        >>> inputs = np.random.default_rng(0).normal(size=(20, 8, 1))
+        >>> task = rnne.tasks.ArrayTask.from_arrays(inputs, np.cumsum(inputs, axis=1))
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=4)
+        >>> population = rnne.train_population(task, network=network, training=short, size=3)
+        >>> rnne.generalization_gap(population).gap.shape
+        (3,)
+    """
+    whole = population.task.whole_sets
+    if whole is None:
+        raise ValueError(
+            "`population` must have trained on a fixed training set, as that of an ArrayTask; "
+            f"{population.task.name!r} draws fresh trials for every step."
+        )
+    if population.size < 2:
+        raise ValueError("`population` must have at least 2 networks; got 1.")
+    subject = evaluation.subject_of(population, np.arange(population.size), devices, tile)
+    found = {name: evaluation.losses_on(subject, trials) for name, trials in whole.items()}
+    mean = stats.signed_mean(found["held_out"] - found["training"])
+    return GeneralizationGap(**found, mean=mean)

@@ -1,0 +1,112 @@
+"""Tasks of neurogym: sampled once, trained on like arrays, loaded where neurogym is not installed.
+
+Its pins would change this environment, so it lies in a folder of its own, `build/neurogym`.
+"""
+
+import builtins
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rnnensemble as rnne
+from rnnensemble import tasks
+
+FOLDER = Path(__file__).parent.parent / "build" / "neurogym"
+"""Where pip puts neurogym, once."""
+THREE = ("PerceptualDecisionMaking-v0", "GoNogo-v0", "DelayMatchSample-v0")
+TRAINED = """
+import sys
+import rnnensemble as rnne
+from rnnensemble import tasks
+
+task = tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, threshold=float(sys.argv[3]))
+again = tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, threshold=float(sys.argv[3]))
+assert task == again
+assert task != tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, sample_seed=1)
+targets = task.arrays.sets[""]["targets"]
+assert (targets.sum(axis=2) == 1).all()
+training = rnne.Training(learning_rate=3e-3, batch=32, epoch_steps=64, max_epochs=80)
+network = rnne.VanillaRNN(width=32, initialization="orthogonal")
+population = rnne.train_population(task, network=network, training=training, size=3)
+rnne.save(sys.argv[2], population)
+try:
+    tasks.NeurogymTask(env="Perceptual-v0")
+except ValueError as error:
+    assert "`env` must be a task that neurogym can make" in str(error)
+else:
+    raise AssertionError
+try:
+    tasks.NeurogymTask(env=sys.argv[1], sequences=8, steps=20, digest="0" * 32)
+except ValueError as error:
+    assert "`digest` must be that of the sequences" in str(error)
+else:
+    raise AssertionError
+"""
+
+
+@pytest.fixture(scope="module")
+def environment():
+    """The environment of commands that find neurogym."""
+    paths = [os.environ.get("PYTHONPATH", "")]
+    if not (FOLDER / "torch").exists():
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", FOLDER]
+        made = subprocess.run(
+            [*command, "neurogym==2.3.1", "torch"],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        if made.returncode:
+            pytest.skip(f"pip cannot install neurogym here: {made.stderr[-300:]}")
+    paths.insert(0, str(FOLDER))
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("env", "threshold"), list(zip(THREE, (0.04, 0.04, 0.04), strict=True)))
+def test_networks_learn_tasks_of_neurogym(env, threshold, environment, tmp_path):
+    command = [sys.executable, "-c", TRAINED, env, str(tmp_path / "run"), str(threshold)]
+    made = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=500, check=False
+    )
+    assert not made.returncode, made.stderr[-2000:]
+    population = rnne.load(tmp_path / "run").population  # here neurogym is not installed
+    assert population.converged.all()
+    assert population.task.env == env
+    found = rnne.generalization_gap(population)
+    assert (found.held_out > found.training).mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [("neurogym", "neurogym: pip install"), ("torch", "neurogym; torch is missing: pip install")],
+)
+def test_a_missing_package_is_named(absent, said, monkeypatch):
+    def missing(name, *args, **kwargs):
+        if name == "neurogym":
+            raise ImportError(name=absent)
+        return imported(name, *args, **kwargs)
+
+    imported = builtins.__import__
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(ValueError, match=rf"`env` 'GoNogo-v0' needs the package {said}"):
+        tasks.NeurogymTask(env="GoNogo-v0")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"path": "trials.npz"}, "`path` must be left out of a task of neurogym"),
+        ({"sequences": 1}, "`sequences` must be a whole number of at least 2"),
+        ({"steps": 1}, "`steps` must be a whole number of at least 2"),
+        ({"dt": 0}, "`dt` must be a whole number of at least 1"),
+        ({"sample_seed": -1}, "`seed` must be a whole number"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        tasks.NeurogymTask(**settings)
