@@ -136,6 +136,15 @@ def test_it_is_text_and_back():
     assert from_toml(text + "width = 4\n").network == rnne.FlaxRNN(cell=linen.GRUCell, width=4)
 
 
+def test_in_float64_all_is_float64():
+    network = rnne.FlaxRNN(cell=nnx.SimpleCell, width=WIDTH)  # a cell that computes in float32
+    with jax.enable_x64(True):
+        params = network.init(jax.random.key(0), n_inputs=INPUTS, n_outputs=2)
+        rates, outputs = network.respond(params, jnp.zeros((1, 2, INPUTS)))
+        kinds = {x.dtype.name for x in jax.tree.leaves((params, rates, outputs))}
+    assert kinds == {"float64"}
+
+
 def test_arguments_reach_the_cell():
     plain = rnne.FlaxRNN(cell=nnx.SimpleCell, width=WIDTH)
     residual = dataclasses.replace(plain, arguments={"residual": True})
