@@ -30,7 +30,9 @@ def trials():
     return jax.random.normal(jax.random.key(1), (2, 5, INPUTS))
 
 
-@pytest.mark.parametrize("kind", [nnx.GRUCell, nnx.LSTMCell, own_cells.Traced])
+@pytest.mark.parametrize(
+    "kind", [nnx.GRUCell, pytest.param(nnx.LSTMCell, marks=pytest.mark.long), own_cells.Traced]
+)
 def test_nnx_cells_give_the_numbers_of_flax(kind):
     network = rnne.FlaxRNN(cell=kind, width=WIDTH)
     params = drawn(network)
