@@ -56,7 +56,7 @@ TASKS = {
 """Names of rows, and tasks with what is not their default."""
 OPEN = ("lorenz96",)
 """Tasks whose trials have no closed form: listed without a target."""
-MOST = {"scan": 600, "fused": 45}
+MOST = {"scan": 600, "fused": 45, "gated": 900}
 """Targets: launches of a step at most."""
 
 
@@ -94,6 +94,8 @@ def make_rows() -> dict[str, Row]:
         "scan l1": Row(penalties=("l1",)),
         "scan deflation": Row(deflated=True),
         "scan mup": Row(network="mup"),
+        "scan gru": Row(network="gru", target=MOST["gated"]),
+        "scan lstm": Row(network="lstm"),
     }
     for name, (task, options) in TASKS.items():
         aim = None if name in OPEN else MOST["fused"]

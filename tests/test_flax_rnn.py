@@ -30,7 +30,9 @@ def trials():
     return jax.random.normal(jax.random.key(1), (2, 5, INPUTS))
 
 
-@pytest.mark.parametrize("kind", [nnx.GRUCell, nnx.LSTMCell, own_cells.Traced])
+@pytest.mark.parametrize(
+    "kind", [nnx.GRUCell, pytest.param(nnx.LSTMCell, marks=pytest.mark.long), own_cells.Traced]
+)
 def test_nnx_cells_give_the_numbers_of_flax(kind):
     network = rnne.FlaxRNN(cell=kind, width=WIDTH)
     params = drawn(network)
@@ -134,6 +136,15 @@ def test_it_is_text_and_back():
     with pytest.raises(ValueError, match="`width` must be given: the number of units"):
         from_toml(text)
     assert from_toml(text + "width = 4\n").network == rnne.FlaxRNN(cell=linen.GRUCell, width=4)
+
+
+def test_in_float64_all_is_float64():
+    network = rnne.FlaxRNN(cell=nnx.SimpleCell, width=WIDTH)  # a cell that computes in float32
+    with jax.enable_x64(True):
+        params = network.init(jax.random.key(0), n_inputs=INPUTS, n_outputs=2)
+        rates, outputs = network.respond(params, jnp.zeros((1, 2, INPUTS)))
+        kinds = {x.dtype.name for x in jax.tree.leaves((params, rates, outputs))}
+    assert kinds == {"float64"}
 
 
 def test_arguments_reach_the_cell():

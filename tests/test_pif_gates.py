@@ -58,7 +58,7 @@ def test_few_units_are_matched_exactly(whole, signed):
     )
 
 
-@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("signed", [False, pytest.param(True, marks=pytest.mark.long)])
 def test_a_renumbered_network_is_the_same(signed):
     units, rng = 8, np.random.default_rng(1)
     data = networks(units, count=1)

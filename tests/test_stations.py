@@ -7,7 +7,6 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
-from flax import nnx
 
 import rnnensemble as rnne
 from rnnensemble import cli
@@ -83,32 +82,12 @@ def test_a_gru_goes_through_everything(gru, tmp_path):
     assert again.size == 2
 
 
+@pytest.mark.long
 def test_weights_of_all_gates_are_compared(gru):
     recurrent = rnne.compare_populations(PIF(starts=1), gru)
     whole = rnne.compare_populations(PIF(starts=1, parameters="all"), gru)
     assert (whole.matrix() >= recurrent.matrix() - 1e-4).all()
     assert recurrent.matrix()[0, 1] > 0.1
-
-
-def test_the_same_cell_of_flax_is_the_same_network(gru):
-    """Trained alike from the same parameters, GRU and flax's cell move alike."""
-    flax = rnne.FlaxRNN(cell=nnx.GRUCell, width=WIDTH)
-    params = jax.tree.map(lambda x: x[0], gru.params)
-    whole = {
-        "dense_h.kernel": np.concatenate(params.recurrent_weights).T,
-        "dense_i.kernel": np.concatenate(params.input_weights).T,
-        "dense_i.bias": params.bias.reshape(-1),
-    }
-    theirs = flax.init(jax.random.key(0), n_inputs=1, n_outputs=1)._replace(
-        cell=whole, readout_weights=params.readout_weights, readout_bias=params.readout_bias
-    )
-    inputs = TASK.sample(jax.random.key(3), 4).inputs
-    mine, other = (
-        jax.jit(network.respond)(p, inputs)
-        for network, p in ((gru.network, params), (flax, theirs))
-    )
-    for x, y in zip(mine, other, strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-6)
 
 
 @pytest.mark.long

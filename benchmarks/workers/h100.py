@@ -25,7 +25,9 @@ from rnnensemble.training.similarity import Deflation, References
 DESCRIPTION = Path(__file__).parent.parent / "reference" / "h100.txtpb"
 EPOCH_STEPS = 127
 """Steps an epoch: a prime number, by which the loop over the steps is found among others."""
-NETWORKS = {"vanilla": rnne.VanillaRNN, "mup": rnne.MuPRNN}
+NETWORKS = {"vanilla": rnne.VanillaRNN, "mup": rnne.MuPRNN, "gru": rnne.GRU, "lstm": rnne.LSTM}
+GATED = ("gru", "lstm")
+"""Those of one precision and without a kernel."""
 
 
 def make_mesh(cuda: str) -> Mesh:
@@ -41,7 +43,8 @@ def make_mesh(cuda: str) -> Mesh:
 def make_settings(row: Any) -> Recipe:
     """The recipe of a row of `benchmarks/launches.py`."""
     task = tasks.find(row.task)(n_steps=row.steps, **dict(row.task_options))
-    network = NETWORKS[row.network](width=row.width, precision=row.precision, fused=row.fused)
+    how = {} if row.network in GATED else {"precision": row.precision, "fused": row.fused}
+    network = NETWORKS[row.network](width=row.width, **how)
     training = rnne.Training(
         batch=row.batch, epoch_steps=EPOCH_STEPS, **dict.fromkeys(row.penalties, 0.001)
     )

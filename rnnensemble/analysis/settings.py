@@ -4,13 +4,15 @@ import dataclasses
 import math
 from collections.abc import Callable
 
+import jax
+
 from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.weights import AXES
-from rnnensemble.networks import Network, require_weights
+from rnnensemble.networks import Network, lacks, require_weights, shapes_of
 from rnnensemble.tasks import Task
 
 
@@ -160,10 +162,9 @@ class Analysis(Config):
         Raises:
             ValueError: If PIF is to compare all parameters and the network names only some.
         """
-        try:
-            require_weights(network, task, ["recurrent_weights"], "PIF")
-        except ValueError as error:
-            return {"weights": str(error)}
+        named = jax.eval_shape(network.weights, shapes_of(network, task))
+        if "recurrent_weights" not in named:
+            return {"weights": lacks(network, ["recurrent_weights"], "PIF")}
         require_weights(network, task, self.pif_weights, "PIF")
         return {}
 

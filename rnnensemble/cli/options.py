@@ -112,7 +112,8 @@ class Analyse(Stored):
 
     Attributes:
         activity: Rates, [K, B, T, N], in a .npy, .npz or .safetensors file, as the next two.
-        weights: Recurrent weights, [K, N, N]; row i holds what unit i receives.
+        weights: Recurrent weights, [K, N, N], or [K, G, N, N] of gates; row i holds what unit i
+            receives.
         outputs: Outputs, [K, B, T, O].
         mask: Where a step of activity and outputs is valid, [B, T], bools or zeros and ones, in
             such a file; None if all are. Trials of unequal length are padded with anything and

@@ -171,11 +171,16 @@ def weights_of(network: Network, params: Params, names: Collection[str], what: s
     found = network.weights(params)
     missing = [name for name in names if name not in found]
     if missing:
-        raise ValueError(
-            f"`network` {network.kind!r} has no {' and no '.join(missing)}, which {what} needs; "
-            "give it the method `weights`."
-        )
+        raise ValueError(lacks(network, missing, what))
     return [found[name] for name in names]
+
+
+def lacks(network: Network, missing: Collection[str], what: str) -> str:
+    """What is said of a network that does not have weights of these names."""
+    return (
+        f"`network` {network.kind!r} has no {' and no '.join(missing)}, which {what} needs; "
+        "give it the method `weights`."
+    )
 
 
 def require_weights(

@@ -136,7 +136,7 @@ class FlaxRNN(Network):
             )
         cell_key, readout_key = jax.random.split(key)
         return FlaxParams(
-            cell=cell.init(cell_key),
+            cell={name: x.astype(float) for name, x in cell.init(cell_key).items()},
             readout_weights=readout_weights(readout_key, n_outputs, self.width),
             readout_bias=jnp.zeros(n_outputs),
         )
@@ -144,7 +144,8 @@ class FlaxRNN(Network):
     def initial_state(self, params: FlaxParams) -> Array:
         """The cell's own carry, with an output of zeros where the carry has none, `[S]`."""
         cell = self.cell_for(self._n_inputs(params))
-        return self._packed(cell, cell.carry(params.cell, 1), jnp.zeros((1, self.width)))[0]
+        carry = cell.carry(params.cell, 1)
+        return self._packed(cell, params, carry, jnp.zeros((1, self.width)))[0]
 
     def step(self, params: FlaxParams, state: Array, inputs: Array) -> Array:
         """One step of the state `[..., S]` under inputs `[..., I]`."""
@@ -183,13 +184,15 @@ class FlaxRNN(Network):
 
     def _advanced(self, cell: Cell, params: FlaxParams, states: Array, inputs: Array) -> Array:
         """The states `[B, S]` after one step."""
-        return self._packed(cell, *cell.apply(params.cell, self._carry(cell, states), inputs))
+        after = cell.apply(params.cell, self._carry(cell, states), inputs)
+        return self._packed(cell, params, *after)
 
-    def _packed(self, cell: Cell, carry: Any, output: Array) -> Array:
-        """A carry and an output as states `[B, S]`."""
+    def _packed(self, cell: Cell, params: FlaxParams, carry: Any, output: Array) -> Array:
+        """A carry and an output as states `[B, S]`, of the precision of the parameters."""
         leaves = jax.tree.leaves(carry)
         first = output if cell.shown is None else leaves.pop(cell.shown)
-        return jnp.concatenate([first, *(x.reshape(len(x), -1) for x in leaves)], axis=-1)
+        states = jnp.concatenate([first, *(x.reshape(len(x), -1) for x in leaves)], axis=-1)
+        return states.astype(params.readout_bias.dtype)
 
     def _carry(self, cell: Cell, states: Array) -> Any:
         """The carry that `_packed` packed."""
