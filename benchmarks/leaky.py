@@ -1,7 +1,7 @@
 """Leaky RNNs: whether they train to threshold, and what a training step costs beside a vanilla one.
 
     python benchmarks/leaky.py convergence     8 networks of each form on two tasks
-    python benchmarks/leaky.py cost            CPU time of an epoch, in turn with the vanilla network
+    python benchmarks/leaky.py cost            CPU time of an epoch, in turn with the vanilla one
     python benchmarks/leaky.py --table         rewrites the tables in docs/networks/leaky.md
 
 Results go to benchmarks/results/leaky.json. The seed of the networks is held out: rate, tau and
