@@ -1,14 +1,15 @@
 """Leaky RNNs: whether they train to threshold, and what a training step costs beside a vanilla one.
 
-    python benchmarks/leaky.py convergence     8 networks of each form on two tasks
-    python benchmarks/leaky.py cost            CPU time of an epoch, in turn with the vanilla network
+    python benchmarks/leaky.py convergence     8 networks of each form on two tasks, missing rows
+    python benchmarks/leaky.py cost            CPU time of an epoch, in turn with the vanilla one
     python benchmarks/leaky.py --table         rewrites the tables in docs/networks/leaky.md
 
-Results go to benchmarks/results/leaky.json. The seed of the networks is held out: rate, tau and
-strength of noise were chosen with seed 0.
+Results go to benchmarks/results/leaky.json, a row of `convergence` when it is finished. The seed of
+the networks is held out: rates, tau and strength of noise were chosen with seed 0.
 """
 
 import datetime
+import itertools
 import json
 import sys
 import time
@@ -30,17 +31,16 @@ RESULTS = ROOT / "benchmarks" / "results" / "leaky.json"
 DOCS = ROOT / "docs" / "networks" / "leaky.md"
 SEED, ROUNDS = 1, 15
 
-WIDTH = 32
 FORMS = {
-    "tanh": {},
-    "tanh, noise": {"noise": 0.01, "initial_noise": 0.01},
-    "relu, Dale's law": {"activation": "relu", "excitatory": 0.8},
+    "32 units, tanh": (5e-3, {"width": 32}),
+    "32 units, tanh, noise": (5e-3, {"width": 32, "noise": 0.01, "initial_noise": 0.01}),
+    "64 units, relu, Dale's law": (1e-2, {"width": 64, "activation": "relu", "excitatory": 0.8}),
 }
+"""Learning rate and settings."""
 TASKS = {
     "flipflop: n_steps = 30": rnne.tasks.FlipFlop(n_steps=30),
     "delayed_discrimination: defaults": rnne.tasks.DelayedDiscrimination(),
 }
-TRAINING = rnne.Training(learning_rate=5e-3, max_epochs=100)
 
 MASK = (np.arange(64)[:, None] + np.arange(64)) % 4 != 0
 COSTS = {
@@ -55,22 +55,39 @@ COSTS = {
 
 
 def convergence() -> dict:
-    """How many networks of each form reach each task's threshold."""
-    found: dict[str, dict] = {}
-    for task_name, task in TASKS.items():
-        for form, settings in FORMS.items():
-            network = rnne.LeakyRNN(width=WIDTH, tau=40.0, **settings)
-            population = rnne.train_population(
-                task, network=network, training=TRAINING, size=8, seed=SEED
-            )
-            epochs = population.stop_epoch[population.converged]
-            found.setdefault(task_name, {})[form] = {
-                "converged": int(population.converged.sum()),
-                "epochs": epochs.tolist(),
-                "lowest_loss": np.nanmin(population.history.loss, axis=1).tolist(),
-            }
-            print(task_name, form, population.summary(), epochs, flush=True)
-    return found
+    """How many networks of each form reach each task's threshold; rows that are missing."""
+    for task_name, form in itertools.product(TASKS, FORMS):
+        if form in recorded("convergence").get(task_name, {}):
+            continue
+        rate, settings = FORMS[form]
+        training = rnne.Training(learning_rate=rate, max_epochs=100)
+        population = rnne.train_population(
+            TASKS[task_name],
+            network=rnne.LeakyRNN(tau=40.0, **settings),
+            training=training,
+            size=8,
+            seed=SEED,
+        )
+        epochs = population.stop_epoch[population.converged].tolist()
+        print(task_name, form, population.summary(), epochs, flush=True)
+        rows = recorded("convergence")  # what is there by now
+        row = {"converged": len(epochs), "epochs": epochs}
+        record("convergence", rows | {task_name: rows.get(task_name, {}) | {form: row}})
+    return recorded("convergence")
+
+
+def recorded(part: str) -> dict:
+    """What of a part was measured."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return results.get(part, {}).get("found", {})
+
+
+def record(part: str, found: dict) -> None:
+    """Writes a part of the results, with day and machine."""
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    day = datetime.date.today().isoformat()
+    results[part] = {"date": day, "machine": runtime.describe(), "found": found}
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 def epoch_of(network: rnne.Network) -> Callable[[], float]:
@@ -101,17 +118,18 @@ def cost() -> dict:
     return found
 
 
-def tables(results: dict) -> dict[str, str]:
+def tables() -> dict[str, str]:
     """The tables of the page, by the part that they are."""
     lines = [
         [task, form, f"{row['converged']}/8", f"{np.median(row['epochs']):.0f}"]
-        for task, forms in results["convergence"]["found"].items()
-        for form, row in forms.items()
+        for task, forms in recorded("convergence").items()
+        for form, row in sorted(forms.items())
     ]
-    first = np.array(results["cost"]["found"]["vanilla"])
+    seconds = {name: np.array(each) for name, each in recorded("cost").items()}
     ratios = [
-        [name, f"{np.median(np.array(each) / first):.2f}"]
-        for name, each in results["cost"]["found"].items()
+        [name, f"{np.median(seconds[name] / seconds['vanilla']):.2f}"]
+        for name in COSTS
+        if name in seconds
     ]
     head = ["task", "network", "converged", "epochs (median)"]
     return {
@@ -122,17 +140,11 @@ def tables(results: dict) -> dict[str, str]:
 
 def main() -> None:
     """Measures what is named, then writes results or tables."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name, measure in (("convergence", convergence), ("cost", cost)):
         if name in sys.argv:
-            results[name] = {
-                "date": datetime.date.today().isoformat(),
-                "machine": runtime.describe(),
-                "found": measure(),
-            }
-            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+            record(name, measure())
     if "--table" in sys.argv:
-        for part, text in tables(results).items():
+        for part, text in tables().items():
             documents.replace_part(DOCS, part, text)
 
 

@@ -11,6 +11,7 @@ import scipy.stats
 from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 
 import rnnensemble as rnne
+from rnnensemble import cli
 from rnnensemble.analysis.fixed_points.points import find_fixed_points
 from rnnensemble.networks import LeakyRNN, recurrence
 from rnnensemble.networks.cell import ACTIVATIONS, SLOPES, Scheme
@@ -104,6 +105,7 @@ def test_backward_pass_with_noise_equals_autodiff(activation, leak):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
 
 
+@pytest.mark.long
 def test_the_kernel_starts_from_potentials_too():
     params, inputs, probes = example(16, 16, 2, 3)
     ours, theirs = (
@@ -154,6 +156,7 @@ def test_noise_is_normal_and_independent(numbers):
             assert abs(product.mean()) < 4 / product.size**0.5
 
 
+@pytest.mark.long
 def test_a_slice_has_the_noise_of_its_trials(numbers):
     words = words_of(jax.random.key(0), 199)
     part = jax.jit(lambda x: standard_normal(x, 5, (9, 32)))(words[7])
@@ -217,6 +220,7 @@ def test_excitatory_units_alone_are_read_out():
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("density", [1.0, 0.3])
 def test_excitation_and_inhibition_balance_within_a_disk(density):
     key = jax.random.key(0)
@@ -227,6 +231,7 @@ def test_excitation_and_inhibition_balance_within_a_disk(density):
     assert np.abs(np.linalg.eigvals(weights)).max() == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.long
 def test_gain_is_the_spectral_radius():
     for settings in ({}, {"density": 0.3}):
         network, params = make(width=400, **settings)
@@ -294,6 +299,7 @@ def test_responses_have_noise_if_asked(population):
         population.respond(inputs, noise=-1)
 
 
+@pytest.mark.long
 def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     assert population.converged.all()
     found = rnne.measure_degeneracy(population, analysis=ANALYSIS)
@@ -306,6 +312,33 @@ def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     assert from_toml(to_toml(NOISY)) == NOISY
     mask = dataclasses.replace(NOISY, network=LeakyRNN(width=2, mask=np.eye(2) > 0))
     assert from_toml(to_toml(mask)).network.mask == ((1, 0), (0, 1))
+
+
+SWEEP = """
+name = "leaky"
+[tasks.flipflop]
+size = 3
+task = {kind = "flipflop", n_bits = 1, n_steps = 12}
+network = {kind = "leaky", width = 6, mask = MASK}
+training = {batch = 8, epoch_steps = 4, max_epochs = 3, threshold = 10.0, patience = 2}
+analysis = {dynamics_trials = 8, behavior_trials = 8, output_trials = 4, fixed_trials = true, \
+dsa = {rank = 2, starts = 4}, grid = {ranks = [2], delays = [1]}, pif = {starts = 1}, \
+autocovariance = {components = 2, starts = 4}}
+features = {trials = 4, step_stride = 6}
+[[factors]]
+name = "noise"
+task = "flipflop"
+field = "network.noise"
+values = [0.0, 0.1]
+""".replace("\\\n", "")
+
+
+@pytest.mark.long
+def test_a_sweep_takes_it(tmp_path, capsys):
+    file = tmp_path / "sweep.toml"
+    file.write_text(SWEEP.replace("MASK", str((1 - np.eye(6, dtype=int)).tolist())))
+    cli.main(["sweep", str(file), "--runs", str(tmp_path)])
+    assert "2 of 2 conditions finished" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
