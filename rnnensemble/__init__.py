@@ -24,6 +24,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
     measure_intrinsic_dimension,
 )
 from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.cli.sweep import run_sweep
@@ -65,6 +66,7 @@ __all__ = [
     "MuPRNN",
     "Network",
     "Population",
+    "PsychometricCurve",
     "Recipe",
     "ReferenceActivity",
     "SolutionAnalysis",
@@ -98,6 +100,7 @@ __all__ = [
     "networks",
     "optimizers",
     "prediction_errors",
+    "psychometric_curve",
     "resume",
     "run_sweep",
     "runtime",

@@ -39,7 +39,7 @@ def measure_degeneracy(
 
     Only converged networks count, and all are driven by the same fresh trials:
 
-    - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the MSE of network i out of
+    - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the loss of network i out of
       distribution, and the differences of outputs;
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
       network to itself on other trials as a null, for one setting and for a grid of others, and
@@ -187,7 +187,7 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
             Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
         )
     sigmas = {name: intervals.spread(losses[name]) for name in nulls}
-    return Behavior(sigmas["temporal"], sigmas, nulls, losses, disagreements, trials)
+    return Behavior(sigmas["temporal"], sigmas, nulls, losses, disagreements, trials, subject.loss)
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:

@@ -156,6 +156,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
             losses=stored["losses"],
             disagreements=stored["disagreements"],
             trials={name: int(count) for name, count in stored["trials"].items()},
+            loss=condition.training.loss,
         ),
         distances={name: _distances(stored[name]) for name in _of_distances(condition)},
         grid=GridDistances(grid, **stored["grid"]),
