@@ -102,5 +102,5 @@ def test_classes_are_learned_by_cross_entropy_until_accurate():
     drawn = rnne.figures.learning_figure(found)
     labels = [axes.get_ylabel() for axes in drawn.axes]
     assert labels == ["training cross-entropy, nats", "accuracy on training trials"]
-    with pytest.raises(ValueError, match="got 0 of 2 .highest epoch accuracies"):
+    with pytest.raises(ValueError, match="highest epoch accuracies"):
         rnne.measure_degeneracy(dataclasses.replace(found, converged=np.zeros(2, bool)))
