@@ -26,6 +26,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
     measure_intrinsic_dimension,
 )
 from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.cli.sweep import run_sweep
@@ -72,6 +73,7 @@ __all__ = [
     "MuPRNN",
     "Network",
     "Population",
+    "PsychometricCurve",
     "Recipe",
     "ReferenceActivity",
     "SolutionAnalysis",
@@ -108,6 +110,7 @@ __all__ = [
     "networks",
     "optimizers",
     "prediction_errors",
+    "psychometric_curve",
     "resume",
     "run_sweep",
     "runtime",

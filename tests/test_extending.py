@@ -17,7 +17,7 @@ import numpy as np
 import rnnensemble as rnne
 
 task = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
-training = rnne.Training(batch=8, epoch_steps=4, max_epochs=2, weight_decay=[0.0, 50.0])
+training = rnne.Training(batch=8, epoch_steps=4, max_epochs=2, soft_threshold=[0.0, 50.0])
 population = rnne.train_population(
     task, network=rnne.VanillaRNN(width=6), training=training, size=2
 )
@@ -29,7 +29,7 @@ sizes = np.linalg.norm(population.params.recurrent_weights, axis=(1, 2))
 before = np.linalg.norm(population.initial_params.recurrent_weights, axis=(1, 2))
 assert 0.9 < sizes[0] / before[0] < 1.1
 assert sizes[1] / before[1] < 0.8
-assert rnne.Training().weight_decay == 0
+assert rnne.Training().soft_threshold == 0
 """
 
 
@@ -53,7 +53,7 @@ def test_changes_to_the_package_do_what_the_page_says(tmp_path):
         if change:
             file.write_text(changed(file.read_text(), change))
             count += 1
-    assert count == text.count("```diff") == 7
+    assert count == text.count("```diff") == 8
     done = subprocess.run(
         [sys.executable, "-c", CODE, str(tmp_path / "run")],
         cwd=tmp_path,

@@ -99,6 +99,15 @@ train PRESET --training.nuclear-norm inf | nuclear_norm
 train PRESET --training.l1 -1 | l1
 train PRESET --training.l1 nan | l1
 train PRESET --training.l1 1e999 | l1
+train PRESET --training.l2 -1 | l2
+train PRESET --training.rates-l2 nan | rates_l2
+train PRESET --training.loss msee | loss
+train PRESET --training.loss cross_entropy | classes
+train PRESET --training.loss nowhere:nothing | loss
+train PRESET --training.criterion both | --training.criterion
+train PRESET --training.criterion accuracy | threshold
+train PRESET --training.optimizer.b1 1 | b1
+train PRESET --training.optimizer.momentum 0.9 | --training.optimizer.momentum
 train PRESET --training.batch 0 | batch
 train PRESET --training.batch -8 | batch
 train PRESET --training.batch 2.5 | --training.batch

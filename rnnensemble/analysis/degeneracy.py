@@ -39,7 +39,7 @@ def measure_degeneracy(
 
     Only converged networks count, and all are driven by the same fresh trials:
 
-    - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the MSE of network i out of
+    - behavior: sigma_OOD = sqrt(mean_i (L_i - mean L)^2), L_i the loss of network i out of
       distribution, and the differences of outputs;
     - dynamics: mean over pairs of the DSA distance (see `DSA`), with the distances of each
       network to itself on other trials as a null, for one setting and for a grid of others, and
@@ -198,7 +198,7 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
     for name, whole in (task.whole_sets or {}).items():
         losses[name], trials[name] = evaluation.losses_on(subject, whole), len(whole.mask)
     sigmas = {name: intervals.spread(losses[name]) for name in nulls}
-    return Behavior(sigmas, nulls, losses, disagreements, trials)
+    return Behavior(sigmas, nulls, losses, disagreements, trials, subject.loss)
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:

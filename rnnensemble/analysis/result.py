@@ -14,6 +14,7 @@ from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.training.losses import unit as loss_unit
 
 COLUMNS = (
     "measure",
@@ -45,16 +46,18 @@ class Behavior:
     """The behavior level: spread of the out-of-distribution loss, and how far outputs differ.
 
     Attributes:
-        sigmas: The paper's sigma_OOD for every variant of the trials, in squared output units;
-            `temporal` generalization is the paper's own. None for a task without variants.
+        sigmas: The paper's sigma_OOD for every variant of the trials, in the unit of the loss:
+            squared output units for MSE. `temporal` generalization is the paper's own. None for a
+            task without variants.
         nulls: What a finite number of trials alone contributes to each sigma: the standard
             deviation over networks of the difference of their losses on two draws of trials, over
             the root of 2.
-        losses: MSE of each network on each variant, `[M]`, and on `in_distribution` trials; of a
+        losses: Loss of each network on each variant, `[M]`, and on `in_distribution` trials; of a
             task with a fixed training set also on all its `training` and `held_out` trials.
         disagreements: For each variant the root mean squared differences of outputs on the same
             trials, `[M, M]`, in output units.
         trials: How many trials the losses on each variant took.
+        loss: Which loss, as `Training.loss` names it.
     """
 
     sigmas: dict[str, Estimate]
@@ -62,6 +65,7 @@ class Behavior:
     losses: dict[str, np.ndarray]
     disagreements: dict[str, np.ndarray]
     trials: dict[str, int]
+    loss: str = "mse"
 
     @property
     def main(self) -> str | None:
@@ -216,7 +220,7 @@ class Degeneracy:
         counts = {"null": behavior.nulls[name], "trials": behavior.trials[name]}
         mean = Estimate(float(behavior.disagreements[name][pairs].mean()), math.nan, math.nan)
         title = f"outputs differ by (RMS, {name})"
-        losses = behavior.losses[name]
+        losses, unit = behavior.losses[name], loss_unit(behavior.loss)
         positive = np.isfinite(losses).all() and (losses > 0).all()
         apart = stats.log_spread(losses) if positive else Estimate(math.nan, math.nan, math.nan)
         heavy = stats.heavy_tailed(losses)
@@ -225,7 +229,7 @@ class Degeneracy:
             _row(
                 f"sigma_{name}",
                 "behavior",
-                f"sigma_OOD, {name} (MSE{doubt})",
+                f"sigma_OOD, {name} ({unit}{doubt})",
                 behavior.sigmas[name],
                 **counts,
                 log_spread=apart.value,

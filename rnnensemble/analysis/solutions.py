@@ -64,7 +64,7 @@ class Solutions(NamedTuple):
         whole: The same for all rates.
         dynamics: DSA distances, `[M, M]`.
         shapes: Procrustes distances, in radians, `[M, M]`.
-        losses: MSE by variant of the task, `in_distribution` first, each `[M]`.
+        losses: Loss by variant of the task, `in_distribution` first, each `[M]`.
     """
 
     groups: np.ndarray

@@ -294,9 +294,11 @@ def _interval(low: float | None, high: float | None) -> str:
 def population_line(population: Population) -> str:
     """How many networks converged, and the losses reached where some did not."""
     text = population.summary()
-    if not population.converged.all():
-        losses = population.history.loss[~population.converged]
-        last = [row[row == row][-1] if (row == row).any() else math.nan for row in losses]
+    still = ~population.converged
+    if still.any():
+        what, history = population.training.criterion, population.history
+        values = history.loss if what == "loss" else history.accuracy
+        last = [row[row == row][-1] if (row == row).any() else math.nan for row in values[still]]
         shown = ", ".join(f"{loss:.2g}" for loss in last[:6])
-        text += f"; the others ended at loss {shown} (threshold {population.thresholds[0]:g})"
+        text += f"; the others ended at {what} {shown} (threshold {population.thresholds[0]:g})"
     return text

@@ -2,6 +2,7 @@
 
 from rnnensemble.figures import style  # loads matplotlib, before the others do
 from rnnensemble.figures.battery import battery_figure
+from rnnensemble.figures.choices import psychometric_figure
 from rnnensemble.figures.dsa import predictions_figure, settings_figure
 from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.figures.panels import heatmap_figure, mds_figure
@@ -22,6 +23,7 @@ __all__ = [
     "mds_figure",
     "overview_figure",
     "predictions_figure",
+    "psychometric_figure",
     "run_figures",
     "settings_figure",
     "style",

@@ -92,7 +92,7 @@ def _draw_losses(axes: Axes, battery: Battery, colors: dict[str, str]) -> None:
     axes.set_yscale("log")
     names = [plain(name.replace("_", " ")) for name in found.losses]
     axes.set_xticks(range(len(names)), names, fontsize=8, rotation=15)
-    axes.set_ylabel("MSE")
+    axes.set_ylabel("loss")
     axes.set_title("behavior: loss by variant of the task", fontsize=9)
 
 

@@ -22,6 +22,7 @@ from rnnensemble.figures.panels import (
 from rnnensemble.figures.style import ours, plain
 from rnnensemble.tasks import Trials
 from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.losses import unit as loss_unit
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import shared
 
@@ -83,10 +84,27 @@ def _draw_outputs(axes: Axes, trials: Trials, outputs: np.ndarray, trial: int) -
 
 @ours()
 def learning_figure(population: Population) -> Figure:
-    """Learning curves with the threshold and each network's stopping point."""
-    figure = Figure(figsize=(4.2, 3.0), layout="constrained")
-    draw_learning(figure.subplots(), population)
+    """Learning curves with threshold and stopping points; the accuracy, where it is recorded."""
+    accuracy = population.history.accuracy
+    panels = 1 if accuracy is None else 2
+    figure = Figure(figsize=(4.2, 3.0 if panels == 1 else 4.8), layout="constrained")
+    axes = figure.subplots(panels, squeeze=False)[:, 0]
+    draw_learning(axes[0], population)
+    if accuracy is not None:
+        _draw_accuracy(axes[1], population, accuracy)
     return figure
+
+
+def _draw_accuracy(axes: Axes, population: Population, accuracy: np.ndarray) -> None:
+    """Draws the accuracy `[K, E]` of every network by epoch."""
+    for index, values in enumerate(accuracy):
+        color = CONVERGED if population.converged[index] else STOPPED
+        axes.plot(np.arange(1, len(values) + 1), values, color=color, lw=0.8, alpha=0.6)
+    if population.training.criterion == "accuracy":
+        axes.axhline(population.thresholds[0], color="k", lw=0.8, ls="--")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("accuracy on training trials")
 
 
 def draw_learning(axes: Axes, population: Population) -> None:
@@ -99,12 +117,13 @@ def draw_learning(axes: Axes, population: Population) -> None:
         axes.plot(np.arange(1, stop + 1), loss[:stop], color=color, lw=0.8, alpha=0.6)
         marker = "o" if population.converged[index] else "x"
         axes.plot(stop, loss[stop - 1], marker, color=color, ms=3.5)
-    axes.axhline(population.thresholds[0], color="k", lw=0.8, ls="--")
-    axes.text(1, population.thresholds[0], "threshold", fontsize=7, va="bottom")
+    if population.training.criterion == "loss":
+        axes.axhline(population.thresholds[0], color="k", lw=0.8, ls="--")
+        axes.text(1, population.thresholds[0], "threshold", fontsize=7, va="bottom")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(f"epoch ({population.training.epoch_steps} steps)")
-    axes.set_ylabel("training MSE")
+    axes.set_ylabel(f"training {plain(loss_unit(population.training.loss))}")
     axes.set_title(f"{int(population.converged.sum())} of {population.size} converged", fontsize=9)
 
 
@@ -130,7 +149,7 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> None:
     axes.set_xlim(-0.4, len(values) - 0.6)
     axes.set_xticks(places, [name.replace("_", "\n") for name in losses], fontsize=8)
     axes.set_xlabel("trials")
-    axes.set_ylabel("MSE")
+    axes.set_ylabel(plain(loss_unit(degeneracy.behavior.loss)))
     sigma = with_interval(degeneracy.behavior.sigma)
     axes.set_title(f"behavior: sigma_OOD\n{sigma}", fontsize=8)
 

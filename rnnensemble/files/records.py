@@ -15,7 +15,7 @@ from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.networks import shapes_of
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
-from rnnensemble.training.epoch import TrainState, blank_history, init_state
+from rnnensemble.training.epoch import History, TrainState, blank_history, init_state
 from rnnensemble.training.population import Population
 
 FEATURES = (
@@ -36,8 +36,15 @@ def plain(tree: Any) -> Any:
 
 def population_tree(population: Population) -> dict[str, Any]:
     """The arrays of a population, but for what unfinished training continues from."""
-    names = ("params", "initial_params", "history", "converged", "diverged", "stop_epoch")
-    return {name: getattr(population, name) for name in names}
+    names = ("params", "initial_params", "converged", "diverged", "stop_epoch")
+    return {name: getattr(population, name) for name in names} | {
+        "history": _recorded(population.history)
+    }
+
+
+def _recorded(history: History) -> dict[str, Any]:
+    """What a history has, by name; folders without accuracies have no place for them."""
+    return {name: each for name, each in history._asdict().items() if each is not None}
 
 
 def state_tree(state: TrainState, condition: Condition) -> dict[str, Any]:
@@ -81,7 +88,7 @@ def population_shapes(condition: Condition, epochs: int) -> dict[str, Any]:
     return {
         "params": params,
         "initial_params": params,
-        "history": blank_history(each_epoch, condition.training),
+        "history": _recorded(blank_history(each_epoch, condition.training)),
         "converged": np.empty(k, bool),
         "diverged": np.empty(k, bool),
         "stop_epoch": np.empty(k, np.int32),
@@ -157,6 +164,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
             losses=stored["losses"],
             disagreements=stored["disagreements"],
             trials={name: int(count) for name, count in stored["trials"].items()},
+            loss=condition.training.loss,
         ),
         distances={name: _distances(stored[name]) for name in _of_distances(condition)},
         grid=GridDistances(grid, **stored["grid"]),

@@ -38,6 +38,7 @@ from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
 from rnnensemble.tasks.trial_arrays import checked
+from rnnensemble.training.epoch import History
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 
@@ -194,6 +195,7 @@ def load_run(folder: Path | str) -> Run:
     stored = trees.restore(
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
+    stored["history"] = History(**stored["history"])
     state = None
     if with_state:
         shapes = records.state_tree(records.state_shapes(condition), condition)

@@ -4,6 +4,7 @@ Numbers in, numbers out, in NumPy on the host. Everything here resamples network
 since pairs that share a network are not independent.
 """
 
+from rnnensemble.stats.binomial import binomial_interval
 from rnnensemble.stats.comparison import (
     Comparison,
     Trend,
@@ -34,6 +35,7 @@ __all__ = [
     "TwoWay",
     "adjust",
     "against_null",
+    "binomial_interval",
     "compare_conditions",
     "compare_jointly",
     "heavy_tailed",

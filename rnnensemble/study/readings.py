@@ -17,7 +17,7 @@ from rnnensemble.study.factors import Axis, Factor, Grid, Level, Outcome, Sweep
 DOUBLED = ("gamma", "width", "frequencies", "learning_rate")
 """Factors that multiply: trends are taken along the logarithm of their values."""
 
-STRENGTHS = ("nuclear_norm", "l1")
+STRENGTHS = ("nuclear_norm", "l1", "l2", "rates_l2", "weight_decay")
 """Factors that multiply from 0 on, where only the order of the values can be a scale."""
 
 ESTIMATES = {

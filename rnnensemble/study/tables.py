@@ -135,7 +135,10 @@ def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         rows.append(
             (words(factor.name), words(factor.task), "; ".join(counts), sizes, least, thresholds)
         )
-    head = ("factor", "task", "converged at each value", "of", "lowest share", "threshold (MSE)")
+    trained = [each.training for each in sweep.conditions.values()]
+    squared = all((each.criterion, each.loss) == ("loss", "mse") for each in trained)
+    threshold = "threshold (MSE)" if squared else "threshold"
+    head = ("factor", "task", "converged at each value", "of", "lowest share", threshold)
     return Table(head, rows)
 
 

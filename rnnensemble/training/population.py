@@ -51,7 +51,7 @@ class Population:
         recipe: What decided how they trained: task, network, training, size, seed, deflation.
         params: Parameters at the end.
         initial_params: Parameters before the first step.
-        history: Loss, gradient norm, learning rate and penalty by epoch.
+        history: Loss, gradient norm, learning rate, penalty and, if recorded, accuracy by epoch.
         converged: Reached the threshold and stayed there for the patience, `[K]`.
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.
@@ -120,7 +120,7 @@ class Population:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """The training MSE that each network had to reach, `[K]`."""
+        """The training loss, or accuracy (`criterion`), that each network had to reach, `[K]`."""
         return np.asarray(hyperparameters(self.recipe)["threshold"])
 
     def respond(
@@ -258,11 +258,14 @@ def require_two(population: Population) -> None:
     count = int(population.converged.sum())
     if count >= 2:
         return
-    best = np.nanmin(population.history.loss, axis=1)
-    shown = ", ".join(f"{loss:.3g}" for loss in best[:8]) + (", ..." if len(best) > 8 else "")
+    by_loss = population.training.criterion == "loss"
+    values = population.history.loss if by_loss else population.history.accuracy
+    best = (np.nanmin if by_loss else np.nanmax)(values, axis=1)
+    shown = ", ".join(f"{each:.3g}" for each in best[:8]) + (", ..." if len(best) > 8 else "")
+    what = "lowest epoch losses" if by_loss else "highest epoch accuracies"
     raise ValueError(
         f"`population` must have at least 2 converged networks; got {count} of "
-        f"{population.size} (lowest epoch losses {shown}; threshold "
+        f"{population.size} ({what} {shown}; threshold "
         f"{population.thresholds[0]:g}); go on by `resume` with a higher `max_epochs`, or train "
         "with another learning rate."
     )
