@@ -2,6 +2,7 @@
 
 import dataclasses
 import pickle
+import sys
 from functools import partial
 
 import jax
@@ -297,6 +298,14 @@ def test_unreadable_files_are_refused(file, tmp_path):
     np.savez(file, inputs=INPUTS, targets=TARGETS, masks=TARGETS[..., 0])
     with pytest.raises(ValueError, match="`masks` is no array of a task; known are inputs"):
         tasks.ArrayTask(path=str(file))
+
+
+def test_a_missing_package_for_a_file_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "trials.safetensors"
+    safetensors.numpy.save_file({"inputs": INPUTS, "targets": TARGETS}, path)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ValueError, match=r"`path` file .* needs the package safetensors: pip"):
+        tasks.ArrayTask(path=str(path))
 
 
 def test_only_fixed_training_sets_have_a_gap():

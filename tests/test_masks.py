@@ -25,6 +25,7 @@ from rnnensemble.metrics import (
     Procrustes,
     masks,
 )
+from rnnensemble.metrics.base import distance_of
 from rnnensemble.metrics.data import networks_of
 from rnnensemble.metrics.preparation import prepare_networks
 from tests.test_cli import failure
@@ -408,3 +409,25 @@ def test_the_command_refuses_in_one_line(files, capsys, arguments, message):
     np.save("SHORT.npy", UNEQUAL[:, 1:])
     assert message in failure(capsys, "analyse", *arguments)
     assert not (files / "runs").exists()
+
+
+@pytest.mark.parametrize("metric", METRICS[:3], ids=str)
+@pytest.mark.parametrize("mask", [UNEQUAL, HOLES], ids=["unequal", "holes"])
+def test_steps_counted_by_products_are_those_picked_by_indices(metric, mask):
+    rates = RATES.astype(np.float32)
+    picked = prepare_networks(
+        metric, networks_of(metric, rates, mask=mask), mesh=runtime.network_mesh(1)
+    )
+    filled = np.where(mask[..., None], rates, 7.0)  # what fills an array decides nothing
+
+    @jax.jit
+    def compared(rates, valid, other):
+        data = masks.Counted(rates, valid)
+        counted = metric.finish(metric.add(metric.begin(data), data))
+        return distance_of(metric.compare(jax.random.key(0), counted, other))
+
+    distances = [
+        compared(one, mask.astype(np.float32), jax.tree.map(lambda x, k=k: x[k], picked))
+        for k, one in enumerate(filled)
+    ]
+    np.testing.assert_allclose(distances, 0, atol=2e-3)

@@ -67,7 +67,7 @@ def environment():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("env", "threshold"), list(zip(THREE, (0.04, 0.04, 0.04), strict=True)))
+@pytest.mark.parametrize(("env", "threshold"), list(zip(THREE, (0.008, 0.005, 0.01), strict=True)))
 def test_networks_learn_tasks_of_neurogym(env, threshold, environment, tmp_path):
     command = [sys.executable, "-c", TRAINED, env, str(tmp_path / "run"), str(threshold)]
     made = subprocess.run(
@@ -78,7 +78,8 @@ def test_networks_learn_tasks_of_neurogym(env, threshold, environment, tmp_path)
     assert population.converged.all()
     assert population.task.env == env
     found = rnne.generalization_gap(population)
-    assert (found.held_out > found.training).mean() > 0.5
+    constant = population.task.arrays.sets[""]["targets"].var(axis=(0, 1)).mean()
+    assert found.held_out.max() < constant / 2  # better than the best constant output
 
 
 @pytest.mark.parametrize(

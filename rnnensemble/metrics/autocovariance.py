@@ -14,7 +14,7 @@ from rnnensemble.metrics import alignment
 from rnnensemble.metrics.activity import require_activity
 from rnnensemble.metrics.alignment import Operator
 from rnnensemble.metrics.base import Metric, require_counts
-from rnnensemble.metrics.masks import apart, successions
+from rnnensemble.metrics.masks import apart, successions, together
 from rnnensemble.metrics.operators import in_turn
 
 SCALES = ("norm", "variance")
@@ -211,7 +211,7 @@ class Autocovariance(Metric):
         """The sums with further rates from the origin, of which some steps count."""
         pairs, counts = [], []
         for lag in self.lags:
-            weights = (valid[:, : valid.shape[1] - lag] * valid[:, lag:]).reshape(-1, 1)
+            weights = together(valid, lag + 1).reshape(-1, 1)  # no gap between them
             counts.append(jnp.sum(weights))
             pairs.append(tuple(weights * x for x in in_turn(rates, later=lag)))
         return running._replace(

@@ -36,7 +36,7 @@ class NeurogymTask(ArrayTask):
 
     name: ClassVar[str] = "neurogym"
 
-    threshold: float = 0.05
+    threshold: float = 0.005
     env: str = "PerceptualDecisionMaking-v0"
     dt: int = 100
     sequences: int = 512
