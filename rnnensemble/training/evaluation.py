@@ -71,12 +71,13 @@ def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray
 
 
 def losses_on(subject: Subject, trials: Trials) -> np.ndarray:
-    """The MSE of every network over all these trials, `[M]`, in parts of so many as fit well."""
+    """The loss of every network over all these trials, `[M]`, in parts of so many as fit well."""
     total, counted = np.zeros(subject.size), 0.0
     for start in range(0, len(trials.mask), PART):
         part = jax.tree.map(lambda x, start=start: x[start : start + PART], trials)
         tile = subject.tile or tile_of(subject.mesh, subject.network, *part.mask.shape)
         where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+        where |= {"loss": subject.loss}
         weight = float(part.mask.sum())
         total += weight * np.asarray(_losses(part, subject.params, **where), float)
         counted += weight
