@@ -5,7 +5,7 @@
     python benchmarks/leaky.py --table         rewrites the tables in docs/networks/leaky.md
 
 Results go to benchmarks/results/leaky.json, a row of `convergence` when it is finished. The seed of
-the networks is held out: rates, tau and strength of noise were chosen with seed 0.
+the networks is held out, but for Dale's law, whose width and rate were chosen with it.
 """
 
 import datetime
