@@ -54,7 +54,7 @@ def environment():
     if not (FOLDER / "torch").exists():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", FOLDER]
         made = subprocess.run(
-            [*command, "neurogym==2.3.1", "torch"],
+            [*command, "neurogym==2.3.1", "torch==2.13.0"],
             capture_output=True,
             text=True,
             timeout=900,
