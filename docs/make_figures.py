@@ -42,7 +42,7 @@ def main() -> None:
         held = int((means < HOLDS).sum())
         print(f"{name}: {held} of {len(networks)} hold (MSE below {HOLDS}): {means.round(5)}")
     figure = run.hold_figure(
-        rnne.Trials(*(np.asarray(x) for x in trials)),
+        jax.tree.map(np.asarray, trials),
         outputs[0],
         np.array(errors),
         trained_steps=condition.task.n_steps,

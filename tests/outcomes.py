@@ -92,7 +92,6 @@ def outcome(condition, truth, seed):
         condition,
         Degeneracy(
             Behavior(
-                spread,
                 {"temporal": spread},
                 {"temporal": BEHAVIOR_NULL},
                 losses,

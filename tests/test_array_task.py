@@ -154,8 +154,10 @@ def test_measured_stored_and_loaded_where_the_arrays_are_unknown(population, tmp
     assert found.behavior.sigma == found.behavior.sigmas["louder"]
     assert set(found.behavior.losses) == {"in_distribution", "louder", "training", "held_out"}
     folder = rnne.save(tmp_path / "run", population, degeneracy=found)
+    known = dict(KNOWN)
     KNOWN.clear()
     loaded = rnne.load(folder)
+    KNOWN.update(known)
     assert loaded.population == population
     assert loaded.population.task.arrays is not population.task.arrays
     assert loaded.degeneracy.table() == found.table()

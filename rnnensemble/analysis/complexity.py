@@ -16,7 +16,7 @@ GIVEN = ("present", "between")
 
 
 class _Drawn(NamedTuple):
-    """`tasks.Trials` on the host."""
+    """What the first three fields of `tasks.Trials` hold, on the host."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -125,7 +125,7 @@ def measure_complexity(
     require_seed(seed)
     if given not in GIVEN:
         raise ValueError(f"`given` must be one of {GIVEN}; got {given!r}.")
-    drawn = _Drawn(*map(np.asarray, _draw(jax.random.key(seed), task=task, batch=trials)))
+    drawn = _Drawn(*map(np.asarray, _draw(jax.random.key(seed), task=task, batch=trials)[:3]))
     counted = drawn.mask > 0
     present = spread_steps(counted, steps, neighbors)
     continuous = [_continuous(values) for values in (drawn.inputs, drawn.targets)]
