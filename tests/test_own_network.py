@@ -131,7 +131,7 @@ def test_what_a_network_lacks_is_said_in_one_line():
     (population,) = rnne.train_populations([plain.recipe])
     assert "'unnamed' has no recurrent_weights" in ANALYSIS.left_out(TASK, Unnamed())["weights"]
     whole = dataclasses.replace(ANALYSIS, pif=rnne.PIF(parameters="all"))
-    with pytest.raises(ValueError, match="'leaky' has no bias, which PIF needs"):
+    with pytest.raises(ValueError, match="'my-leaky' has no bias, which PIF needs"):
         whole.left_out(TASK, Leaky())
     with pytest.raises(ValueError, match="'unnamed' has no weights, which pif needs"):
         rnne.compare_populations("pif", population)
