@@ -194,7 +194,11 @@ def spoiled(networks):
         (ACTIVITY[0], [], "`activity` must be [K, B, T, N]; got (8, 5) for one network"),
         (ACTIVITY[:1], [], "`activity` must hold at least 2 networks"),
         (np.ones(3), [], "`activity` must hold networks along its first axis"),
-        (ACTIVITY, ["--weights", "OBLONG"], "`weights` must be [K, N, N]; got (5, 4)"),
+        (
+            ACTIVITY,
+            ["--weights", "OBLONG"],
+            "`weights` must be [K, N, N], or [K, G, N, N] of gates; got (5, 4)",
+        ),
         (ACTIVITY, ["--weights", "FEWER"], "`weights` must hold the 4 networks of `activity`"),
         (ACTIVITY, ["--memory-gb", "1e-9"], "`memory` of 1e-06 MB is too little"),
         (ACTIVITY, ["--memory-gb", "0"], "`memory_gb` must be above 0"),
