@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import (
+    LeakyRNN,
     Training,
     VanillaRNN,
     measure_intrinsic_dimension,
@@ -150,6 +151,11 @@ def test_dimension_is_the_first_at_which_half_converge():
     assert result(reached).dimension == 4
     np.testing.assert_array_equal(result(reached).share, [0.25, 0.5, 1])
     assert result(np.zeros((3, 4))).dimension is None
+
+
+def test_noise_is_refused():
+    with pytest.raises(ValueError, match="`network` must have no noise"):
+        measure_intrinsic_dimension(TASK, network=LeakyRNN(width=6, noise=0.1))
 
 
 def test_penalties_are_refused():

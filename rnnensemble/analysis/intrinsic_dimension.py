@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array, Key
 from rnnensemble.analysis.subspace import directions, train_subspace
-from rnnensemble.networks import VanillaRNN, count_of
+from rnnensemble.networks import Network, VanillaRNN, count_of
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import (
     CONVERGED,
@@ -88,7 +88,7 @@ def _require_loss_alone(training: Training) -> None:
 def measure_intrinsic_dimension(
     task: Task,
     *,
-    network: VanillaRNN | None = None,
+    network: Network | None = None,
     training: Training | None = None,
     dimensions: Sequence[int] = DIMENSIONS,
     size: int = 4,
@@ -121,14 +121,16 @@ def measure_intrinsic_dimension(
         Losses and convergence by dimension and network.
 
     Raises:
-        ValueError: If an argument is out of range, the task has a fixed training set, or training
-            has penalties or finds an accuracy: the objective whose dimension is measured is the
-            loss on fresh trials alone.
+        ValueError: If an argument is out of range, the task has a fixed training set, the network
+            noise, or training penalties or an accuracy: the objective whose dimension is measured
+            is the loss on fresh trials alone.
 
     Source: Li et al. (arXiv 1804.08838, sections 2 and 3).
     """
     settings = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
     _require_loss_alone(settings.training)
+    if settings.network.noisy:
+        raise ValueError("`network` must have no noise: the dimension is that of a loss without.")
     if jax.tree.leaves(task.operands):
         raise ValueError("`task` must draw fresh trials; those of arrays are a fixed set.")
     tried = require_dimensions(dimensions)

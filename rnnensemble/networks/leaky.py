@@ -151,6 +151,10 @@ class LeakyRNN(Network):
         return bool(np.any(self.noise) or np.any(self.initial_noise))
 
     @property
+    def n_kept(self) -> int:
+        return (1 + self.noisy) * self.width  # rates, and the noise of all steps
+
+    @property
     def scheme(self) -> Scheme:
         """How the recurrence is computed."""
         method = fused.method(self.fused)

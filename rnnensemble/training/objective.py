@@ -47,16 +47,9 @@ def respond_in_training(
     return network.respond_noisily(params, inputs, key, first=first)
 
 
-def task_loss(
-    params: Params,
-    trials: Trials,
-    network: Network,
-    loss: str = "mse",
-    *,
-    key: Key | None = None,
-) -> Array:
-    """The loss of one network on trials, a scalar; with the noise of a step if it has the key."""
-    _, outputs = respond_in_training(params, trials.inputs, network, key)
+def task_loss(params: Params, trials: Trials, network: Network, loss: str = "mse") -> Array:
+    """The loss of one network on trials, without noise of its own, a scalar."""
+    _, outputs = network.respond(params, trials.inputs)
     return losses.find(loss)(outputs, trials.targets, trials.mask)
 
 
