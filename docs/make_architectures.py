@@ -50,7 +50,7 @@ def trained(task: str, network: str) -> rnne.Population:
             TASKS[task], network=NETWORKS[network], training=TRAINING, size=SIZE
         )
         print(task, population, flush=True)
-        population.save(folder)
+        rnne.save(folder, population)
     return rnne.load(folder).population
 
 
