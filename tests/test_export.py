@@ -145,10 +145,11 @@ NETWORKS = {
 @pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
 def test_pytorch_alone_gives_the_same_outputs(name, tmp_path):
-    """A module, and the exported folder in a process without this package."""
-    pytest.importorskip("torch", reason="extra `torch` is not installed")
+    """All parameters in a file, a module, the exported folder in a process without this package."""
     training = rnne.Training(**HOW, learning_rate=0.1)
     population = rnne.train_population(TASK, network=NETWORKS[name], training=training, size=2)
+    holds_parameters(rnne.export(population, tmp_path / "arrays.npz"), population)
+    pytest.importorskip("torch", reason="extra `torch` is not installed")
     equals(rnne.to_torch(population, 1), population, 1)
     folder = rnne.export(population, tmp_path / "theirs", torch=True)
     np.save(folder / "inputs.npy", INPUTS)

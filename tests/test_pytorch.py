@@ -1,5 +1,6 @@
 """Ensembles of PyTorch as populations: state dicts in, the same outputs out."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -103,6 +104,8 @@ def test_what_was_not_trained_here_is_told(population, tmp_path):
         rnne.concatenate([population, other])
     with pytest.raises(ValueError, match="`recipe` is of imported networks, which nothing here"):
         rnne.train_populations([population.recipe])
+    with pytest.raises(ValueError, match="`imported` must be a text; got 3"):
+        dataclasses.replace(population.recipe, imported=3)
     with pytest.raises(ValueError, match="`population` must have initial parameters"):
         rnne.measure_feature_learning(population)
     arrays = np.load(rnne.export(population, tmp_path / "out.npz"))
@@ -136,7 +139,8 @@ WRONG = [
     (changed(cell__weight_hr_l0=SQUARE), {}, "without projections; it has cell.weight_hr_l0"),
     (changed(second__weight=SQUARE), {}, "got out.weight, second.weight; say by `readout`"),
     (changed(scale=np.ones(2)), {}, "number 1 must hold a recurrent layer and a readout alone"),
-    (changed(out__bias=np.array([np.nan])), {}, "`out.bias` must be finite numbers"),
+    (changed(out__bias=np.array([np.nan])), {}, "`out.bias` .* finite numbers.* 0 of 1 are"),
+    (changed(cell__weight_hh_l0=1.0), {}, r"`cell.weight_hh_l0` must be .* its shape is \(\)"),
     (changed(out__bias="none"), {}, "`out.bias` must hold real numbers"),
     (changed(out__bias=np.ones(2)), {}, r"number 1 must have readout.bias of shape \(1,\)"),
     (changed(out__bias=None), {}, "number 1 must be like number 0"),
@@ -190,7 +194,7 @@ def test_the_command_makes_a_run(tmp_path, monkeypatch, capsys):
         ([*command[:2], str(tmp_path / "a.pt")], "`files` needs PyTorch, which is not installed"),
     ):
         with pytest.raises(SystemExit):
-            cli.main([*arguments, "--runs", str(tmp_path / "runs")][:99])
+            cli.main([*arguments, "--runs", str(tmp_path / "runs")])
         assert told in capsys.readouterr().err
 
 

@@ -231,11 +231,14 @@ def _only(rest: Mapping[str, Any], name: str, prefix: str | None, argument: str,
 
 
 def _array(x: Any, name: str) -> np.ndarray:
-    """A weight in the precision of our parameters; ValueError unless all of it is finite."""
-    x = x.detach().cpu().float() if hasattr(x, "detach") else x  # bfloat16 too
+    """A weight in the precision of our parameters; ValueError if it is none."""
+    x = x.detach().cpu().double() if hasattr(x, "detach") else x  # bfloat16 too
     found = real_array(x, name).astype(jnp.zeros(()).dtype)
-    if not np.isfinite(found).all():
-        raise ValueError(f"`{name}` must be finite numbers; a weight is not.")
+    if found.ndim not in (1, 2) or not np.isfinite(found).all():
+        raise ValueError(
+            f"`{name}` must be a vector or a matrix of finite numbers; its shape is {found.shape}, "
+            f"and {int(np.isfinite(found).sum())} of {found.size} are finite."
+        )
     return found
 
 

@@ -62,6 +62,8 @@ class Recipe(Config):
                     f"`seed` must be that of the first of `starts`, {self.starts[0][0]}; got "
                     f"{self.seed}."
                 )
+        if not isinstance(self.imported, str):
+            raise ValueError(f"`imported` must be a text; got {self.imported!r}.")
         names = []
         for config in self.parts:
             for name in config.per_network:
