@@ -144,14 +144,23 @@ NETWORKS = {
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", NETWORKS)
-def test_pytorch_alone_gives_the_same_outputs(name, tmp_path):
-    """All parameters in a file, a module, the exported folder in a process without this package."""
+def test_every_network_leaves(name, tmp_path):
+    """All its parameters in a file, and a module of PyTorch that does the same."""
     training = rnne.Training(**HOW, learning_rate=0.1)
     population = rnne.train_population(TASK, network=NETWORKS[name], training=training, size=2)
     holds_parameters(rnne.export(population, tmp_path / "arrays.npz"), population)
     pytest.importorskip("torch", reason="extra `torch` is not installed")
     equals(rnne.to_torch(population, 1), population, 1)
-    folder = rnne.export(population, tmp_path / "theirs", torch=True)
+
+
+@pytest.mark.long
+def test_pytorch_alone_reads_the_folder(population, tmp_path, capsys):
+    """In a process without this package."""
+    pytest.importorskip("torch", reason="extra `torch` is not installed")
+    folder = tmp_path / "theirs"
+    rnne.save(tmp_path / "run", population)
+    cli.main(["export", str(tmp_path / "run"), str(folder), "--torch"])
+    assert f"3 networks in {folder}" in " ".join(capsys.readouterr().out.split("\n"))
     np.save(folder / "inputs.npy", INPUTS)
     code = (
         "import sys, numpy, torch, network\n"
@@ -162,7 +171,9 @@ def test_pytorch_alone_gives_the_same_outputs(name, tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True, timeout=120)
     expected = population.respond(INPUTS).outputs[1]
     np.testing.assert_allclose(np.load(folder / "outputs.npy"), expected, atol=1e-5)
-    assert len(read_states(folder / "weights.pt")) == 2
+    assert len(read_states(folder / "weights.pt")) == 3
+    with pytest.raises(FileExistsError, match=r"`path` .*theirs exists"):
+        rnne.export(population, folder, torch=True)
 
 
 @pytest.mark.long

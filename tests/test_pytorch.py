@@ -200,8 +200,8 @@ def test_the_command_makes_a_run(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ROWS)
-def test_modules_of_pytorch_come_in_and_go_through_all(kind, tmp_path, capsys):
-    """State dicts in a file, a run folder, measures, fixed points, and out again."""
+def test_modules_of_pytorch_come_in_and_go_out(kind, tmp_path, capsys):
+    """State dicts in a file, a run folder, measures and fixed points of one kind, and out again."""
     torch = pytest.importorskip("torch", reason="extra `torch` is not installed")
     torch.manual_seed(0)
     layer = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[kind]
@@ -214,34 +214,24 @@ def test_modules_of_pytorch_come_in_and_go_through_all(kind, tmp_path, capsys):
     modules = [module() for _ in range(3)]
     torch.save([each.state_dict() for each in modules], tmp_path / "all.pt")
     (tmp_path / "task.toml").write_text(TINY)
-    where = ["--runs", str(tmp_path)]
-    cli.main(
-        ["import", str(tmp_path / "task.toml"), str(tmp_path / "all.pt"), "--kind", kind, *where]
-    )
-    cli.main(["analyse", str(tmp_path / "task")])
-    assert "mean DSA distance" in capsys.readouterr().out
-    run = rnne.load(tmp_path / "task")
-    assert run.degeneracy.weights.mean.value > 0
-    assert len(rnne.find_fixed_points(run.population)) == 3
-    found = run.population.respond(INPUTS)
+    command = ["import", str(tmp_path / "task.toml"), "--kind", kind, "--runs", str(tmp_path)]
+    cli.main([*command, str(tmp_path / "all.pt")])
+    population = rnne.load(tmp_path / "task").population
+    found = population.respond(INPUTS)
     for k, each in enumerate(modules):
         with torch.no_grad():
             rates = each["cell"](torch.from_numpy(INPUTS))[0]
             outputs = each["out"](rates)
-            again = rnne.to_torch(run.population, k)(torch.from_numpy(INPUTS))
+            again = rnne.to_torch(population, k)(torch.from_numpy(INPUTS))
         for x, theirs, ours in zip(found, (rates, outputs), again, strict=True):
             np.testing.assert_allclose(x[k], theirs.numpy(), atol=1e-5)
             np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-5)
     torch.save(modules[0], tmp_path / "whole.pt")
     with pytest.raises(SystemExit):
-        cli.main(
-            [
-                "import",
-                str(tmp_path / "task.toml"),
-                str(tmp_path / "whole.pt"),
-                *where,
-                "--name",
-                "b",
-            ]
-        )
+        cli.main([*command, str(tmp_path / "whole.pt"), "--name", "other"])
     assert "holds no state dict" in capsys.readouterr().err
+    if kind == "gru":
+        cli.main(["analyse", str(tmp_path / "task")])
+        assert "mean DSA distance" in capsys.readouterr().out
+        assert rnne.load(tmp_path / "task").degeneracy.weights.mean.value > 0
+        assert len(rnne.find_fixed_points(population)) == 3
