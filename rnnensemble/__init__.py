@@ -20,6 +20,7 @@ from rnnensemble.analysis.feature_learning import (
 )
 from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_points
 from rnnensemble.analysis.fixed_points.topology import measure_topology
+from rnnensemble.analysis.frames import to_pandas, to_xarray
 from rnnensemble.analysis.generalization import GeneralizationGap, generalization_gap
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
@@ -30,6 +31,7 @@ from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_cu
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.cli.sweep import run_sweep
+from rnnensemble.files.export import export
 from rnnensemble.files.storage import load_run as load
 from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
@@ -43,6 +45,7 @@ from rnnensemble.training.deflate import Chosen, ReferenceActivity, deflate
 from rnnensemble.training.epoch import Training
 from rnnensemble.training.joining import concatenate
 from rnnensemble.training.population import Population
+from rnnensemble.training.pytorch import from_torch, to_torch
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.resume import resume
 from rnnensemble.training.similarity import Deflation
@@ -94,8 +97,10 @@ __all__ = [
     "deflate",
     "distance_matrix",
     "dsa_grid",
+    "export",
     "find_fixed_points",
     "fixed_points",
+    "from_torch",
     "generalization_gap",
     "load",
     "load_sweep",
@@ -120,6 +125,9 @@ __all__ = [
     "schedules",
     "stats",
     "tasks",
+    "to_pandas",
+    "to_torch",
+    "to_xarray",
     "train_population",
     "train_populations",
     "use_all_cores",

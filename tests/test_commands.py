@@ -40,6 +40,7 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
         "join",
         "analyse",
         "show",
+        "export",
         "sweep",
         "report",
         "deflate",

@@ -68,10 +68,16 @@ def test_no_block_is_left_out():
         assert (ROOT / page).read_text().count("```python") == len(blocks(page, "python")), page
 
 
+NEEDS = {"docs/export.md": ("torch", "xarray"), "docs/trackers.md": ("tensorboard",)}
+"""Packages that are no extra of the tests: their pages run where these are installed."""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if own_blocks(page)])
 def test_page_runs_as_printed(page, tmp_path, monkeypatch, capsys):
     """The blocks of a page are one program."""
+    for package in NEEDS.get(page, ()):
+        pytest.importorskip(package)
     monkeypatch.chdir(tmp_path)
     names = dict(SHOWN[page][1]) if page in SHOWN else {}
     for code in own_blocks(page):
@@ -203,11 +209,24 @@ def finds_points(_, printed):
     assert printed.startswith("(2, 1)")
 
 
+def brings_networks_back(names, printed):
+    assert float(re.search(r"^\d\S*e-0\d$|^0\.0$", printed, re.M).group()) < 1e-5
+    assert names["theirs"].network.cell == "flax.linen:GRUCell"
+    assert (names["folder"] / "network.py").is_file()
+
+
+def writes_events(names, _):
+    (written,) = Path("logs/flipflop").iterdir()
+    assert b"loss/network 2" in written.read_bytes()
+
+
 def reads_the_bit(names, _):
     assert names["found"].means["bit_0"].value > 0.95
 
 
 CHECKS = {
+    "docs/export.md": brings_networks_back,
+    "docs/trackers.md": writes_events,
     "docs/deflation.md": finds_alternatives,
     "docs/fixed_points.md": finds_points,
     "docs/decodability.md": reads_the_bit,

@@ -1,8 +1,9 @@
 """Gated networks and cells of flax go through everything: measures, run folders, fixed points,
-deflation, sweeps; networks that name no recurrent weights go without that measure alone."""
+deflation, sweeps, export; networks that name no recurrent weights go without that measure alone."""
 
 import csv
 import dataclasses
+import importlib.util
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from rnnensemble import cli
 from rnnensemble.cli import console
 from rnnensemble.metrics import PIF
 from tests import own_cells
+from tests.test_export import equals, holds_parameters
 from tests.tiny import ANALYSIS, TASK
 
 TRAINING = rnne.Training(
@@ -58,6 +60,10 @@ def through_everything(population, folder):
     for each in rnne.find_fixed_points(population):
         assert each.points.shape[1:] == each.spectra.shape[1:] == (states,)
         assert (each.speeds[each.fixed] < 1e-12).all()
+    path = rnne.export(population, folder.parent / "out.safetensors")
+    assert "effective/recurrent_weights" not in holds_parameters(path, population)
+    if population.network.kind != "flax" and importlib.util.find_spec("torch"):
+        equals(rnne.to_torch(population, 2), population, 2)
     return run, features
 
 

@@ -96,13 +96,15 @@ def measure_feature_learning(
         kernel overflows float32, or is zero as for dead rectified units.
 
     Raises:
-        ValueError: If no network converged, or a setting does not fit task and network.
+        ValueError: If no network converged, where they started is not known, or a setting does not
+            fit task and network.
 
     Source: Huang et al. (arXiv 2410.03972, section 3.2).
     """
     analysis = analysis or FeatureAnalysis()
     runtime.require_tile(tile)
     require_converged(population)
+    require_beginning(population)
     task, networks = population.task, np.flatnonzero(population.converged)
     network = shared(population.network)
     block = block_trials(analysis, task, network)
@@ -146,6 +148,15 @@ def require_converged(population: Population) -> None:
         raise ValueError(
             f"`population` must have at least 1 converged network; got 0 of {population.size}; "
             "train longer or with another learning rate."
+        )
+
+
+def require_beginning(population: Population) -> None:
+    """Raises ValueError unless it is known where the networks started."""
+    if any(np.isnan(x).any() for x in jax.tree.leaves(population.initial_params)):
+        raise ValueError(
+            "`population` must have initial parameters, from which feature learning is measured; "
+            "those of imported networks are not known."
         )
 
 

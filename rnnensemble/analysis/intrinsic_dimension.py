@@ -214,6 +214,7 @@ def _train(
                     loss=float(np.median(np.asarray(report.loss)[active])),
                     net_steps_per_second=float(speed),
                     seconds_left=float(left * training.epoch_steps / speed),
+                    losses=np.where(active, report.loss, np.nan)[real],
                 )
             )
     return state, int(np.asarray(origins[1])[0].sum())

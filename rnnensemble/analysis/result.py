@@ -158,7 +158,7 @@ class Degeneracy:
         Beside sigma_OOD stand the robust spread of log losses (`stats.log_spread`, with an
         interval) and whether losses are so `heavy_tailed` that sigma's own interval is not to be
         trusted.
-        `pandas.DataFrame(degeneracy.table())` is the same as a data frame.
+        `to_pandas(degeneracy)` is the same as a data frame.
 
         Example:
             >>> import rnnensemble as rnne

@@ -15,7 +15,7 @@ from pathlib import Path
 import tyro
 
 from rnnensemble._core import process, programs, runtime
-from rnnensemble.cli import options
+from rnnensemble.cli import exchange_options, options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, stages, storage
@@ -195,6 +195,8 @@ COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {
     "deflate": (options.Deflate, "deflate:run_rounds"),
     "battery": (options.Battery, "deflate:write_battery"),
     "show": (options.Show, "show:show"),
+    "export": (exchange_options.Export, "exchange:export_run"),
+    "import": (exchange_options.Import, "exchange:import_networks"),
     "report": (options.Report, "report:report"),
     "advise": (options.Advise, "report:advise"),
     "benchmark": (options.Benchmark, "benchmark:run"),

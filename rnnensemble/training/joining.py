@@ -114,7 +114,8 @@ def joined(recipes: Sequence[Recipe]) -> Recipe:
     for name in PARTS:
         configs = [getattr(recipe, name) for recipe in recipes]
         parts[name] = _joined_configs(configs, recipes)
-    for name, found in {"task": [recipe.task for recipe in recipes], **parts}.items():
+    alike = {name: [getattr(recipe, name) for recipe in recipes] for name in ("task", "imported")}
+    for name, found in (alike | parts).items():
         for number, each in enumerate(found):
             if each != found[0]:
                 raise ValueError(

@@ -50,7 +50,7 @@ class Population:
     Attributes:
         recipe: What decided how they trained: task, network, training, size, seed, deflation.
         params: Parameters at the end.
-        initial_params: Parameters before the first step.
+        initial_params: Parameters before the first step; NaN where nobody knows them.
         history: Loss, gradient norm, learning rate, penalty and, if recorded, accuracy by epoch.
         converged: Reached the threshold and stayed there for the patience, `[K]`.
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
@@ -170,7 +170,7 @@ class Population:
                 f"or a mask; got {which!r}."
             )
         arrays = {name: jax.tree.map(lambda x: x[rows], getattr(self, name)) for name in ARRAYS}
-        epochs = int(arrays["stop_epoch"].max())
+        epochs = max(1, int(arrays["stop_epoch"].max()))  # imported networks have a loss alone
         arrays["history"] = jax.tree.map(lambda x: x[:, :epochs], arrays["history"])
         if not self.going[rows].any():
             arrays["state"] = None

@@ -23,6 +23,7 @@ class Progress(NamedTuple):
         loss: Median loss of the networks that trained this epoch.
         net_steps_per_second: Training steps summed over networks, a second.
         seconds_left: Estimate from the recent fall of each loss; never beyond `max_epochs`.
+        losses: Loss of each network in this epoch, `[K]`; NaN for those that did not train.
     """
 
     epoch: int
@@ -33,6 +34,7 @@ class Progress(NamedTuple):
     loss: float
     net_steps_per_second: float
     seconds_left: float
+    losses: np.ndarray
 
 
 def measure_progress(
@@ -71,6 +73,7 @@ def measure_progress(
         loss=float(np.median(finite)) if len(finite) else math.nan,
         net_steps_per_second=speed,
         seconds_left=float(epochs.sum() * training.epoch_steps / speed),
+        losses=np.where(trained, last, np.nan),
     )
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Key
-from rnnensemble._core.config import SEEDS, Config, as_plain, require_seed, require_whole
+from rnnensemble._core.config import SEEDS, Config, as_plain, later, require_seed, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -31,6 +31,8 @@ class Recipe(Config):
         starts: The seed s and index i of each network, which starts from `fold_in(key(s), i)`; None
             where these are `seed` and its place. Parts of populations and joined ones have it;
             `seed` is then that of the first.
+        imported: A digest of the weights of networks that another program trained (`from_torch`),
+            which nothing here can train; empty for all others.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class Recipe(Config):
     seed: int = 0
     deflation: Deflation | None = None
     starts: tuple[tuple[int, int], ...] | None = None
+    imported: str = later("")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +62,8 @@ class Recipe(Config):
                     f"`seed` must be that of the first of `starts`, {self.starts[0][0]}; got "
                     f"{self.seed}."
                 )
+        if not isinstance(self.imported, str):
+            raise ValueError(f"`imported` must be a text; got {self.imported!r}.")
         names = []
         for config in self.parts:
             for name in config.per_network:
@@ -234,6 +239,11 @@ def require_group(recipes: list[Recipe]) -> None:
     if not recipes:
         raise ValueError("`recipes` must hold at least one recipe; got none.")
     for number, recipe in enumerate(recipes):
+        if recipe.imported:
+            raise ValueError(
+                "`recipe` is of imported networks, which nothing here can train; leave `imported` "
+                "out to train others."
+            )
         for name, mine, first in zip(
             ("task", "network", "training", "deflation"),
             group_key(recipe),
