@@ -25,6 +25,12 @@ from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
+from rnnensemble.analysis.over_training import (
+    ClassPrediction,
+    OverTraining,
+    measure_over_training,
+    predict_classes,
+)
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
@@ -46,6 +52,7 @@ from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.resume import resume
 from rnnensemble.training.similarity import Deflation
+from rnnensemble.training.snapshots import log_spaced
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
 __all__ = [
@@ -58,6 +65,7 @@ __all__ = [
     "BatteryAnalysis",
     "Benchmark",
     "Chosen",
+    "ClassPrediction",
     "Complexity",
     "DSAGrid",
     "Decoder",
@@ -72,6 +80,7 @@ __all__ = [
     "LeakyRNN",
     "MuPRNN",
     "Network",
+    "OverTraining",
     "Population",
     "PsychometricCurve",
     "Recipe",
@@ -97,6 +106,7 @@ __all__ = [
     "generalization_gap",
     "load",
     "load_sweep",
+    "log_spaced",
     "loss_by_task",
     "losses",
     "measure_battery",
@@ -105,10 +115,12 @@ __all__ = [
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_over_training",
     "measure_topology",
     "metrics",
     "networks",
     "optimizers",
+    "predict_classes",
     "prediction_errors",
     "psychometric_curve",
     "resume",
