@@ -32,7 +32,7 @@ def over_training_figure(
     panels = figure.subplots(lines, min(count, COLUMNS), squeeze=False).ravel()
     for axes, rows in zip(panels, shown, strict=False):
         _draw(axes, rows)
-        axes.set_title(plain(rows[0]["title"]), fontsize=8)
+        axes.set_title(plain(rows[0]["title"].partition(" (")[0]), fontsize=8)
     if prediction is not None:
         axes = panels[len(shown)]
         _draw(axes, prediction.table(), null="shuffled classes", color=COLORS[1])
@@ -73,7 +73,7 @@ def _draw(
     )
     axes.fill_between(epochs, low, high, color=color, alpha=0.25, lw=0, label="95% interval")
     axes.plot(epochs, values, color=color, lw=1.2, marker="o", ms=3)
-    if np.isfinite(nulls).any():
+    if (nulls > 0).any():  # renumbered units, at distance 0, are no null of weights
         axes.plot(epochs, nulls, color="k", lw=0.9, ls="--", label=null)
     if rows[0].get("level") == "behavior" and (values > 0).all():
         axes.set_yscale("log")
@@ -85,6 +85,7 @@ def _draw_epochs(axes: Axes, stop_epochs: np.ndarray) -> None:
     """A logarithmic axis of epochs on which 0 has a place."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     axes.set_xlim(-0.1, 1.2 * stop_epochs.max())
+    axes.xaxis.set_major_formatter("{x:g}")
     where = axes.get_xaxis_transform()
     axes.plot(stop_epochs, 0 * stop_epochs + 0.02, "|", color="#666666", ms=6, transform=where)
     axes.set_xlabel("epochs trained (0: start)")
