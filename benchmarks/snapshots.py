@@ -26,16 +26,18 @@ RESULTS = Path(__file__).parent / "results" / "snapshots.json"
 SHAPES = ((50, 64), (8, 128))
 """Networks and units."""
 
-EPOCHS, REPEATS = 32, 5
+EPOCHS, STEPS, BATCH, REPEATS = 24, 4, 16, 5
+"""Epochs of fewer and smaller steps than the default's, so that what lies between them shows."""
+
 NAMED = {"none": (), "log_spaced": rnne.log_spaced(EPOCHS, 12), "every": tuple(range(EPOCHS + 1))}
 
 
 def seconds(size: int, width: int, snapshots: tuple[int, ...]) -> float:
     """CPU seconds of one training."""
     training = rnne.Training(
-        batch=16, epoch_steps=8, max_epochs=EPOCHS, threshold=1e-9, snapshots=snapshots
+        batch=BATCH, epoch_steps=STEPS, max_epochs=EPOCHS, threshold=1e-9, snapshots=snapshots
     )
-    task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=50), rnne.VanillaRNN(width=width)
+    task, network = rnne.tasks.FlipFlop(n_bits=3, n_steps=20), rnne.VanillaRNN(width=width)
     started = time.process_time()
     found = rnne.train_population(task, network=network, training=training, size=size)
     ended = time.process_time()
@@ -73,8 +75,8 @@ def main() -> None:
         "machine": describe(),
         "jax": jax.__version__,
         "epochs": EPOCHS,
-        "epoch_steps": 8,
-        "batch": 16,
+        "epoch_steps": STEPS,
+        "batch": BATCH,
         "repeats": repeats,
         "rows": rows,
     }

@@ -139,8 +139,8 @@ def require_snapshots(population: Population) -> None:
     """Raises ValueError unless a population has snapshots."""
     if population.snapshots is None:
         raise ValueError(
-            "`population` must have snapshots, which it has not; train with "
-            "`Training(snapshots=log_spaced(max_epochs, 12))`."
+            "`population` must have snapshots, which it has not; train with `Training.snapshots`, "
+            "as by --training.snapshots 0 1 2 5 10."
         )
 
 
