@@ -26,6 +26,12 @@ from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
+from rnnensemble.analysis.over_training import (
+    ClassPrediction,
+    OverTraining,
+    measure_over_training,
+    predict_classes,
+)
 from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
@@ -49,6 +55,7 @@ from rnnensemble.training.pytorch import from_torch, to_torch
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.resume import resume
 from rnnensemble.training.similarity import Deflation
+from rnnensemble.training.snapshots import log_spaced
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
 __all__ = [
@@ -61,6 +68,7 @@ __all__ = [
     "BatteryAnalysis",
     "Benchmark",
     "Chosen",
+    "ClassPrediction",
     "Complexity",
     "DSAGrid",
     "Decoder",
@@ -76,6 +84,7 @@ __all__ = [
     "LeakyRNN",
     "MuPRNN",
     "Network",
+    "OverTraining",
     "Population",
     "PsychometricCurve",
     "Recipe",
@@ -104,6 +113,7 @@ __all__ = [
     "generalization_gap",
     "load",
     "load_sweep",
+    "log_spaced",
     "loss_by_task",
     "losses",
     "measure_battery",
@@ -112,10 +122,12 @@ __all__ = [
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_over_training",
     "measure_topology",
     "metrics",
     "networks",
     "optimizers",
+    "predict_classes",
     "prediction_errors",
     "psychometric_curve",
     "resume",

@@ -18,7 +18,13 @@ from tests.test_export import equals, holds_parameters
 from tests.tiny import ANALYSIS, TASK
 
 TRAINING = rnne.Training(
-    batch=16, epoch_steps=16, max_epochs=30, patience=1, threshold=0.3, learning_rate=1e-2
+    batch=16,
+    epoch_steps=16,
+    max_epochs=30,
+    patience=1,
+    threshold=0.3,
+    learning_rate=1e-2,
+    snapshots=(0, 1),
 )
 WITH_POINTS = dataclasses.replace(ANALYSIS, fixed_points=8)
 FEATURES = rnne.FeatureAnalysis(trials=4, step_stride=6)

@@ -125,6 +125,11 @@ train PRESET --training.plateau-factor 1.5 | plateau_factor
 train PRESET --training.plateau-factor -1 | plateau_factor
 train PRESET --training.plateau-factor nan | plateau_factor
 train PRESET --training.plateau-patience 0 | plateau_patience
+train PRESET --training.snapshots 0 100000 | snapshots
+train PRESET --training.snapshots 2 1 | snapshots
+train PRESET --training.snapshots 1 1 | snapshots
+train PRESET --training.snapshots -1 | snapshots
+train PRESET --training.snapshots 0.5 | --training.snapshots
 train PRESET --training 3 | --training
 train PRESET --task.n-bits 0 | n_bits
 train PRESET --task.n-bits -2 | n_bits
@@ -232,6 +237,7 @@ analyse CLIPPED | run
 analyse FUTURE | run
 analyse PAST | run
 analyse DONE extra | extra
+analyse DONE --over-training | population
 analyse DONE --analysis.dsa.rank 0 | rank
 analyse DONE --analysis.dsa.rank 99 | rank
 analyse DONE --analysis.seed -1 | seed

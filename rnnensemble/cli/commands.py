@@ -15,6 +15,7 @@ from pathlib import Path
 import tyro
 
 from rnnensemble._core import process, programs, runtime
+from rnnensemble.analysis.over_training import require_snapshots
 from rnnensemble.cli import exchange_options, options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
@@ -177,12 +178,20 @@ def _analyse(arguments: list[str]) -> None:
         folders.require_writable(given.run, "run")
         runtime.network_mesh(given.devices)
         train.require_measurable(condition)
+        if given.over_training:
+            require_snapshots(run.population)
         with Reporter(quiet=given.quiet) as reporter:
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")
             population, shard = run.population, shards.noted(run.manifest)
             train.analyse_and_save(
-                given.run, condition, population, reporter, given.devices, shard=shard
+                given.run,
+                condition,
+                population,
+                reporter,
+                given.devices,
+                shard=shard,
+                along=given.over_training,
             )
 
 

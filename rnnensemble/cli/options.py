@@ -100,10 +100,12 @@ class AnalyseRun(Measured):
     Attributes:
         run: Run folder.
         analysis: How degeneracy is measured.
+        over_training: Measure at each snapshot of training too (`--training.snapshots`).
     """
 
     run: Positional[Path]
     analysis: Analysis
+    over_training: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,10 @@ def _show_run(folder: Path, reporter: Reporter) -> None:
     which = f", shard {part}" if part else ""
     reporter.line(f"{folder} ({run.manifest['status']}), {run.manifest['task']}{which}")
     reporter.line(population_line(run.population))
+    if epochs := run.condition.training.snapshots:
+        named = ", ".join(map(str, epochs))
+        how = f"measure at them with: rnnensemble analyse {folder} --over-training"
+        reporter.line(f"snapshots after epochs {named}; {how}")
     if run.manifest["status"] == stages.INTERRUPTED:
         reporter.line(train.go_on(folder))
     if run.damage:

@@ -10,6 +10,8 @@ from rnnensemble._core import programs, runtime
 from rnnensemble.analysis import degeneracy
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
+from rnnensemble.analysis.over_training import OverTraining, measure_over_training
+from rnnensemble.cli import over_training
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.options import Quickstart
@@ -194,8 +196,9 @@ def analyse_and_save(
     devices: int | None,
     *,
     shard: Shard | None = None,
+    along: bool = False,
 ) -> None:
-    """Measures, saves, shows and draws."""
+    """Measures, saves, shows and draws; along training too if asked for."""
     try:
         require_two(population)
     except ValueError as error:
@@ -203,12 +206,15 @@ def analyse_and_save(
             raise
         epochs = 2 * population.training.max_epochs
         raise ValueError(f"{error} To {go_on(folder)} --training.max-epochs {epochs}") from None
-    found = measure_degeneracy(
+    measured = measure_over_training if along else measure_degeneracy
+    every = measured(
         population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
     )
+    found = every.degeneracy[-1] if isinstance(every, OverTraining) else every
     storage.save_run(folder, condition, population, degeneracy=found, shard=shard, replace=True)
     reporter.degeneracy(found)
-    if draw(folder, lambda: _figures(population, found)):
+    more = over_training.write(folder, every, reporter) if isinstance(every, OverTraining) else dict
+    if draw(folder, lambda: _figures(population, found) | more()):
         reporter.line(f"figures: {folder}/figures/overview.png and others")
     reporter.line(f"run folder: {folder}")
 

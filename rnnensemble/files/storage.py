@@ -3,8 +3,8 @@
     runs/<name>/
         config.toml                 the condition, as resolved
         manifest.json               status, digest, versions, device
-        conditions/<digest>/        orbax: parameters, history, matrices; what unconverged networks
-                                    go on from; task: arrays that came from no file
+        conditions/<digest>/        orbax: parameters, history, snapshots, matrices; what
+                                    unconverged networks go on from; task: arrays of no file
         summary.csv                 one row: the three levels
         figures/                    PNG and SVG
 
@@ -21,7 +21,7 @@ from rnnensemble._core import process
 from rnnensemble._core.array_files import read_named
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
-from rnnensemble.files import folders, manifests, records, trees
+from rnnensemble.files import folders, manifests, records, snapshot_trees, trees
 from rnnensemble.files.stages import (
     ANALYSED,
     INTERRUPTED,
@@ -182,7 +182,8 @@ def load_run(folder: Path | str) -> Run:
     arrays = Path("conditions", manifest["digest"])
     broken = broken_parts(folder, manifest)
     interrupted = manifest["status"] == INTERRUPTED
-    for part in {"config.toml", "population", "task", interrupted and "state"} & broken.keys():
+    parts = {"config.toml", "population", "task", "snapshots", interrupted and "state"}
+    for part in parts & broken.keys():
         raise damaged(folder, f"{broken[part]} is missing or damaged")
     # without states, trained networks are whole, and only go no further
     with_state = not broken.pop("state", "") and (folder / arrays / "state").exists()
@@ -196,6 +197,7 @@ def load_run(folder: Path | str) -> Run:
         folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
     )
     stored["history"] = History(**stored["history"])
+    stored["snapshots"] = snapshot_trees.restore(folder, arrays, condition)
     state = None
     if with_state:
         shapes = records.state_tree(records.state_shapes(condition), condition)
@@ -255,6 +257,7 @@ def _write(
         (arrays / "task").mkdir(exist_ok=True)
         np.savez(arrays / "task" / f"{digest}.npz", allow_pickle=False, **named)
     trees.store(arrays / "population", records.population_tree(population))
+    snapshot_trees.store(arrays, population)
     if population.state is not None:
         trees.store(arrays / "state", records.state_tree(population.state, condition))
     if degeneracy is not None:

@@ -5,6 +5,7 @@ since pairs that share a network are not independent.
 """
 
 from rnnensemble.stats.binomial import binomial_interval
+from rnnensemble.stats.classes import ClassAccuracy, class_accuracy, solution_classes
 from rnnensemble.stats.comparison import (
     Comparison,
     Trend,
@@ -28,6 +29,7 @@ from rnnensemble.stats.signed import signed_mean
 from rnnensemble.stats.two_way import Effect, TwoWay, two_way
 
 __all__ = [
+    "ClassAccuracy",
     "Comparison",
     "Effect",
     "Estimate",
@@ -38,6 +40,7 @@ __all__ = [
     "adjust",
     "against_null",
     "binomial_interval",
+    "class_accuracy",
     "compare_conditions",
     "compare_jointly",
     "heavy_tailed",
@@ -49,6 +52,7 @@ __all__ = [
     "power_curve",
     "separation",
     "signed_mean",
+    "solution_classes",
     "spread",
     "trend",
     "trend_against_null",

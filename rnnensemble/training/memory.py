@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
+from rnnensemble.networks import count_of
 from rnnensemble.training.epoch import History, init_state
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
@@ -46,8 +47,12 @@ def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
 def require_host_room(recipes: Sequence[Recipe]) -> None:
     """Raises ValueError if the host cannot hold networks and their histories, trained or joined."""
     history = len(History._fields) * 4 * recipes[0].training.max_epochs
-    each = _state_bytes(recipes[0]) + history
-    require_fit(_networks(recipes), each * sum(recipe.size for recipe in recipes))
+    each, params = _state_bytes(recipes[0]) + history, count_of(recipes[0].network, recipes[0].task)
+    kept = [4 * params * len(recipe.training.snapshots) for recipe in recipes]
+    needed = sum(recipe.size * (each + more) for recipe, more in zip(recipes, kept, strict=True))
+    most = max(len(recipe.training.snapshots) for recipe in recipes)
+    what = _networks(recipes) + (f" with {most:,} `snapshots`" if most else "")
+    require_fit(what, needed)
 
 
 def _networks(recipes: Sequence[Recipe]) -> str:

@@ -2,28 +2,26 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from rnnensemble._core import runtime, switches
-from rnnensemble._core.axes import ArrayLike, Key
-from rnnensemble._core.config import require_seed
+from rnnensemble._core.axes import ArrayLike
 from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
+from rnnensemble.training import snapshots
 from rnnensemble.training.epoch import History, Training, TrainState
 from rnnensemble.training.recipe import (
     Recipe,
     hyperparameters,
-    own_keys,
     part_of,
     shared,
     with_epochs,
 )
-from rnnensemble.training.respond import respond, respond_noisily
+from rnnensemble.training.respond import noise_keys, respond, respond_noisily
 from rnnensemble.training.similarity import Deflation
 
 
@@ -57,6 +55,8 @@ class Population:
         stop_epoch: Epochs trained, `[K]`.
         state: What networks go on from; zeros, but for their parameters, for those that converged
             or diverged, and None if all did.
+        snapshots: Parameters after the epochs of `training.snapshots`, each `[K, S, ...]`, None if
+            there are none. A network that stopped before an epoch has its last parameters there.
 
     Example:
         >>> import rnnensemble as rnne
@@ -77,6 +77,7 @@ class Population:
     diverged: np.ndarray
     stop_epoch: np.ndarray
     state: TrainState | None = None
+    snapshots: Params | None = None
 
     @property
     def task(self) -> Task:
@@ -155,8 +156,28 @@ class Population:
         where = {"network": shared(self.network), "mesh": runtime.network_mesh(devices)}
         if noise is None:
             return Responses(*map(np.asarray, respond(given, self.params, **where)))
-        keys = _noise_keys(self.recipe, noise)
+        keys = noise_keys(self.recipe, noise)
         return Responses(*map(np.asarray, respond_noisily(given, self.params, keys, **where)))
+
+    def at_epoch(self, epoch: int) -> "Population":
+        """The networks as they were after an epoch of `training.snapshots`, 0 for the start.
+
+        All else is of the end: `converged` says which networks will converge.
+
+        Raises:
+            ValueError: If there is no such snapshot.
+
+        Example:
+            >>> import rnnensemble as rnne
+            >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
+            >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=2, snapshots=(0, 1))
+            >>> network = rnne.VanillaRNN(width=6)
+            >>> population = rnne.train_population(task, network=network, training=short, size=3)
+            >>> population.at_epoch(1).respond(np.zeros((4, 25, 1))).rates.shape
+            (3, 4, 25, 6)
+        """
+        found = snapshots.of_epoch(self.snapshots, self.training.snapshots, epoch)
+        return dataclasses.replace(self, params=found, state=None)
 
     def __len__(self) -> int:
         return self.size
@@ -201,20 +222,6 @@ class Population:
             text += f"; {len(lost)} of {self.size} networks diverged (indices {shown})"
         return text
 
-
-def _noise_keys(recipe: Recipe, seed: int) -> Key:
-    """The keys of networks' noise in responses, `[K]`; ValueError if there is none."""
-    if not recipe.network.noisy:
-        raise ValueError(
-            f"`noise` needs a network that has noise; {recipe.network.kind!r} has none as it is."
-        )
-    require_seed(seed, "noise")
-    first = jax.vmap(partial(jax.random.fold_in, data=RESPONSES))(own_keys(recipe))
-    return jax.vmap(partial(jax.random.fold_in, data=np.uint32(seed)))(first)
-
-
-RESPONSES = 2
-"""Noise of responses comes from this fold of a network's key, after weights (0) and trials (1)."""
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.name != "recipe")
 """What a population holds besides its recipe, with leading axis K."""

@@ -148,13 +148,17 @@ def shared(config: Any) -> Any:
     """The config without what may differ by network, so that such changes do not recompile.
 
     Such a value becomes 1, or 0 if it is that for all networks: what nobody uses costs nothing.
-    Of a network, it is decided here whether its recurrence is a kernel.
+    Of a network, it is decided here whether its recurrence is a kernel. Snapshots are taken between
+    epochs, and are no part of what is compiled.
     """
 
     def used(_: str, value: Any) -> float:
         return float(np.any(np.not_equal(value, 0)))
 
-    return fused.resolved(with_own_values(config, used))
+    found = with_own_values(config, used)
+    if isinstance(found, Training):
+        return dataclasses.replace(found, snapshots=())
+    return fused.resolved(found)
 
 
 def with_own_values(config: Any, change: Callable[[str, Any], Any]) -> Any:

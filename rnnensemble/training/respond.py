@@ -1,9 +1,16 @@
 """The rates and outputs of many networks for the same inputs."""
 
+from functools import partial
 from typing import Any
 
+import jax
+import numpy as np
+
 from rnnensemble._core import mapping, runtime
+from rnnensemble._core.axes import Key
+from rnnensemble._core.config import require_seed
 from rnnensemble._core.programs import compiled_fast
+from rnnensemble.training.recipe import Recipe, own_keys
 
 
 @compiled_fast(static_argnames=("network", "mesh"))
@@ -29,3 +36,18 @@ def tile_of(mesh: Any, network: Any, trials: int, steps: int) -> int:
     """Networks that a device drives with trials at once; about three arrays `[T, B, N]` each."""
     numbers = trials * network.width
     return runtime.default_tile(mesh, numbers, item_bytes=3 * 4 * numbers * steps)
+
+
+def noise_keys(recipe: Recipe, seed: int) -> Key:
+    """The keys of networks' noise in responses, `[K]`; ValueError if there is none."""
+    if not recipe.network.noisy:
+        raise ValueError(
+            f"`noise` needs a network that has noise; {recipe.network.kind!r} has none as it is."
+        )
+    require_seed(seed, "noise")
+    first = jax.vmap(partial(jax.random.fold_in, data=RESPONSES))(own_keys(recipe))
+    return jax.vmap(partial(jax.random.fold_in, data=np.uint32(seed)))(first)
+
+
+RESPONSES = 2
+"""Noise of responses comes from this fold of a network's key, after weights (0) and trials (1)."""

@@ -7,6 +7,7 @@ from rnnensemble._core.config import Config, later, require_whole
 from rnnensemble.training import losses
 from rnnensemble.training.optimizers import Adam, Optimizer, as_optimizer
 from rnnensemble.training.schedules import Constant, Schedule, as_schedule
+from rnnensemble.training.snapshots import require_epochs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,8 @@ class Training(Config):
         patience: Epochs in a row below the threshold before a network stops.
         plateau_factor: Factor on the learning rate at a plateau, 1 for none.
         plateau_patience: Epochs without progress that make a plateau.
+        snapshots: Epochs after which `Population.snapshots` keeps the parameters, ascending, at
+            most `max_epochs`; 0 is the start (see `log_spaced`). They change nothing else.
     """
 
     per_network: ClassVar[tuple[str, ...]] = (
@@ -75,6 +78,7 @@ class Training(Config):
     loss: str = later("mse")
     criterion: Literal["loss", "accuracy"] = later("loss")
     record_accuracy: bool = later(False)
+    snapshots: tuple[int, ...] = later(())
     batch: int = 64
     epoch_steps: int = 128
     max_epochs: int = 200
@@ -99,6 +103,7 @@ class Training(Config):
             raise ValueError(
                 f"`plateau_factor` must be above 0 and at most 1; got {self.plateau_factor!r}."
             )
+        require_epochs(self.snapshots, self.max_epochs)
 
     @property
     def records_accuracy(self) -> bool:

@@ -13,6 +13,7 @@ from rnnensemble._core import process, runtime
 from rnnensemble._core.config import require_seconds
 from rnnensemble.networks import Network, Params, VanillaRNN
 from rnnensemble.tasks import Task
+from rnnensemble.training import snapshots
 from rnnensemble.training.epoch import (
     CONVERGED,
     DIVERGED,
@@ -22,6 +23,7 @@ from rnnensemble.training.epoch import (
     blank_history,
     resting,
 )
+from rnnensemble.training.interruption import TrainingInterrupted as TrainingInterrupted
 from rnnensemble.training.memory import fitted, require_training_room
 from rnnensemble.training.population import Population, resumable
 from rnnensemble.training.progress import Progress, measure_progress
@@ -35,26 +37,6 @@ from rnnensemble.training.recipe import (
 )
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
-
-
-class TrainingInterrupted(KeyboardInterrupt):
-    """Ctrl-C, SIGTERM, SIGHUP, SIGUSR1 or SIGUSR2 during training.
-
-    Attributes:
-        populations: What is there; `train_populations` goes on with them as its `resume`.
-        population: The first of them, the only one of `train_population`; `resume` goes on with it.
-    """
-
-    def __init__(self, populations: list[Population]) -> None:
-        first, several = populations[0], len(populations) > 1
-        epochs = max(int(each.stop_epoch.max()) for each in populations)
-        converged = sum(int(each.converged.sum()) for each in populations)
-        size = sum(each.size for each in populations)
-        summary = f"{converged} of {size} networks converged" if several else first.summary()
-        how = "train_populations(..., resume=populations)" if several else "resume(population)"
-        super().__init__(f"interrupted after {epochs} epochs: {summary}; go on with {how}")
-        self.populations = populations
-        self.population = first
 
 
 def train_population(
@@ -209,6 +191,7 @@ class _Run(NamedTuple):
     status: np.ndarray  # [K]
     epoch: np.ndarray  # [K], epochs trained
     history: History  # each [K, max_epochs], filled in place
+    snapshots: list[Params | None]  # of each recipe, each [K, S, ...], filled in place
 
     @property
     def active(self) -> np.ndarray:
@@ -232,21 +215,23 @@ def _start(
     shape = settings.size, settings.training.max_epochs
     empty = blank_history(np.empty(0), settings.training)
     history = jax.tree.map(lambda _: np.full(shape, np.nan, np.float32), empty)
-    if not any(before):
-        return _Run(recipes, slots, state.params, state.status, state.epoch, history)
-    states, params = [], []
-    for rows, population in zip(_rows(recipes), before, strict=True):
+    states, params, kept = [], [], []
+    for recipe, rows, population in zip(recipes, _rows(recipes), before, strict=True):
         fresh = jax.tree.map(lambda x, rows=rows: x[rows], state)
         states.append(population.state if population else fresh)
         params.append(population.initial_params if population else fresh.params)
+        earlier = population.snapshots if population else None
+        kept.append(snapshots.begun(recipe.training, earlier, params[-1]))
         past = jax.tree.leaves(population.history) if population else []
         for into, each in zip(jax.tree.leaves(history), past, strict=False):
             into[rows, : each.shape[1]] = each
+    if not any(before):
+        return _Run(recipes, slots, state.params, state.status, state.epoch, history, kept)
     state, initial = (
         jax.tree.map(lambda *each: np.concatenate(each), *parts) for parts in (states, params)
     )
     slots = to_slots(state=state)
-    return _Run(recipes, slots, initial, state.status, state.epoch, history)
+    return _Run(recipes, slots, initial, state.status, state.epoch, history, kept)
 
 
 def _rows(recipes: list[Recipe]) -> list[slice]:
@@ -257,21 +242,30 @@ def _rows(recipes: list[Recipe]) -> list[slice]:
 
 def _one_epoch(run: _Run) -> _Run:
     """Trains every network that has not stopped for one epoch."""
-    active = run.active
+    active, recipes = run.active, run.recipes
     slots, report = advance(run.slots, active)
     for into, values in zip(*map(jax.tree.leaves, (run.history, report)), strict=True):
         into[active, run.epoch[active]] = values[active]
     status = slots.by_network(slots.state.status)
-    return run._replace(slots=slots, status=status, epoch=run.epoch + active)
+    run = run._replace(slots=slots, status=status, epoch=run.epoch + active)
+    snapshots.keep_due(
+        run.snapshots,
+        [recipe.training.snapshots for recipe in recipes],
+        _rows(recipes),
+        epoch=run.epoch,
+        trained=active,
+        params=lambda: slots.by_network(slots.state.params),
+    )
+    return run
 
 
 def _populations(run: _Run) -> list[Population]:
     """What there is so far, by recipe."""
     whole = run.slots.by_network(run.slots.state)
     found = []
-    for recipe, rows in zip(run.recipes, _rows(run.recipes), strict=True):
+    for recipe, rows, kept in zip(run.recipes, _rows(run.recipes), run.snapshots, strict=True):
         state, initial = jax.tree.map(lambda x, rows=rows: x[rows], (whole, run.initial_params))
-        epochs = int(state.epoch.max())
+        epochs, named = int(state.epoch.max()), recipe.training.snapshots
         population = Population(
             recipe=plain(recipe),
             params=state.params,
@@ -281,6 +275,7 @@ def _populations(run: _Run) -> list[Population]:
             diverged=state.status == DIVERGED,
             stop_epoch=state.epoch,
             state=resting(state) if (state.status == TRAINING).any() else None,
+            snapshots=kept and snapshots.filled(kept, state.params, named, state.epoch),
         )
         found.append(population)
     return found

@@ -1,0 +1,30 @@
+"""Snapshots of training in run folders: a tree of arrays of their own."""
+
+from pathlib import Path
+from typing import Any
+
+from rnnensemble.files import records, trees
+from rnnensemble.study.conditions import Condition
+from rnnensemble.training.population import Population
+from rnnensemble.training.snapshots import blank
+
+NAME = "snapshots"
+
+
+def store(arrays: Path, population: Population) -> None:
+    """Writes the snapshots of a population, if it has some, into its folder of arrays."""
+    if population.snapshots is not None:
+        trees.store(arrays / NAME, population.snapshots)
+
+
+def restore(folder: Path, arrays: Path, condition: Condition) -> Any:
+    """The snapshots that a condition has, from its arrays in a run folder; None if it has none.
+
+    Raises:
+        ValueError: If they are not there whole.
+    """
+    epochs = condition.training.snapshots
+    if not epochs:
+        return None
+    shapes = blank(records.state_shapes(condition).params, len(epochs))
+    return trees.restore(folder, arrays / NAME, shapes)
