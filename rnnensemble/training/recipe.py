@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Key
-from rnnensemble._core.config import SEEDS, Config, as_plain, require_seed, require_whole
+from rnnensemble._core.config import SEEDS, Config, as_plain, later, require_seed, require_whole
 from rnnensemble.networks import Network, VanillaRNN, fused
 from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import Hyperparameters, Training
@@ -31,6 +31,8 @@ class Recipe(Config):
         starts: The seed s and index i of each network, which starts from `fold_in(key(s), i)`; None
             where these are `seed` and its place. Parts of populations and joined ones have it;
             `seed` is then that of the first.
+        start: The recipe of the trained networks that they started from, network k from the k-th;
+            None where their weights were drawn. Their trials are drawn as those of others.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class Recipe(Config):
     seed: int = 0
     deflation: Deflation | None = None
     starts: tuple[tuple[int, int], ...] | None = None
+    start: "Recipe | None" = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,11 +68,18 @@ class Recipe(Config):
                 require_per_network(name, getattr(config, name), self.size)
                 names.append(name)
         require_criterion(self.task, self.training)
+        if self.start is not None:
+            require_start(self, self.start)
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
                 f"`per_network` of {self.network.kind!r} holds {sorted(twice)}, which training has "
                 "too; choose other names."
             )
+
+    @property
+    def lineage(self) -> "tuple[Recipe, ...]":
+        """This recipe, the one that it started from, the one that that started from, ..."""
+        return (self, *(self.start.lineage if self.start else ()))
 
     @property
     def own_starts(self) -> tuple[tuple[int, int], ...]:
@@ -81,6 +91,29 @@ class Recipe(Config):
         """What may hold values that differ between networks."""
         parts = self.training, self.training.optimizer, self.network, self.deflation
         return tuple(part for part in parts if part is not None)
+
+
+def require_start(recipe: Any, start: Any) -> None:
+    """Raises ValueError unless networks of a recipe can start from those of another."""
+    if not isinstance(start, Recipe):
+        raise ValueError(f"`start` must be a Recipe; got {start!r}.")
+    if start.size != recipe.size:
+        raise ValueError(
+            f"`size` must be that of `start`, {start.size}, each of whose networks goes on; got "
+            f"{recipe.size}."
+        )
+    rules = [with_own_values(each.network.plain(), lambda *_: 1.0) for each in (start, recipe)]
+    if rules[0] != rules[1]:
+        raise ValueError(
+            "`network` must be that of `start`, but for its values by network: expected "
+            f"{start.network}, got {recipe.network}."
+        )
+    channels = [(each.task.n_inputs, each.task.n_outputs) for each in (start, recipe)]
+    if channels[0] != channels[1]:
+        raise ValueError(
+            f"`task` must have the {channels[0][0]} inputs and {channels[0][1]} outputs of the "
+            f"networks in `start`; {recipe.task.name!r} has {channels[1][0]} and {channels[1][1]}."
+        )
 
 
 def _require_starts(starts: Any, size: int) -> None:
@@ -107,7 +140,10 @@ def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
 
 
 def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
-    """The recipe of this many networks without what may differ between them (see `shared`)."""
+    """The recipe of this many networks without what may differ between them (see `shared`).
+
+    That is also which trained networks they started from.
+    """
     return dataclasses.replace(
         recipe,
         network=shared(recipe.network),
@@ -115,6 +151,7 @@ def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
         deflation=shared_deflation(recipe.deflation),
         size=size,
         starts=None,
+        start=None,
     )
 
 
@@ -190,6 +227,7 @@ def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
     parts = {name: config and with_own_values(config, cut) for name, config in configs.items()}
     own = recipe.starts
     starts = [own[k] if own else (recipe.seed, int(k)) for k in networks]
+    parts |= {"start": recipe.start and part_of(recipe.start, networks)}
     return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)
 
 
