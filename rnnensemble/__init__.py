@@ -27,6 +27,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
 )
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
+from rnnensemble.analysis.retention import Retention, measure_retention
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.cli.sweep import run_sweep
@@ -45,6 +46,7 @@ from rnnensemble.training.joining import concatenate
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.resume import resume
+from rnnensemble.training.sequence import Stage, TrainedSequence, train_sequence
 from rnnensemble.training.similarity import Deflation
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
 
@@ -76,9 +78,12 @@ __all__ = [
     "PsychometricCurve",
     "Recipe",
     "ReferenceActivity",
+    "Retention",
     "SolutionAnalysis",
     "Solutions",
+    "Stage",
     "Task",
+    "TrainedSequence",
     "Training",
     "TrainingInterrupted",
     "Trials",
@@ -105,6 +110,7 @@ __all__ = [
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_retention",
     "measure_topology",
     "metrics",
     "networks",
@@ -120,6 +126,7 @@ __all__ = [
     "tasks",
     "train_population",
     "train_populations",
+    "train_sequence",
     "use_all_cores",
 ]
 __version__ = "0.1.0"

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.pairwise import Comparison, as_metric, compare_networks
+from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 
@@ -51,21 +52,32 @@ def compare_populations(
     sets = []
     for each in populations:
         subject = evaluation.subject_of(each, np.flatnonzero(each.converged), devices, tile)
-        key = evaluation.evaluation_key(seed, 0)
-        available = dict(each.network.weights(subject.params))
-        if "recurrent_weights" in available:
-            available["weights"] = available["recurrent_weights"]
-        if set(metric.needs) - set(available):
-            available |= evaluation.responses(subject, population.task, trials=trials, key=key)
-        if missing := [name for name in metric.needs if name not in available]:
-            raise ValueError(
-                f"`network` {each.network.kind!r} has no {' and no '.join(missing)}, which "
-                f"{metric.name} needs; give it the method `weights`."
-            )
-        needed = {name: available[name] for name in metric.needs}
-        sets.append(needed[metric.data] if metric.needs == (metric.data,) else needed)
+        sets.append(data_for(metric, subject, population.task, trials=trials, seed=seed))
     options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}
     return compare_networks(metric, *sets, **options)
+
+
+def data_for(
+    metric: Metric, subject: evaluation.Subject, task: Task, *, trials: int, seed: int
+) -> Any:
+    """What a metric compares of networks, with leading axis M: weights, or responses to trials.
+
+    Raises:
+        ValueError: If the networks do not name the weights that the metric needs.
+    """
+    available = dict(subject.network.weights(subject.params))
+    if "recurrent_weights" in available:
+        available["weights"] = available["recurrent_weights"]
+    if set(metric.needs) - set(available):
+        key = evaluation.evaluation_key(seed, 0)
+        available |= evaluation.responses(subject, task, trials=trials, key=key)
+    if missing := [name for name in metric.needs if name not in available]:
+        raise ValueError(
+            f"`network` {subject.network.kind!r} has no {' and no '.join(missing)}, which "
+            f"{metric.name} needs; give it the method `weights`."
+        )
+    needed = {name: available[name] for name in metric.needs}
+    return needed[metric.data] if metric.needs == (metric.data,) else needed
 
 
 def _require_alike(first: Population, second: Population) -> None:
