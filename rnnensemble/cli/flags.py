@@ -13,9 +13,9 @@ from rnnensemble.study.toml import nearest
 
 Options = TypeVar("Options")
 
-NO_FLAGS = ("features", "deflation", "imports", "starts")
-"""What is no flag: sweeps measure feature learning, plans deflate, presets name modules, and parts
-of populations where their networks start."""
+NO_FLAGS = ("features", "deflation", "imports", "starts", "start")
+"""What is no flag: sweeps measure feature learning, plans deflate, presets name modules, parts of
+populations where their networks start, and a run folder what they started from."""
 
 HELP = frozenset({"-h", "--help"})
 """What asks for help instead of work."""

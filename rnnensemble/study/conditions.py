@@ -56,6 +56,12 @@ class Condition(Recipe):
         return _digest(self.recipe)
 
 
+def started(condition: Condition, start: Condition) -> Condition:
+    """The condition of networks that start from trained ones of another."""
+    imports = tuple(dict.fromkeys(condition.imports + start.imports))
+    return dataclasses.replace(condition, start=start.recipe, imports=imports)
+
+
 def require_one_rank(compared: Iterable[Condition], where: str) -> None:
     """Raises ValueError if DSA's rank is left open and differs between conditions."""
     ranks = [
