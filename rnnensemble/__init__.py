@@ -34,6 +34,7 @@ from rnnensemble.analysis.over_training import (
 )
 from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
+from rnnensemble.analysis.retention import Retention, measure_retention
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.cli.sweep import run_sweep
@@ -54,6 +55,7 @@ from rnnensemble.training.population import Population
 from rnnensemble.training.pytorch import from_torch, to_torch
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.resume import resume
+from rnnensemble.training.sequence import Stage, TrainedSequence, train_sequence
 from rnnensemble.training.similarity import Deflation
 from rnnensemble.training.snapshots import log_spaced
 from rnnensemble.training.train import TrainingInterrupted, train_population, train_populations
@@ -89,9 +91,12 @@ __all__ = [
     "PsychometricCurve",
     "Recipe",
     "ReferenceActivity",
+    "Retention",
     "SolutionAnalysis",
     "Solutions",
+    "Stage",
     "Task",
+    "TrainedSequence",
     "Training",
     "TrainingInterrupted",
     "Trials",
@@ -123,6 +128,7 @@ __all__ = [
     "measure_feature_learning",
     "measure_intrinsic_dimension",
     "measure_over_training",
+    "measure_retention",
     "measure_topology",
     "metrics",
     "networks",
@@ -142,6 +148,7 @@ __all__ = [
     "to_xarray",
     "train_population",
     "train_populations",
+    "train_sequence",
     "use_all_cores",
 ]
 __version__ = "0.1.0"

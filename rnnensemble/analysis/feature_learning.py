@@ -85,6 +85,9 @@ def measure_feature_learning(
     G = H H^T for K, the rows of H the rates of every trial and step, not centered. A larger
     weight change and lower alignments mean richer learning. Only converged networks count.
 
+    Frozen parts (`Training.frozen`) are no trained parameters. Networks that started from others
+    are compared with these.
+
     Args:
         population: Trained networks.
         analysis: Settings, `FeatureAnalysis()` unless given.
@@ -120,6 +123,7 @@ def measure_feature_learning(
         network=network.plain(),  # whatever they trained with
         stride=analysis.step_stride,
         block=block,
+        frozen=population.training.frozen,
         mesh=mesh,
         tile=tile
         or runtime.default_tile(mesh, block * network.n_rates, item_bytes=analysis.memory),
@@ -240,13 +244,13 @@ def _sample(key, *, task, batch):  # noqa: ANN001, ANN202
     return task.sample(key, batch)
 
 
-@partial(jax.jit, static_argnames=("network", "stride", "block", "mesh", "tile"))
-def _alignments(pairs, trials, *, network, stride, block, mesh, tile):  # noqa: ANN001, ANN202
+@partial(jax.jit, static_argnames=("network", "stride", "block", "frozen", "mesh", "tile"))
+def _alignments(pairs, trials, *, network, stride, block, frozen, mesh, tile):  # noqa: ANN001, ANN202
     """Kernel and representation alignment of every network, `[M]` each."""
 
     def one(pair: Params, trials: Trials) -> tuple[Array, Array]:
         parts = jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), trials)
-        kernel = kernel_alignment(pair, parts, network=network, stride=stride)
+        kernel = kernel_alignment(pair, parts, network=network, stride=stride, frozen=frozen)
         return kernel, representation_alignment(pair, parts.inputs, network=network)
 
     return mapping.map_items(one, pairs, trials, mesh=mesh, tile=tile)

@@ -71,11 +71,16 @@ class IntrinsicDimension(NamedTuple):
 
 
 def _require_loss_alone(training: Training) -> None:
-    """Raises ValueError if training has penalties, or finds an accuracy."""
+    """Raises ValueError if training has penalties, finds an accuracy or freezes parts."""
     if training.records_accuracy:
         raise ValueError(
             "`criterion` must be loss, and `record_accuracy` false: the dimension is that of the "
             "task's loss."
+        )
+    if training.frozen:
+        raise ValueError(
+            f"`frozen` must be empty: the dimension is that of all parameters; got "
+            f"{training.frozen!r}."
         )
     for name in PENALTIES:
         if np.any(np.not_equal(getattr(training, name), 0)):

@@ -1,6 +1,7 @@
 """How far one network's kernel and rates moved from where they started."""
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,17 @@ import jax.numpy as jnp
 from rnnensemble._core.axes import Array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Trials
+from rnnensemble.training.frozen import stopped
 
 
-def kernel_alignment(pair: Params, parts: Trials, *, network: Network, stride: int) -> Array:
+def kernel_alignment(
+    pair: Params,
+    parts: Trials,
+    *,
+    network: Network,
+    stride: int,
+    frozen: tuple[str, ...] = (),
+) -> Array:
     """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
 
     The kernel is symmetric, so that blocks below its diagonal count twice.
@@ -20,13 +29,15 @@ def kernel_alignment(pair: Params, parts: Trials, *, network: Network, stride: i
         parts: Trials in n parts of b, leaves `[n, b, ...]`.
         network: Architecture.
         stride: The kernel is taken at the steps stride, 2 stride, ...
+        frozen: Paths of parameters that were not trained (see `Training`).
 
     Returns:
         A scalar in [0, 1].
     """
+    how: dict[str, Any] = {"network": network, "stride": stride, "frozen": frozen}
 
     def jacobians(trials: Trials) -> Params:
-        jacobian = partial(output_jacobian, trials=trials, network=network, stride=stride)
+        jacobian = partial(output_jacobian, trials=trials, **how)
         return jax.lax.map(jacobian, pair)
 
     def part(i: Array) -> Params:
@@ -51,17 +62,24 @@ def kernel_alignment(pair: Params, parts: Trials, *, network: Network, stride: i
     return _alignment(jnp.sum(jax.lax.map(block_row, jnp.arange(len(parts.mask))), axis=0))
 
 
-def output_jacobian(params: Params, trials: Trials, *, network: Network, stride: int) -> Params:
+def output_jacobian(
+    params: Params,
+    trials: Trials,
+    *,
+    network: Network,
+    stride: int,
+    frozen: tuple[str, ...] = (),
+) -> Params:
     """J of the outputs at every stride-th step, zero where the loss does not count.
 
     Returns:
         A tree of the parameters' shapes with leading axes `[b, steps, O]`; zero for an initial
-        state that is not trained.
+        state that is not trained, and for what is frozen.
     """
 
     def of_trial(inputs: Array, mask: Array) -> Params:
         def counted(params: Params) -> Array:
-            outputs = network.respond(params, inputs[None])[1][0]
+            outputs = network.respond(stopped(params, frozen), inputs[None])[1][0]
             return (mask[:, None] * outputs)[stride - 1 :: stride]
 
         return jax.jacrev(counted)(params)

@@ -8,6 +8,7 @@ import numpy as np
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.pairwise import Comparison, as_metric, compare_networks
 from rnnensemble.stats.intervals import Estimate, mean_cross_distance, mean_distance
+from rnnensemble.tasks import Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 
@@ -156,24 +157,12 @@ def _needed(
     tile: int | None,
 ) -> list[Any]:
     """What the metric takes of the converged networks of each population."""
-    first, sets = populations[0], []
+    task, sets = populations[0].task, []
     for each in populations:
-        _require_alike(first, each)
+        _require_alike(populations[0], each)
     for each in populations:
         subject = evaluation.subject_of(each, np.flatnonzero(each.converged), devices, tile)
-        key = evaluation.evaluation_key(seed, 0)
-        available = dict(each.network.weights(subject.params))
-        if "recurrent_weights" in available:
-            available["weights"] = available["recurrent_weights"]
-        if set(metric.needs) - set(available):
-            available |= evaluation.responses(subject, first.task, trials=trials, key=key)
-        if missing := [name for name in metric.needs if name not in available]:
-            raise ValueError(
-                f"`network` {each.network.kind!r} has no {' and no '.join(missing)}, which "
-                f"{metric.name} needs; give it the method `weights`."
-            )
-        needed = {name: available[name] for name in metric.needs}
-        sets.append(needed[metric.data] if metric.needs == (metric.data,) else needed)
+        sets.append(data_for(metric, subject, task, trials=trials, seed=seed))
     return sets
 
 
@@ -183,6 +172,29 @@ def _listed(data: Any) -> list[Any]:
         return list(data)
     names = list(data)
     return [dict(zip(names, values, strict=True)) for values in zip(*data.values(), strict=True)]
+
+
+def data_for(
+    metric: Metric, subject: evaluation.Subject, task: Task, *, trials: int, seed: int
+) -> Any:
+    """What a metric compares of networks, with leading axis M: weights, or responses to trials.
+
+    Raises:
+        ValueError: If the networks do not name the weights that the metric needs.
+    """
+    available = dict(subject.network.weights(subject.params))
+    if "recurrent_weights" in available:
+        available["weights"] = available["recurrent_weights"]
+    if set(metric.needs) - set(available):
+        key = evaluation.evaluation_key(seed, 0)
+        available |= evaluation.responses(subject, task, trials=trials, key=key)
+    if missing := [name for name in metric.needs if name not in available]:
+        raise ValueError(
+            f"`network` {subject.network.kind!r} has no {' and no '.join(missing)}, which "
+            f"{metric.name} needs; give it the method `weights`."
+        )
+    needed = {name: available[name] for name in metric.needs}
+    return needed[metric.data] if metric.needs == (metric.data,) else needed
 
 
 def _require_alike(first: Population, second: Population) -> None:

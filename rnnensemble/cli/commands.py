@@ -148,11 +148,16 @@ def _train(arguments: list[str]) -> None:
     else:
         condition = storage.read_preset(preset)
     given = parse(options.Train, "train", arguments, condition=condition)
+    start = None if given.start_from is None else storage.load_run(given.start_from)
+    if start is not None:
+        given = dataclasses.replace(
+            given, condition=conditions.started(given.condition, start.condition)
+        )
     from rnnensemble.cli import train
 
     name = given.preset.stem if given.name is None else given.name
     if given.shard is None:
-        train.train_and_analyse(given, name, explain=False)
+        train.train_and_analyse(given, name, explain=False, start=start and start.population)
     else:
         train.train_shard(given, name, given.shard)
 

@@ -13,9 +13,10 @@ from rnnensemble.study.toml import nearest
 
 Options = TypeVar("Options")
 
-NO_FLAGS = ("features", "deflation", "imports", "starts", "imported")
+NO_FLAGS = ("features", "deflation", "imports", "starts", "start", "imported")
 """What is no flag: sweeps measure feature learning, plans deflate, presets name modules, parts of
-populations where their networks start, and imported ones the digest of their weights."""
+populations where their networks start, a run folder what they started from, and imported ones the
+digest of their weights."""
 
 HELP = frozenset({"-h", "--help"})
 """What asks for help instead of work."""

@@ -72,10 +72,13 @@ class Train(Quickstart):
         shard: I/N to train the I-th, from 1, of N nearly equal shards of the networks alone, into
             the run folder `NAME-I-of-N`, without analysis; `rnnensemble join` joins them. None for
             all networks.
+        start_from: Run folder whose networks these start from, as many as `size`; None for drawn
+            weights.
     """
 
     preset: Positional[Path]
     shard: str | None = None
+    start_from: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

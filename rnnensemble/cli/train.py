@@ -23,12 +23,15 @@ from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population, require_resumable, require_two
 from rnnensemble.training.recipe import with_epochs, without_own_values
 from rnnensemble.training.train import TrainingInterrupted, train_populations
+from rnnensemble.training.warm_start import warm_started
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -> None:
+def train_and_analyse(
+    options: Quickstart, name: str | None, *, explain: bool, start: Population | None = None
+) -> None:
     """Trains, saves, analyses, saves again; without a name under the first free `quickstart`."""
     condition, runs = options.condition, options.runs
     named = None if name is None else folders.named_folder(runs, name)
@@ -38,20 +41,39 @@ def train_and_analyse(options: Quickstart, name: str | None, *, explain: bool) -
     _require_run(condition)
     require_training_room([condition.recipe], runtime.network_mesh(options.devices))
     require_measurable(condition)
+    begun = _warm_started(condition, start, options)
     reserved = folders.reserved(named) if named else folders.reserved_free(runs, "quickstart")
     with reserved as folder, Reporter(quiet=options.quiet) as reporter:
         resumed = _begun(folder, condition, options, reporter)
         programs.in_background(partial(_compile_searches, condition, options.devices))
-        population = _train(folder, condition, resumed, reporter, options.devices)
+        population = _train(folder, condition, resumed or begun, reporter, options.devices)
         measure(folder, condition, population, reporter, options.devices)
         if explain:
             reporter.line(EXPLANATION)
+
+
+def _warm_started(
+    condition: Condition, start: Population | None, options: Quickstart
+) -> Population | None:
+    """What starts from trained networks, before its first epoch; None where nothing does."""
+    if options.resume or condition.start is None:
+        return None
+    if start is None:
+        raise ValueError(
+            "`start` of the preset names trained networks; give the run folder that holds them: "
+            "--start-from RUN."
+        )
+    return warm_started(condition.recipe, start)
 
 
 def train_shard(options: Quickstart, name: str, text: str) -> None:
     """Trains and saves a shard of the networks, `I/N`, without analysis, which needs them all."""
     shard = shards.read_shard(text, options.condition)
     _require_run(options.condition)
+    if options.condition.start is not None:
+        raise ValueError(
+            "`shard` must be of networks whose weights are drawn; leave out --start-from."
+        )
     folder = folders.named_folder(options.runs, name + shard.suffix)
     size = len(shards.networks_of(shard, options.condition.size))
     few = without_own_values(options.condition.recipe, size=size)  # before their starts are listed

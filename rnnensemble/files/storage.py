@@ -153,7 +153,8 @@ def save(
             settings[name] = found.analysis
     parts = {f.name: getattr(population.recipe, f.name) for f in dataclasses.fields(Recipe)}
     measures = degeneracy.analysis.further.values() if degeneracy else ()
-    imports = conditions.own_modules(population.task, population.network, *measures)
+    tasks = (each.task for each in population.recipe.lineage)
+    imports = conditions.own_modules(*tasks, population.network, *measures)
     condition = Condition(**parts, **settings, imports=imports)
     return save_run(
         folder, condition, population, degeneracy=degeneracy, features=features, replace=replace
@@ -253,7 +254,8 @@ def _write(
     arrays = folder / "conditions" / condition.digest
     arrays.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
-    for digest, named in condition.task.given_arrays.items():
+    given = [each.task.given_arrays for each in condition.lineage]
+    for digest, named in {name: x for each in given for name, x in each.items()}.items():
         (arrays / "task").mkdir(exist_ok=True)
         np.savez(arrays / "task" / f"{digest}.npz", allow_pickle=False, **named)
     trees.store(arrays / "population", records.population_tree(population))

@@ -56,6 +56,12 @@ class Condition(Recipe):
         return _digest(self.recipe)
 
 
+def started(condition: Condition, start: Condition) -> Condition:
+    """The condition of networks that start from trained ones of another."""
+    imports = tuple(dict.fromkeys(condition.imports + start.imports))
+    return dataclasses.replace(condition, start=start.recipe, imports=imports)
+
+
 def require_one_rank(compared: Iterable[Condition], where: str) -> None:
     """Raises ValueError if DSA's rank is left open and differs between conditions."""
     ranks = [
@@ -74,8 +80,11 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
 def _digest(recipe: Recipe) -> str:
     table = as_table(recipe, deciding=True)
     table.pop("imports", None)  # where a task is found decides nothing
-    if table["network"].get("fused") == "auto":  # which program runs decides but rounding
-        table["network"]["fused"] = False
+    part = table
+    while part:  # and what it started from
+        if part["network"].get("fused") == "auto":  # which program runs decides but rounding
+            part["network"]["fused"] = False
+        part = part.get("start")
     if "analysis" in table:  # left open, the rank of DSA is this one where digests need it
         table["analysis"]["dsa"].setdefault("rank", RANK)
     text = json.dumps(table, sort_keys=True)
@@ -199,11 +208,11 @@ def _task(table: Any, name: str) -> Task:
     return build(tasks.find(rest.pop("kind")), rest, f"{name}.")
 
 
-def _network(table: Any) -> Network:
+def _network(table: Any, name: str = "network") -> Network:
     """The network of a TOML table; a vanilla RNN unless its `kind` says otherwise."""
-    rest = dict(toml.mapping(table, "network"))
+    rest = dict(toml.mapping(table, name))
     kind = rest.pop("kind", DEFAULT_KIND["network"])
-    return build(networks.find(kind), rest, "network.")
+    return build(networks.find(kind), rest, f"{name}.")
 
 
 _hints = functools.cache(typing.get_type_hints)
@@ -227,6 +236,8 @@ def _fit(value: Any, hint: Any, name: str) -> Any:
     """
     if hint is Task:
         return _task(value, name)
+    if hint is Network:
+        return _network(value, name)
     if hint in KINDS:
         what, find, meant = KINDS[hint]
         if isinstance(value, str):

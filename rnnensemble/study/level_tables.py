@@ -10,7 +10,8 @@ from rnnensemble.study import conditions, toml
 from rnnensemble.study.conditions import Condition, merged
 from rnnensemble.study.factors import Level
 
-FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
+NO_FIELDS = ("imports", "start")  # the networks of all conditions start from drawn weights
+FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name not in NO_FIELDS]
 TABLES = (*FIELDS, "expected_epochs")
 """Keys of a table that stands for a condition, or for a part of one."""
 

@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from rnnensemble._core.axes import Array, ArrayLike, Key
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
+from rnnensemble.training.frozen import held
 from rnnensemble.training.minimized import Hyperparameters, is_used, minimized_on
 from rnnensemble.training.optimizers import Adam, Optimizer, State
 from rnnensemble.training.penalties import PENALTIES
@@ -165,7 +166,8 @@ def train_epoch(
     own = own_values(network, hyper)
     rate = network.rate_factor(**own) * hyper["learning_rate"] * state.rate_scale
     vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
-    trained = _trained(state.params, network)
+    frozen = held(state.params, training.frozen)
+    still = held(state.params, training.frozen, network.per_network)  # gamma must not decay
     minimized = partial(
         minimized_on, hyper=hyper, network=network, training=training, slices=slices, task=task
     )
@@ -177,6 +179,7 @@ def train_epoch(
         params, trials = as_params(vector), task.training_trials(planned, training.batch)
         terms, predicted, gradient = minimized(params, trials, deflation, references, key=noise_key)
         gradient = ravel_pytree(network.scaled_gradient(gradient, **own))[0]
+        gradient = gradient if frozen is None else jnp.where(frozen, 0.0, gradient)
         norm = jnp.linalg.norm(gradient)
         # as optax.clip_by_global_norm, which takes the norm again and rounds otherwise
         shrink = jnp.minimum(1.0, hyper["clip_norm"] / jnp.maximum(norm, 1e-30))
@@ -184,10 +187,11 @@ def train_epoch(
             shrink * gradient,
             kept,
             vector,
-            weights=vector if trained is None else trained * vector,
+            weights=vector if still is None else jnp.where(still, 0.0, vector),
             rate=rate if factor is None else rate * factor,
             **how,
         )
+        new_vector = new_vector if frozen is None else jnp.where(frozen, vector, new_vector)
         finite = finite & jnp.isfinite(terms.loss + norm + jnp.linalg.norm(new_vector))
         new = jax.tree.map(partial(jnp.where, finite), (new_vector, new_kept), (vector, kept))
         found = [terms.loss, norm, *((terms.paid, predicted) if pays else ())]
@@ -217,18 +221,6 @@ def rate_factors(training: Training, steps: Array) -> Array | None:
     if isinstance(training.schedule, Constant):
         return None
     return training.schedule.factor(steps)
-
-
-def _trained(params: Params, network: Network) -> Array | None:
-    """Ones for parameters that training moves, zeros for values by network among them, `[P]`.
-
-    These, as gamma of the muP form, have no gradient and must not decay. None where there are none.
-    """
-    names = set(getattr(params, "_fields", ())) & set(network.per_network)
-    if not names:
-        return None
-    ones = jax.tree.map(jnp.ones_like, params)
-    return ravel_pytree(ones._replace(**{name: 0 * getattr(ones, name) for name in names}))[0]
 
 
 def judge(

@@ -123,8 +123,20 @@ def joined(recipes: Sequence[Recipe]) -> Recipe:
                     f"become one; population {number} has {each}, population 0 {found[0]}."
                 )
     starts = [start for recipe in recipes for start in recipe.own_starts]
-    chosen = {name: found[0] for name, found in parts.items()}
+    chosen = {name: found[0] for name, found in parts.items()} | {"start": _joined_start(recipes)}
     return started(dataclasses.replace(first, starts=None, size=len(starts), **chosen), starts)
+
+
+def _joined_start(recipes: Sequence[Recipe]) -> Recipe | None:
+    """What the networks of all recipes started from; None if their weights were drawn."""
+    found = [recipe.start for recipe in recipes]
+    known = [start for start in found if start is not None]
+    if len(known) not in (0, len(found)):
+        raise ValueError(
+            "`populations` must all have started from trained networks, or none, to become one; "
+            f"{found.index(None)} has not."
+        )
+    return joined(known) if known else None
 
 
 def _joined_configs(configs: Sequence[Any], recipes: Sequence[Recipe]) -> list[Any]:

@@ -292,4 +292,9 @@ def resumable(
     for population, recipe in zip(before, recipes, strict=True):
         if population is not None:
             require_resumable(population, recipe)
+        elif recipe.start is not None:
+            raise ValueError(
+                "`start` of a recipe names trained networks, which it does not hold; give them: "
+                "train_population(..., start=population)."
+            )
     return before

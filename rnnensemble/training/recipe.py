@@ -33,6 +33,8 @@ class Recipe(Config):
             `seed` is then that of the first.
         imported: A digest of the weights of networks that another program trained (`from_torch`),
             which nothing here can train; empty for all others.
+        start: The recipe of the trained networks that they started from, network k from the k-th;
+            None where their weights were drawn. Their trials are drawn as those of others.
     """
 
     task: Task
@@ -43,6 +45,7 @@ class Recipe(Config):
     deflation: Deflation | None = None
     starts: tuple[tuple[int, int], ...] | None = None
     imported: str = later("")
+    start: "Recipe | None" = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,11 +73,18 @@ class Recipe(Config):
                 require_per_network(name, getattr(config, name), self.size)
                 names.append(name)
         require_criterion(self.task, self.training)
+        if self.start is not None:
+            require_start(self, self.start)
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(
                 f"`per_network` of {self.network.kind!r} holds {sorted(twice)}, which training has "
                 "too; choose other names."
             )
+
+    @property
+    def lineage(self) -> "tuple[Recipe, ...]":
+        """This recipe, the one that it started from, the one that that started from, ..."""
+        return (self, *(self.start.lineage if self.start else ()))
 
     @property
     def own_starts(self) -> tuple[tuple[int, int], ...]:
@@ -86,6 +96,29 @@ class Recipe(Config):
         """What may hold values that differ between networks."""
         parts = self.training, self.training.optimizer, self.network, self.deflation
         return tuple(part for part in parts if part is not None)
+
+
+def require_start(recipe: Any, start: Any) -> None:
+    """Raises ValueError unless networks of a recipe can start from those of another."""
+    if not isinstance(start, Recipe):
+        raise ValueError(f"`start` must be a Recipe; got {start!r}.")
+    if start.size != recipe.size:
+        raise ValueError(
+            f"`size` must be that of `start`, {start.size}, each of whose networks goes on; got "
+            f"{recipe.size}."
+        )
+    rules = [with_own_values(each.network.plain(), lambda *_: 1.0) for each in (start, recipe)]
+    if rules[0] != rules[1]:
+        raise ValueError(
+            "`network` must be that of `start`, but for its values by network: expected "
+            f"{start.network}, got {recipe.network}."
+        )
+    channels = [(each.task.n_inputs, each.task.n_outputs) for each in (start, recipe)]
+    if channels[0] != channels[1]:
+        raise ValueError(
+            f"`task` must have the {channels[0][0]} inputs and {channels[0][1]} outputs of the "
+            f"networks in `start`; {recipe.task.name!r} has {channels[1][0]} and {channels[1][1]}."
+        )
 
 
 def _require_starts(starts: Any, size: int) -> None:
@@ -112,7 +145,10 @@ def group_key(recipe: Recipe) -> tuple[Hashable, ...]:
 
 
 def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
-    """The recipe of this many networks without what may differ between them (see `shared`)."""
+    """The recipe of this many networks without what may differ between them (see `shared`).
+
+    That is also which trained networks they started from.
+    """
     return dataclasses.replace(
         recipe,
         network=shared(recipe.network),
@@ -120,6 +156,7 @@ def without_own_values(recipe: AnyRecipe, *, size: int) -> AnyRecipe:
         deflation=shared_deflation(recipe.deflation),
         size=size,
         starts=None,
+        start=None,
     )
 
 
@@ -199,6 +236,7 @@ def part_of(recipe: Recipe, networks: Sequence[int]) -> Recipe:
     parts = {name: config and with_own_values(config, cut) for name, config in configs.items()}
     own = recipe.starts
     starts = [own[k] if own else (recipe.seed, int(k)) for k in networks]
+    parts |= {"start": recipe.start and part_of(recipe.start, networks)}
     return started(dataclasses.replace(recipe, starts=None, size=len(starts), **parts), starts)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnensemble.tasks import Task
 from rnnensemble.training import losses
+from rnnensemble.training.frozen import require_frozen
 from rnnensemble.training.optimizer_base import require_stackable
 from rnnensemble.training.recipe import Recipe, shared
 
@@ -17,11 +18,15 @@ TRIALS = 8
 
 
 def require_trainable(recipe: Recipe) -> None:
-    """Raises ValueError unless a recipe's loss, accuracy and optimizer can train its network."""
+    """Raises ValueError unless a recipe's loss, accuracy and optimizer can train its network.
+
+    So it does if nothing is left to train, or something unknown is frozen.
+    """
     task, training, network = recipe.task, shared(recipe.training), shared(recipe.network)
     own: dict[str, Any] = dict.fromkeys(network.per_network, jnp.ones(()))
     init = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
     params = jax.eval_shape(lambda: init(jax.random.key(0), **own))
+    require_frozen(training.frozen, network, task)
     require_stackable(training.optimizer, params)
     trials = jax.eval_shape(lambda: task.sample(jax.random.key(0), TRIALS))
     found = _shape_of(losses.find(training.loss), trials.targets, trials.targets, trials.mask)

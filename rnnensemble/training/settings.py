@@ -45,6 +45,10 @@ class Training(Config):
         criterion: What the threshold is compared with, "loss" or the task's "accuracy".
         record_accuracy: Whether the task's accuracy stands in the history; by the criterion
             "accuracy" it always does.
+        frozen: Paths of parameters that training leaves as they are, to the last bit, or what such
+            paths begin with, up to a "." or "_": `("recurrent", "readout_bias")`, or
+            `("cell.dense_h",)` of a cell of flax. They have no share in the gradient's norm and do
+            not decay; penalties still count them.
         batch: Trials a step B.
         epoch_steps: Steps an epoch.
         max_epochs: Epochs after which an unconverged network stops.
@@ -79,6 +83,7 @@ class Training(Config):
     criterion: Literal["loss", "accuracy"] = later("loss")
     record_accuracy: bool = later(False)
     snapshots: tuple[int, ...] = later(())
+    frozen: tuple[str, ...] = later(())
     batch: int = 64
     epoch_steps: int = 128
     max_epochs: int = 200
@@ -95,6 +100,10 @@ class Training(Config):
             raise ValueError(f"`criterion` must be loss or accuracy; got {self.criterion!r}.")
         if not isinstance(self.record_accuracy, bool):
             raise ValueError(f"`record_accuracy` must be a bool; got {self.record_accuracy!r}.")
+        if not isinstance(self.frozen, tuple) or not all(
+            isinstance(path, str) and path for path in self.frozen
+        ):
+            raise ValueError(f"`frozen` must be a list of paths; got {self.frozen!r}.")
         whole = ("batch", "epoch_steps", "max_epochs", "patience", "plateau_patience")
         require_whole(self, *whole)
         if self.epoch_steps * self.max_epochs >= 2**31:  # steps are counted in 32 bits

@@ -24,6 +24,7 @@ from rnnensemble.training.epoch import (
     resting,
 )
 from rnnensemble.training.interruption import TrainingInterrupted as TrainingInterrupted
+from rnnensemble.training.interruption import for_one
 from rnnensemble.training.memory import fitted, require_training_room
 from rnnensemble.training.population import Population, resumable
 from rnnensemble.training.progress import Progress, measure_progress
@@ -37,6 +38,7 @@ from rnnensemble.training.recipe import (
 )
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import Slots, advance, default_tile, launch, members_of
+from rnnensemble.training.warm_start import require_ended, warm_started
 
 
 def train_population(
@@ -44,9 +46,10 @@ def train_population(
     *,
     network: Network | None = None,
     training: Training | None = None,
-    size: int = 50,
+    size: int | None = None,
     seed: int = 0,
     first: int = 0,
+    start: Population | None = None,
     devices: int | None = None,
     tile: int | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -61,15 +64,19 @@ def train_population(
 
     Args:
         task: What to learn.
-        network: Architecture, `VanillaRNN()` unless given; its `gain`, and the muP form's `gamma`,
-            may differ by network.
+        network: Architecture, that of `start` or `VanillaRNN()` unless given; its `gain`, and the
+            muP form's `gamma`, may differ by network.
         training: Optimization, `Training()` unless given; its rates, clipping and thresholds
             may differ by network.
-        size: Number of networks K.
+        size: Number of networks K: that of `start`, or 50 unless given.
         seed: Seed of the population.
         first: Number k of the first network: networks k to k + K - 1 of the seed are those rows of
             a larger population, so that machines can share it (`concatenate` joins the shards).
             Values that differ by network are those of the K networks.
+        start: Trained networks to start from instead of drawn weights, on a task of as many inputs
+            and outputs: network k from the end of the k-th. The optimizer begins anew, and trials
+            are those of this `seed` and k. These networks become the `initial_params`, and their
+            recipe `recipe.start`.
         devices: How many local devices to use, None for all of them (on a CPU call
             `runtime.use_all_cores()` first).
         tile: Networks that a device trains at once; None for 1 on a CPU, elsewhere for as many
@@ -82,29 +89,35 @@ def train_population(
         The population, converged or not.
 
     Raises:
-        ValueError: If an argument is out of range, or the tile does not fit into the memory of a
-            device (says the one that does).
+        ValueError: If an argument is out of range, `start` does not fit or holds networks that
+            diverged or have still to train, or the tile does not fit into the memory of a device
+            (says the one that does).
         TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
-    recipe = Recipe(task, network or VanillaRNN(), training or Training(), size, seed)
+    if start is not None:
+        require_ended(start)
+        network, size = network or start.network, start.size if size is None else size
+    recipe = Recipe(
+        task,
+        network or VanillaRNN(),
+        training or Training(),
+        50 if size is None else size,
+        seed,
+        start=None if start is None else start.recipe,
+    )
     require_first(recipe, first)
     require_training_room([recipe], runtime.network_mesh(devices))  # before starts are listed
+    recipe = counted_from(recipe, first)
     (population,) = train_populations(
-        [counted_from(recipe, first)],
+        [recipe],
         devices=devices,
         tile=tile,
+        resume=None if start is None else [warm_started(recipe, start)],
         progress=progress,
         checkpoint=for_one(checkpoint),
         checkpoint_seconds=checkpoint_seconds,
     )
     return population
-
-
-def for_one(
-    checkpoint: Callable[[Population], None] | None,
-) -> Callable[[list[Population]], None] | None:
-    """The checkpoint of a single population as one of several."""
-    return None if checkpoint is None else lambda populations: checkpoint(populations[0])
 
 
 def train_populations(
@@ -129,7 +142,8 @@ def train_populations(
         tile: As in `train_population`.
         resume: A population to go on from for each recipe, None for one that starts. The recipe is
             its own, or has a higher `max_epochs`. They may have come to different epochs, and
-            finished ones are returned as they are.
+            finished ones are returned as they are. For a recipe with a `start`, what
+            `warm_start.warm_started` makes of the trained networks.
         progress: Called after every epoch of all.
         checkpoint: Called with all populations every `checkpoint_seconds`.
         checkpoint_seconds: Seconds between checkpoints.
