@@ -21,10 +21,14 @@ from rnnensemble.analysis.feature_learning import (
 from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_points
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.generalization import GeneralizationGap, generalization_gap
+from rnnensemble.analysis.importance import UnitImportance, unit_importance
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
+from rnnensemble.analysis.lesions import Lesions, measure_lesions
+from rnnensemble.analysis.perturb import perturb
+from rnnensemble.analysis.perturbations import Cut, Kick, Silence
 from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
@@ -59,6 +63,7 @@ __all__ = [
     "Benchmark",
     "Chosen",
     "Complexity",
+    "Cut",
     "DSAGrid",
     "Decoder",
     "Deflation",
@@ -69,19 +74,23 @@ __all__ = [
     "FlaxRNN",
     "GeneralizationGap",
     "IntrinsicDimension",
+    "Kick",
     "LeakyRNN",
+    "Lesions",
     "MuPRNN",
     "Network",
     "Population",
     "PsychometricCurve",
     "Recipe",
     "ReferenceActivity",
+    "Silence",
     "SolutionAnalysis",
     "Solutions",
     "Task",
     "Training",
     "TrainingInterrupted",
     "Trials",
+    "UnitImportance",
     "VanillaRNN",
     "benchmark",
     "by_task",
@@ -105,10 +114,12 @@ __all__ = [
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_lesions",
     "measure_topology",
     "metrics",
     "networks",
     "optimizers",
+    "perturb",
     "prediction_errors",
     "psychometric_curve",
     "resume",
@@ -120,6 +131,7 @@ __all__ = [
     "tasks",
     "train_population",
     "train_populations",
+    "unit_importance",
     "use_all_cores",
 ]
 __version__ = "0.1.0"
