@@ -184,7 +184,7 @@ def test_a_loss_that_is_not_finite_has_no_mean(population):
     lost = found.perturbed._replace(loss=found.perturbed.loss * [1, np.inf, 1])
     row = dataclasses.replace(found, perturbed=lost).table()[1]
     assert row["loss"] is row["ratio_low"] is row["sigma"] is None
-    assert rnne.figures.lesions_figure(found).axes[0].get_xlabel() == "units silent"
+    assert rnne.figures.lesions_figure(found).axes[0].get_xlabel() == "share of units silent"
 
 
 def test_units_without_a_use_have_no_importance(population):

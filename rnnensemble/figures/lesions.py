@@ -38,7 +38,8 @@ def lesions_figure(lesions: Lesions) -> Figure:
         least, most = values.min(), values.max()
         axes.set_ylim(least / 2, 3 * most)  # intervals of few networks may be far wider
     if curve:
-        axes.set_xlabel(lesions.perturbations[0].label.partition(" of ")[2].partition(",")[0])
+        what = lesions.perturbations[0].label.partition(" of ")[2].partition(",")[0]
+        axes.set_xlabel(f"share of {what}")
     else:
         axes.set_xticks(places, [row["perturbation"] for row in rows], rotation=25, ha="right")
         axes.tick_params("x", labelsize=7)
@@ -62,8 +63,8 @@ def importance_figure(importance: UnitImportance) -> Figure:
     axes.set_ylim(bottom=0)
     axes.set_title(
         f"{np.nanmin(carried):.1f} to {np.nanmax(carried):.1f} units carry the function;\n"
-        f"profiles differ by {with_interval(importance.mean)}, "
-        f"by trials alone {np.nanmean(importance.null):.2g}",
-        fontsize=9,
+        f"distance of profiles {with_interval(importance.mean)}; null "
+        f"{np.nanmean(importance.null):.2g}",
+        fontsize=8,
     )
     return figure
