@@ -29,7 +29,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
 from rnnensemble.analysis.lesions import Lesions, measure_lesions
 from rnnensemble.analysis.perturb import perturb
 from rnnensemble.analysis.perturbations import Cut, Kick, Silence
-from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
@@ -73,6 +73,7 @@ __all__ = [
     "FixedPointSearch",
     "FlaxRNN",
     "GeneralizationGap",
+    "Groups",
     "IntrinsicDimension",
     "Kick",
     "LeakyRNN",
@@ -94,6 +95,7 @@ __all__ = [
     "VanillaRNN",
     "benchmark",
     "by_task",
+    "compare_groups",
     "compare_networks",
     "compare_populations",
     "compare_solutions",
