@@ -22,16 +22,20 @@ from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_point
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.frames import to_pandas, to_xarray
 from rnnensemble.analysis.generalization import GeneralizationGap, generalization_gap
+from rnnensemble.analysis.importance import UnitImportance, unit_importance
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
+from rnnensemble.analysis.lesions import Lesions, measure_lesions
 from rnnensemble.analysis.over_training import (
     ClassPrediction,
     OverTraining,
     measure_over_training,
     predict_classes,
 )
+from rnnensemble.analysis.perturb import perturb
+from rnnensemble.analysis.perturbations import Cut, Kick, Silence
 from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.retention import Retention, measure_retention
@@ -72,6 +76,7 @@ __all__ = [
     "Chosen",
     "ClassPrediction",
     "Complexity",
+    "Cut",
     "DSAGrid",
     "Decoder",
     "Deflation",
@@ -83,7 +88,9 @@ __all__ = [
     "GeneralizationGap",
     "Groups",
     "IntrinsicDimension",
+    "Kick",
     "LeakyRNN",
+    "Lesions",
     "MuPRNN",
     "Network",
     "OverTraining",
@@ -92,6 +99,7 @@ __all__ = [
     "Recipe",
     "ReferenceActivity",
     "Retention",
+    "Silence",
     "SolutionAnalysis",
     "Solutions",
     "Stage",
@@ -100,6 +108,7 @@ __all__ = [
     "Training",
     "TrainingInterrupted",
     "Trials",
+    "UnitImportance",
     "VanillaRNN",
     "benchmark",
     "by_task",
@@ -127,12 +136,14 @@ __all__ = [
     "measure_degeneracy",
     "measure_feature_learning",
     "measure_intrinsic_dimension",
+    "measure_lesions",
     "measure_over_training",
     "measure_retention",
     "measure_topology",
     "metrics",
     "networks",
     "optimizers",
+    "perturb",
     "predict_classes",
     "prediction_errors",
     "psychometric_curve",
@@ -149,6 +160,7 @@ __all__ = [
     "train_population",
     "train_populations",
     "train_sequence",
+    "unit_importance",
     "use_all_cores",
 ]
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ from flax import linen, nnx
 
 import rnnensemble as rnne
 from rnnensemble.networks import GatedParams
-from rnnensemble.networks.flax_rnn import KNOWN
+from rnnensemble.networks.flax_weights import KNOWN
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from tests import own_cells
 from tests.tiny import TASK

@@ -176,6 +176,12 @@ def predictions() -> Any:
     return rnne.prediction_errors(activity, grid=SMALL_GRID, dsa=SMALL_DSA)
 
 
+def lesions() -> Any:
+    """Losses after each kind of perturbation."""
+    each = rnne.Silence(share=0.3), rnne.Cut(share=0.2), rnne.Kick(step=4)
+    return rnne.measure_lesions(alike(), each, trials=8).perturbed.loss
+
+
 TASKS = [
     TASK,
     rnne.tasks.DelayedDiscrimination(n_steps=30, delay=(2, 4)),
@@ -212,10 +218,12 @@ CASES: dict[str, Callable[[], Any]] = {
     "battery": battery,
     "populations": populations,
     "predictions": predictions,
+    "lesions": lesions,
 }  # fmt: skip
 
 
 ALONE = {
+    "lesions",
     *(f"train {i} {task.name}" for i, task in enumerate(TASKS) if i > 0),
     *(f"train {name}" for name in ("orthogonal", "learned start", "tf32")),
     *(f"distance {name}" for name in ("procrustes", "rsa", "svcca", "predictivity", "input_dsa")),

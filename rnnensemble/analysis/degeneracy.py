@@ -10,6 +10,7 @@ from rnnensemble._core import runtime
 from rnnensemble.analysis.distances import Distances, Report, at_level, distances, renumbered
 from rnnensemble.analysis.dynamics import measure_dynamics, sums_of
 from rnnensemble.analysis.fixed_points.topology import measure_topology
+from rnnensemble.analysis.perturb import perturb
 from rnnensemble.analysis.result import Behavior, Degeneracy
 from rnnensemble.analysis.settings import Analysis, at
 from rnnensemble.metrics import Disagreement
@@ -91,7 +92,7 @@ def measure_degeneracy(
         for name, each in analysis.further.items()
     }
     return Degeneracy(
-        behavior=_behavior(population.task, subject, analysis),
+        behavior=_behavior(population[networks], subject, analysis),
         distances={
             "dynamics": dynamics,
             "autocovariance": autocovariance,
@@ -173,10 +174,15 @@ def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
     )
 
 
-def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
-    variants = {"in_distribution": task, **task.out_of_distribution()}
+def _behavior(population: Population, subject: Subject, analysis: Analysis) -> Behavior:
+    task, intact = population.task, subject
+    shown = {"in_distribution": task, **task.out_of_distribution()}
+    variants = {name: (intact, each) for name, each in shown.items()}
+    for name, lesion in analysis.lesions.items():
+        found = perturb(population, lesion, devices=subject.mesh.size)
+        variants[name] = intact._replace(params=found.params, network=found.network), task
     losses, nulls, trials, disagreements = {}, {}, {}, {}
-    for draw, (name, variant) in enumerate(variants.items()):
+    for draw, (name, (subject, variant)) in enumerate(variants.items()):
         keys = [evaluation_key(analysis.seed, first + draw) for first in (10, 1000)]
         both = [
             evaluation.LossDraw(subject, variant, batch=analysis.behavior_trials, key=key)
@@ -196,7 +202,7 @@ def _behavior(task: Task, subject: Subject, analysis: Analysis) -> Behavior:
             Disagreement(), data, devices=subject.mesh.size, tile=subject.tile
         )
     for name, whole in (task.whole_sets or {}).items():
-        losses[name], trials[name] = evaluation.losses_on(subject, whole), len(whole.mask)
+        losses[name], trials[name] = evaluation.losses_on(intact, whole), len(whole.mask)
     sigmas = {name: intervals.spread(losses[name]) for name in nulls}
     return Behavior(sigmas, nulls, losses, disagreements, trials, subject.loss)
 

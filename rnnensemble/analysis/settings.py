@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import jax
 
-from rnnensemble._core.config import Config, require_seed, require_whole
+from rnnensemble._core.config import Config, later, require_seed, require_whole
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
+from rnnensemble.analysis.perturbations import Silence, cannot_silence
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.weights import AXES
 from rnnensemble.networks import Network, lacks, require_weights, shapes_of
@@ -113,6 +114,8 @@ class Analysis(Config):
         fixed_points: Starts from which fixed points are searched in each network, for the level of
             topology; None leaves it out.
         measures: What is measured besides, by name (`analysis.measures`); None for nothing.
+        silenced: Shares of units that are silenced at random (see `Silence`): beside the variants
+            of the trials, the networks' own without 0.2 of the units are one, `silenced_0.2`.
     """
 
     dsa: DSA = DSA()
@@ -128,6 +131,7 @@ class Analysis(Config):
     seed: int = 0
     fixed_points: int | None = None
     measures: tuple[str, ...] | None = None
+    silenced: tuple[float, ...] | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,6 +149,11 @@ class Analysis(Config):
             FixedPointSearch(starts=self.fixed_points)
         if len(set(self.measures or ())) < len(self.measures or ()):
             raise ValueError(f"`measures` must be different; got {self.measures}.")
+        shares = self.silenced or ()
+        if len(self.lesions) < len(shares) or not all(0 < each <= 1 for each in shares):
+            raise ValueError(
+                f"`silenced` must be different shares above 0 and at most 1; got {shares}."
+            )
         for name, each in self.further.items():
             if each.standard:
                 raise ValueError(f"`measures` names {name!r}, which is always measured.")
@@ -160,13 +169,22 @@ class Analysis(Config):
         """Measures that a network cannot be compared by, each with why.
 
         Raises:
-            ValueError: If PIF is to compare all parameters and the network names only some.
+            ValueError: If PIF is to compare all parameters and the network names only some, or
+                units are to be silenced that cannot be.
         """
+        if self.silenced and network.silent is None:
+            raise ValueError(f"`silenced` must be left out: {cannot_silence(network)}")
         named = jax.eval_shape(network.weights, shapes_of(network, task))
         if "recurrent_weights" not in named:
             return {"weights": lacks(network, ["recurrent_weights"], "PIF")}
         require_weights(network, task, self.pif_weights, "PIF")
         return {}
+
+    @property
+    def lesions(self) -> dict[str, Silence]:
+        """What is done to networks in further variants, by the variant's name."""
+        shares = [x for x in self.silenced or () if 0 < x <= 1]
+        return {f"silenced_{x:g}": Silence(share=x, seed=self.seed) for x in shares}
 
     @property
     def further(self) -> dict[str, Measure]:

@@ -6,6 +6,7 @@ from rnnensemble.figures.choices import psychometric_figure
 from rnnensemble.figures.dsa import predictions_figure, settings_figure
 from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.figures.groups import groups_figure
+from rnnensemble.figures.lesions import importance_figure, lesions_figure
 from rnnensemble.figures.over_training import over_training_figure
 from rnnensemble.figures.panels import heatmap_figure, mds_figure
 from rnnensemble.figures.run import (
@@ -21,7 +22,9 @@ __all__ = [
     "fixed_points_figure",
     "groups_figure",
     "heatmap_figure",
+    "importance_figure",
     "learning_figure",
+    "lesions_figure",
     "losses_figure",
     "mds_figure",
     "over_training_figure",

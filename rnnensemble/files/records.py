@@ -115,7 +115,7 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
 def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
     """A tree like `degeneracy_tree` gives, for its shapes and types alone."""
     task, analysis = condition.task, condition.analysis
-    variants = list(task.out_of_distribution())
+    variants = [*task.out_of_distribution(), *analysis.lesions]
     every = ["in_distribution", *variants, *(task.whole_sets or ())]
     number, each = np.empty(()), np.empty(converged, np.float32)
     estimate: Any = Estimate(*(number,) * 3)  # type: ignore[arg-type]

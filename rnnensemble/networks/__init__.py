@@ -16,6 +16,7 @@ from rnnensemble.networks.gated import GRU, LSTM
 from rnnensemble.networks.gates import GatedParams
 from rnnensemble.networks.leaky import LeakyRNN
 from rnnensemble.networks.mup import MuPRNN
+from rnnensemble.networks.perturbed import Perturbed, PerturbedParams
 from rnnensemble.networks.vanilla import VanillaRNN
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "MuPRNN",
     "Network",
     "Params",
+    "Perturbed",
+    "PerturbedParams",
     "VanillaParams",
     "VanillaRNN",
     "count_of",

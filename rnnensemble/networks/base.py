@@ -141,6 +141,38 @@ class Network(Config, abc.ABC):
         del params
         return {}
 
+    @property
+    def silent(self) -> float | None:
+        """The state of a unit whose rate is 0, entry i of a state, i < N, being that of unit i.
+
+        None for networks whose recurrence does not pass through these entries.
+        """
+        return 0.0
+
+    def cut(self, params: Params, kept: Array) -> Params:
+        """The parameters without some recurrent weights, those of all gates alike.
+
+        Args:
+            params: Of one network, or with leading axes.
+            kept: 1 for connections as they are, 0 for those cut, `[..., N, N]`; row i holds what
+                unit i receives.
+
+        Raises:
+            ValueError: If the parameters have no array `recurrent_weights` and the network does not
+                say how they are cut.
+        """
+        named = params._asdict() if hasattr(params, "_asdict") else params
+        if not isinstance(named, dict) or "recurrent_weights" not in named:
+            raise ValueError(
+                f"`network` {self.kind!r} has no parameters `recurrent_weights` that can be cut; "
+                "give it the method `cut`."
+            )
+        weights = named["recurrent_weights"]
+        gates = weights.ndim - kept.ndim  # an axis before the last two
+        kept = jnp.expand_dims(kept, tuple(range(-2 - gates, -2))) if gates else kept
+        cut = {"recurrent_weights": jnp.where(kept != 0, weights, 0.0)}
+        return params._replace(**cut) if hasattr(params, "_replace") else params | cut
+
     def scaled_gradient(self, gradient: Params, **own: Any) -> Params:
         """A gradient in units in which its size depends on no field of `per_network`."""
         del own

@@ -94,9 +94,10 @@ def effective(network: Any, params: dict[str, Array]) -> Array:
             left = jax.lax.stop_gradient(left)
         if network.fixed_loadings in ("right", "both"):
             right = jax.lax.stop_gradient(right)
-        return of_rank(left, right)
-    weights = params["recurrent_weights"]
-    if network.masked:
+        weights = of_rank(left, right)
+    else:
+        weights = params["recurrent_weights"]
+    if "connections" in params:
         weights = connected(weights, params["connections"])
     if network.excitatory is not None:
         weights = jnp.abs(weights) * signs(network.width, network.n_excitatory)

@@ -12,6 +12,7 @@ from rnnensemble._core.axes import Array, Key
 from rnnensemble.networks.base import Network, require_known
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.networks.flax_cells import Arguments, Cell, cell_of, path_of
+from rnnensemble.networks.flax_weights import KNOWN, cut, stacked
 from rnnensemble.networks.gated import HIDDEN, readout_weights
 
 
@@ -179,8 +180,17 @@ class FlaxRNN(Network):
     def weights(self, params: FlaxParams) -> dict[str, Array]:
         """The readout's, and those of flax's own cells; of several gates `[G, N, N]`."""
         names = KNOWN.get(str(self.cell))
-        of_cell = {} if names is None else _stacked(params.cell, names, self.width)
+        of_cell = {} if names is None else stacked(params.cell, names, self.width)
         return of_cell | {"readout_weights": params.readout_weights}
+
+    @property
+    def silent(self) -> float | None:
+        """0; None where the output is no part of the carry, which alone the cell remembers."""
+        return None if self.cell_for(1).shown is None else 0.0
+
+    def cut(self, params: FlaxParams, kept: Array) -> FlaxParams:
+        """Flax's own cells with parts of their kernels, which are transposed, set to 0."""
+        return params._replace(cell=cut(str(self.cell), params.cell, kept))
 
     def _advanced(self, cell: Cell, params: FlaxParams, states: Array, inputs: Array) -> Array:
         """The states `[B, S]` after one step."""
@@ -231,53 +241,3 @@ def _plain_pairs(pairs: Any) -> Arguments:
             f"classes; got {pairs!r}."
         )
     return found
-
-
-class Names(NamedTuple):
-    """Where a cell keeps its layers, gate by gate or several gates in one.
-
-    Attributes:
-        recurrent: Layers of the products with the hidden state.
-        inputs: Layers of the products with the inputs.
-    """
-
-    recurrent: tuple[str, ...]
-    inputs: tuple[str, ...]
-
-
-_IFGO = Names(("hi", "hf", "hg", "ho"), ("ii", "if", "ig", "io"))
-KNOWN: dict[str, Names] = {
-    "flax.nnx:GRUCell": Names(("dense_h",), ("dense_i",)),
-    "flax.nnx:OptimizedLSTMCell": Names(("dense_h",), ("dense_i",)),
-    "flax.nnx:LSTMCell": Names(_IFGO.recurrent, ("ii", "if_", "ig", "io")),
-    "flax.nnx:SimpleCell": Names(("dense_h",), ("dense_i",)),
-    "flax.linen:GRUCell": Names(("hr", "hz", "hn"), ("ir", "iz", "in")),
-    "flax.linen:MGUCell": Names(("hf", "hn"), ("if", "in")),
-    "flax.linen:OptimizedLSTMCell": _IFGO,
-    "flax.linen:LSTMCell": _IFGO,
-    "flax.linen:SimpleCell": Names(("h",), ("i",)),
-}
-"""Cells whose weights are known."""
-
-
-def _stacked(cell: dict[str, Array], names: Names, width: int) -> dict[str, Array]:
-    """Weights by the names of `Network.weights`: kernels transposed, gates along an axis."""
-
-    def rows(layers: tuple[str, ...], what: str) -> list[Array]:
-        found = (cell.get(f"{layer}.{what}") for layer in layers)
-        return [x if what == "bias" else jnp.swapaxes(x, -1, -2) for x in found if x is not None]
-
-    def by_gate(parts: list[Array], axis: int) -> Array:
-        whole = jnp.concatenate(parts, axis=axis)
-        place = whole.ndim + axis
-        if whole.shape[place] == width:  # one matrix, as those of a vanilla network
-            return whole
-        return whole.reshape(*whole.shape[:place], -1, width, *whole.shape[place + 1 :])
-
-    found = {
-        "recurrent_weights": by_gate(rows(names.recurrent, "kernel"), -2),
-        "input_weights": by_gate(rows(names.inputs, "kernel"), -2),
-    }
-    biases = rows(names.recurrent, "bias") + rows(names.inputs, "bias")
-    zero = jnp.zeros_like(biases[0][..., :width])
-    return found | {"bias": by_gate(biases, -1), "initial_state": zero}

@@ -16,6 +16,7 @@ from rnnensemble.networks.cell import (
     ACTIVATIONS,
     PRODUCTS,
     SLOPES,
+    ZERO_AT_ZERO,
     Scheme,
     VanillaParams,
     drive,
@@ -275,6 +276,15 @@ class LeakyRNN(Network):
     def weights(self, params: LeakyParams) -> dict[str, Array]:
         """Effective weights; the readout's bias, which no unit carries, is none of them."""
         return self.effective(params)._asdict()
+
+    @property
+    def silent(self) -> float:
+        """A potential whose rate is 0; sigmoid and softplus come to exactly 0 far below 0."""
+        return 0.0 if self.activation in ZERO_AT_ZERO else -1e4
+
+    def cut(self, params: LeakyParams, kept: Array) -> LeakyParams:
+        """With fewer connections; those of low rank then have some too."""
+        return params | {"connections": kept * params.get("connections", jnp.ones(()))}
 
     def plain(self) -> "LeakyRNN":
         """In float32, by the scan."""

@@ -16,7 +16,7 @@ from rnnensemble import networks, tasks
 from rnnensemble.analysis.feature_learning import FeatureAnalysis
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.metrics.dsa import RANK
-from rnnensemble.networks import Network, VanillaRNN
+from rnnensemble.networks import Network, Perturbed, VanillaRNN
 from rnnensemble.study import toml
 from rnnensemble.tasks import Task
 from rnnensemble.training import optimizers, schedules
@@ -38,6 +38,14 @@ class Condition(Recipe):
     analysis: Analysis = Analysis()
     features: FeatureAnalysis = FeatureAnalysis()
     imports: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if isinstance(self.network, Perturbed):
+            raise ValueError(
+                "`population` is perturbed, which no run folder holds; save the population that it "
+                "was made of, and perturb that when it is loaded."
+            )
 
     @property
     def recipe(self) -> Recipe:

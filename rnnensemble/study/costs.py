@@ -72,7 +72,7 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     if not analysis.fixed_trials:
         behavior = dynamics = analysis.most_trials
     trials = 2 * behavior + analysis.output_trials
-    variants = [task, *task.out_of_distribution().values()]
+    variants = [task, *task.out_of_distribution().values(), *(task for _ in analysis.lesions)]
     shown = trials * sum(each.n_steps for each in variants)
     shown += 2 * dynamics * task.n_steps
     rows = condition.features.trials * (task.n_steps // condition.features.step_stride)

@@ -116,7 +116,7 @@ def visited_states(subject: evaluation.Subject, task: Task, search: FixedPointSe
     inputs = task.sample(key, search.trials).inputs
     rng, count = np.random.default_rng(search.seed), search.starts
     picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])
-    both = _visited(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
+    both = states_at(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
     first, second = np.split(np.asarray(both), 2, axis=1)
     toward = rng.uniform(size=(count, 1)) * (np.arange(count) < search.between * count)[:, None]
     noise = search.noise * rng.normal(size=first.shape[1:])
@@ -124,7 +124,9 @@ def visited_states(subject: evaluation.Subject, task: Task, search: FixedPointSe
 
 
 @partial(jax.jit, static_argnames=("network", "mesh"))
-def _visited(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN202
+def states_at(inputs, picked, params, *, network, mesh):  # noqa: ANN001, ANN201
+    """States `[K, P, S]` of every network in P trials after steps, both `[P]`, of inputs."""
+
     def one(params: Any, given: tuple) -> Any:
         inputs, (trial, step) = given
 
