@@ -25,7 +25,7 @@ from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
     measure_intrinsic_dimension,
 )
-from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.retention import Retention, measure_retention
 from rnnensemble.analysis.settings import Analysis, DSAGrid
@@ -70,6 +70,7 @@ __all__ = [
     "FixedPointSearch",
     "FlaxRNN",
     "GeneralizationGap",
+    "Groups",
     "IntrinsicDimension",
     "LeakyRNN",
     "MuPRNN",
@@ -90,6 +91,7 @@ __all__ = [
     "VanillaRNN",
     "benchmark",
     "by_task",
+    "compare_groups",
     "compare_networks",
     "compare_populations",
     "compare_solutions",
