@@ -31,7 +31,7 @@ from rnnensemble.analysis.over_training import (
     measure_over_training,
     predict_classes,
 )
-from rnnensemble.analysis.populations import compare_populations
+from rnnensemble.analysis.populations import Groups, compare_groups, compare_populations
 from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_curve
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
@@ -76,6 +76,7 @@ __all__ = [
     "FixedPointSearch",
     "FlaxRNN",
     "GeneralizationGap",
+    "Groups",
     "IntrinsicDimension",
     "LeakyRNN",
     "MuPRNN",
@@ -94,6 +95,7 @@ __all__ = [
     "VanillaRNN",
     "benchmark",
     "by_task",
+    "compare_groups",
     "compare_networks",
     "compare_populations",
     "compare_solutions",

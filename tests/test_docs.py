@@ -1,5 +1,7 @@
 """What the documents print is what runs."""
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -76,6 +78,48 @@ def test_page_runs_as_printed(page, tmp_path, monkeypatch, capsys):
         exec(compile(code, page, "exec"), names)
     if page in CHECKS:
         CHECKS[page](names, capsys.readouterr().out)
+
+
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+NEEDED = {"pytorch": "torch", "neurogym_task": "neurogym"}
+"""What a notebook needs beside this package."""
+
+
+def cells(path, kind):
+    """The cells of a notebook."""
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path, tmp_path):
+    """As its kernel would run it, in a process of its own."""
+    needed = NEEDED.get(path.stem)
+    if needed and importlib.util.find_spec(needed) is None:
+        pytest.skip(f"{needed} is not installed")
+    code = "\n".join("".join(cell["source"]) for cell in cells(path, "code"))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_notebooks_were_executed():
+    """In order and whole: what they show is what their code printed and drew."""
+    for path in NOTEBOOKS:
+        code = cells(path, "code")
+        counts = [cell["execution_count"] for cell in code]
+        assert counts == list(range(1, len(code) + 1)), path.name
+        outputs = [output for cell in code for output in cell["outputs"]]
+        assert not [each for each in outputs if each["output_type"] == "error"], path.name
+        assert any("image/png" in each.get("data", {}) for each in outputs), path.name
+        page = f"notebooks/{path.name}"
+        assert page in (ROOT / "mkdocs.yml").read_text()
 
 
 def trains_the_task(names, _):

@@ -27,6 +27,7 @@ ALL = [
     tasks.ContextIntegration(n_modalities=3, fixation_steps=0, delay=(2, 9), stimulus_steps=12),
     tasks.MemoryPro(),
     tasks.MemoryPro(load=2, n_angles=8, fixation_steps=0, distractor=0.3),
+    tasks.DelayedCue(),
 ]
 
 
@@ -74,6 +75,9 @@ def test_out_of_distribution_variants(task):
         assert variants["temporal"].n_steps == task.n_steps + task.delay[1]
     elif task.name == "context_integration":
         assert variants["temporal"].n_steps == task.n_steps + task.stimulus_steps
+    elif task.name == "delayed_cue":
+        assert variants["temporal"].delay == 2 * task.delay
+        assert variants["temporal"].n_steps == task.n_steps + task.delay
     else:
         assert variants["temporal"].n_steps == 2 * task.n_steps
 
@@ -259,6 +263,26 @@ def test_memory_pro_follows_its_timeline():
         assert list(np.flatnonzero(trials.mask[trial] == 0)) == [go[trial]]
 
 
+def test_delayed_cue_wants_the_cue_after_the_delay():
+    task = tasks.DelayedCue(n_steps=12, n_cues=3, cue_steps=2, delay=4, response_steps=3)
+    trials = draw(task)
+    cue = np.argmax(trials.inputs[:, 0], axis=1)
+    assert set(cue) == {0, 1, 2}
+    inputs, targets = np.zeros((2, 32, 12, 3))
+    for trial, shown in enumerate(cue):
+        inputs[trial, :2, shown] = 1
+        targets[trial, 6:9, shown] = 1
+    np.testing.assert_array_equal(trials.inputs, inputs)
+    np.testing.assert_array_equal(trials.targets, targets)
+    assert trials.mask.all()
+    np.testing.assert_array_equal(task.variables(trials)["cue"], cue)
+    np.testing.assert_array_equal(task.accuracy(targets, trials), 1)
+    early, weak, other = targets.copy(), 0.4 * targets, np.roll(targets, 1, axis=2)
+    early[:, :6] += 0.7  # on before the response
+    for wrong in (early, weak, other, 1 - targets):
+        np.testing.assert_array_equal(task.accuracy(wrong, trials), 0)
+
+
 def test_memory_pro_distracts_within_the_delay():
     task = tasks.MemoryPro(distractor=0.5, delay=(3, 20))
     clean, trials = draw(tasks.MemoryPro(delay=(3, 20)), 64), draw(task, 64)
@@ -355,6 +379,8 @@ def test_channels_need_no_other_inputs():
             "`delay` of up to 60 steps does not fit the trial.*raise `n_steps` to 73",
         ),
         (lambda: tasks.MemoryPro(load=0), "`load` must be .* at least 1; got 0"),
+        (lambda: tasks.DelayedCue(delay=40), "`delay` of 40 steps .*raise `n_steps` to 47"),
+        (lambda: tasks.DelayedCue(n_cues=0), "`n_cues` must be .* at least 1; got 0"),
         (lambda: tasks.Lorenz96(dimension=3), "`dimension` must be .* at least 4; got 3"),
         (lambda: tasks.Lorenz96(substeps=0), "`substeps` must be .* at least 1; got 0"),
         (lambda: tasks.Lorenz96(time_step=0.0), "`time_step` must be"),

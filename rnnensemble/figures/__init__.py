@@ -5,6 +5,7 @@ from rnnensemble.figures.battery import battery_figure
 from rnnensemble.figures.choices import psychometric_figure
 from rnnensemble.figures.dsa import predictions_figure, settings_figure
 from rnnensemble.figures.fixed_points import fixed_points_figure
+from rnnensemble.figures.groups import groups_figure
 from rnnensemble.figures.over_training import over_training_figure
 from rnnensemble.figures.panels import heatmap_figure, mds_figure
 from rnnensemble.figures.run import (
@@ -18,6 +19,7 @@ from rnnensemble.figures.run import (
 __all__ = [
     "battery_figure",
     "fixed_points_figure",
+    "groups_figure",
     "heatmap_figure",
     "learning_figure",
     "losses_figure",

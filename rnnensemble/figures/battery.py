@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rnnensemble.analysis.battery import Battery
-from rnnensemble.figures.panels import COLORMAP, COLORS, mds
+from rnnensemble.figures.panels import COLORMAP, COLORS, draw_groups
 from rnnensemble.figures.style import ours, plain
 
 LEADING = 6
@@ -32,8 +32,8 @@ def battery_figure(battery: Battery, *, title: str) -> Figure:
     _draw_matrix(figure, axes[0, 0], found.predictivity, found.groups, "outside the readouts")
     _draw_matrix(figure, axes[0, 1], found.potent, found.groups, "of what the readouts see")
     _draw_losses(axes[0, 2], battery, colors)
-    _draw_mds(axes[1, 0], found.dynamics, found.groups, colors, "dynamics: DSA")
-    _draw_mds(axes[1, 1], found.shapes, found.groups, colors, "shapes: Procrustes (radians)")
+    draw_groups(axes[1, 0], found.dynamics, found.groups, colors, "dynamics: DSA")
+    draw_groups(axes[1, 1], found.shapes, found.groups, colors, "shapes: Procrustes (radians)")
     _draw_counts(axes[1, 2], battery, colors)
     _draw_spectra(axes[2, 0], battery, colors)
     _draw_content(axes[2, 1:], battery, colors)
@@ -60,20 +60,6 @@ def _draw_matrix(
     axes.set_ylabel("predicting network")
     axes.set_title(f"predictivity {where}", fontsize=9)
     figure.colorbar(image, ax=axes, shrink=0.8)
-
-
-def _draw_mds(
-    axes: Axes, matrix: np.ndarray, groups: np.ndarray, colors: dict[str, str], name: str
-) -> None:
-    places = mds((matrix + matrix.T) / 2)
-    for group, color in colors.items():
-        x, y = places[groups == group].T
-        axes.scatter(x, y, s=26, color=color, edgecolor="white", lw=0.5)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.15)
-    axes.set_xlabel("MDS 1")
-    axes.set_ylabel("MDS 2")
-    axes.set_title(name, fontsize=9)
 
 
 def _spread(count: int) -> np.ndarray:

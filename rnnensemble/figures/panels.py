@@ -88,6 +88,21 @@ def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
     axes.set_ylabel(f"MDS 2 ({unit})")
 
 
+def draw_groups(
+    axes: Axes, matrix: np.ndarray, groups: np.ndarray, colors: dict[str, str], name: str
+) -> None:
+    """Draws the networks of several groups in two dimensions, a color a group."""
+    places = mds((matrix + matrix.T) / 2)
+    for group, color in colors.items():
+        x, y = places[groups == group].T
+        axes.scatter(x, y, s=26, color=color, edgecolor="white", lw=0.5)
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.margins(0.15)
+    axes.set_xlabel("MDS 1")
+    axes.set_ylabel("MDS 2")
+    axes.set_title(name, fontsize=9)
+
+
 @ours()
 def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
     """The distance matrix, networks ordered so that close ones stand together."""

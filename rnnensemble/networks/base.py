@@ -30,7 +30,7 @@ class Network(Config, abc.ABC):
     kind: ClassVar[str]
     """How presets and the command line call it."""
     update_rule: ClassVar[str] = ""
-    """Networks of unlike rules never stand in one distance matrix; the kind unless given."""
+    """Networks of unlike rules never stand in one distance matrix; the kind unless there is one."""
     per_network: ClassVar[tuple[str, ...]] = ()
     """Fields that may differ between the networks of a population.
 
@@ -39,7 +39,7 @@ class Network(Config, abc.ABC):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "kind" in cls.__dict__ and "update_rule" not in cls.__dict__:
+        if "kind" in cls.__dict__ and not cls.update_rule:
             cls.update_rule = getattr(cls, "kind", "")
 
     width: int

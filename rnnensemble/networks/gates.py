@@ -19,7 +19,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from rnnensemble._core.axes import Array
 from rnnensemble._core.platforms import by_platform
-from rnnensemble.networks.cell import exact_product, thin_product
+from rnnensemble.networks.cell import THIN, exact_product, thin_product
 from rnnensemble.networks.recurrence import UNROLL
 
 State = tuple[Array, ...]
@@ -63,8 +63,8 @@ class Gates(NamedTuple):
     Attributes:
         gates: Number of gates G.
         states: Number of arrays in its state.
-        advance: From a state, the products and the drives, `[..., G N]`, to the next state and
-            what the backward pass keeps.
+        advance: From a state, the products and the drives of each gate, `[..., N]`, to the next
+            state and what the backward pass keeps.
         pull: From what was kept, the state before and the gradient of the state after, to the
             gradients of products and drives and what of the state's gradient does not pass them.
         kept: Numbers of a unit that the backward pass keeps of a step.
@@ -72,7 +72,7 @@ class Gates(NamedTuple):
 
     gates: int
     states: int
-    advance: Callable[[State, Array, Array], tuple[State, State]]
+    advance: Callable[[State, State, State], tuple[State, State]]
     pull: Callable[[State, State, State], tuple[Pulled, State]]
     kept: int
 
@@ -86,11 +86,10 @@ def _joined(*parts: Array) -> Array:
     return jnp.concatenate(parts, axis=-1)
 
 
-def _gru(state: State, product: Array, drive: Array) -> tuple[State, State]:
-    (h,), n = state, state[0].shape[-1]
-    gates = _sigmoid(product[..., : 2 * n] + drive[..., : 2 * n])
-    reset, update, pulled = gates[..., :n], gates[..., n:], product[..., 2 * n :]
-    candidate = jnp.tanh(drive[..., 2 * n :] + reset * pulled)
+def _gru(state: State, products: State, drives: State) -> tuple[State, State]:
+    (h,), pulled = state, products[2]
+    reset, update = (_sigmoid(products[k] + drives[k]) for k in (0, 1))
+    candidate = jnp.tanh(drives[2] + reset * pulled)
     return ((1 - update) * candidate + update * h,), (reset, update, candidate, pulled)
 
 
@@ -102,11 +101,11 @@ def _gru_bar(kept: State, before: State, bars: State) -> tuple[Pulled, State]:
     return Pulled(_joined(of_reset, of_update, reset * drive), drive), (bar * update,)
 
 
-def _lstm(state: State, product: Array, drive: Array) -> tuple[State, State]:
-    (h, c), total = state, product + drive
-    n = h.shape[-1]
-    i, f, o = (_sigmoid(total[..., k * n : (k + 1) * n]) for k in (0, 1, 3))
-    g = jnp.tanh(total[..., 2 * n : 3 * n])
+def _lstm(state: State, products: State, drives: State) -> tuple[State, State]:
+    _, c = state
+    totals = [product + drive for product, drive in zip(products, drives, strict=True)]
+    i, f, o = (_sigmoid(totals[k]) for k in (0, 1, 3))
+    g = jnp.tanh(totals[2])
     c = f * c + i * g
     shown = jnp.tanh(c)
     return (o * shown, c), (i, f, g, o, shown)
@@ -133,10 +132,10 @@ GATES: dict[str, Gates] = {
 
 def step(cell: str, params: GatedParams, state: State, inputs: Array) -> State:
     """One step, from states `[..., N]` under inputs `[..., I]`."""
-    wide = _wide(params)
+    wide, gates = _wide(params), GATES[cell]
     product = exact_product(state[0], wide.recurrent_weights.T)
     drive = exact_product(inputs, wide.input_weights.T) + wide.bias
-    return GATES[cell].advance(state, product, drive)[0]
+    return gates.advance(state, _parts(product, gates), _parts(drive, gates))[0]
 
 
 def respond(cell: str, params: GatedParams, inputs: Array) -> tuple[State, Array]:
@@ -151,6 +150,22 @@ def respond(cell: str, params: GatedParams, inputs: Array) -> tuple[State, Array
         The states of steps 1 ... T, each `[T, B, N]`, and outputs y, `[T, B, O]`.
     """
     return _respond(cell, params, inputs)
+
+
+def _parts(x: Array, gates: Gates) -> State:
+    """`[..., G N]` by gate, each `[..., N]`."""
+    return tuple(jnp.split(x, gates.gates, axis=-1))
+
+
+def _drives(inputs: Array, weights: Array, bias: Array, gates: Gates) -> State:
+    """The drives of each gate, `[B, N]`, by weights `[I, G N]`.
+
+    Sums of few inputs are taken gate by gate: a CPU does not vectorize what is cut from them after.
+    """
+    if len(weights) > THIN:
+        return _parts(exact_product(inputs, weights) + bias, gates)
+    both = zip(_parts(weights, gates), _parts(bias, gates), strict=True)
+    return tuple(thin_product(inputs, of_gate) + b for of_gate, b in both)
 
 
 def _wide(params: GatedParams) -> GatedParams:
@@ -176,8 +191,8 @@ def _scan_states(
     recurrent, thin = wide.recurrent_weights.T, wide.input_weights.T
 
     def advance(state: State, now: Array) -> tuple[State, tuple[State, State]]:
-        drive = thin_product(now, thin) + wide.bias
-        after, kept = gates.advance(state, exact_product(state[0], recurrent), drive)
+        products = _parts(exact_product(state[0], recurrent), gates)
+        after, kept = gates.advance(state, products, _drives(now, thin, wide.bias, gates))
         return after, (state, kept if keep else ())
 
     zero = jnp.zeros((inputs.shape[1], len(recurrent)), wide.bias.dtype)

@@ -94,6 +94,7 @@ class LeakyRNN(Network):
     """
 
     kind: ClassVar[str] = "leaky"
+    update_rule: ClassVar[str] = "standard"
     per_network: ClassVar[tuple[str, ...]] = ("gain", "noise", "initial_noise")
 
     width: int = 128

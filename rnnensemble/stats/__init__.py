@@ -24,6 +24,7 @@ from rnnensemble.stats.multiplicity import adjust
 from rnnensemble.stats.nulls import NullComparison, against_null, trend_against_null
 from rnnensemble.stats.power import networks_needed, power_curve
 from rnnensemble.stats.ratios import heavy_tailed, log_spread
+from rnnensemble.stats.separation import Separation, separation
 from rnnensemble.stats.signed import signed_mean
 from rnnensemble.stats.two_way import Effect, TwoWay, two_way
 
@@ -33,6 +34,7 @@ __all__ = [
     "Effect",
     "Estimate",
     "NullComparison",
+    "Separation",
     "Trend",
     "TwoWay",
     "adjust",
@@ -48,6 +50,7 @@ __all__ = [
     "mean_value",
     "networks_needed",
     "power_curve",
+    "separation",
     "signed_mean",
     "solution_classes",
     "spread",

@@ -4,6 +4,7 @@ from rnnensemble._core.registry import Registry
 from rnnensemble.tasks.array_task import ArrayTask
 from rnnensemble.tasks.base import Task, Trials
 from rnnensemble.tasks.context_integration import ContextIntegration
+from rnnensemble.tasks.delayed_cue import DelayedCue
 from rnnensemble.tasks.delayed_discrimination import DelayedDiscrimination
 from rnnensemble.tasks.flipflop import FlipFlop
 from rnnensemble.tasks.lorenz96 import Lorenz96
@@ -17,6 +18,7 @@ from rnnensemble.tasks.sine import Sine
 __all__ = [
     "ArrayTask",
     "ContextIntegration",
+    "DelayedCue",
     "DelayedDiscrimination",
     "FlipFlop",
     "Lorenz96",
@@ -39,6 +41,7 @@ REGISTRY: Registry[type[Task]] = Registry(
     (
         FlipFlop,
         DelayedDiscrimination,
+        DelayedCue,
         Sine,
         PathIntegration,
         Lorenz96,
