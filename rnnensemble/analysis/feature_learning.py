@@ -245,7 +245,7 @@ def _sample(key, *, task, batch):  # noqa: ANN001, ANN202
 
 
 @partial(jax.jit, static_argnames=("network", "stride", "block", "frozen", "mesh", "tile"))
-def _alignments(pairs, trials, *, network, stride, block, frozen, mesh, tile):  # noqa: ANN001, ANN202
+def _alignments(pairs, trials, *, network, stride, block, mesh, tile, frozen=()):  # noqa: ANN001, ANN202
     """Kernel and representation alignment of every network, `[M]` each."""
 
     def one(pair: Params, trials: Trials) -> tuple[Array, Array]:
