@@ -53,3 +53,4 @@ def test_every_figure_of_a_run_has_labels(tmp_path):
     folders.replace_figures(tmp_path, {"overview": figures["overview"]})
     for kind in ("png", "svg"):
         assert (tmp_path / "figures" / f"overview.{kind}").stat().st_size > 10_000
+    assert figures["overview"]._repr_png_().startswith(b"\x89PNG")  # notebooks show it

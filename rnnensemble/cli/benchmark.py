@@ -17,7 +17,7 @@ from rnnensemble.study.benchmarking.arguments import PLATFORMS
 from rnnensemble.study.benchmarking.result import cells
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 NAMES = {"gpu": "cuda"}
 """What JAX calls a platform when it is told to use one."""

@@ -41,7 +41,7 @@ from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 TABLES = ("battery.csv", "battery_groups.csv", "predictivity.csv")
 """What the battery writes."""

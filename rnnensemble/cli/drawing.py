@@ -8,7 +8,7 @@ from rnnensemble.files import folders
 from rnnensemble.files.locks import LOG
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 
 def draw(folder: Path, figures: "Callable[[], dict[str, Figure]]") -> "dict[str, Figure]":

@@ -10,7 +10,7 @@ from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, manifests, stages
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 ROWS, CLASSES = "over_training.csv", "over_training_classes.csv"
 """Tables in the run folder."""

@@ -20,7 +20,7 @@ from rnnensemble.study.readings import asked_for, beside, title_of
 from rnnensemble.study.toml import identifier
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 KINDS = {
     "levels": "The levels of degeneracy with 95% intervals over networks; dotted: the same "

@@ -26,7 +26,7 @@ from rnnensemble.training.train import TrainingInterrupted, train_populations
 from rnnensemble.training.warm_start import warm_started
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 
 def train_and_analyse(

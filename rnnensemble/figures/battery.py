@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.panels import COLORMAP, COLORS, draw_groups
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 
 LEADING = 6
 """Eigenvalues drawn of each fixed point."""

@@ -3,12 +3,11 @@
 import itertools
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 from rnnensemble.study.benchmarking.result import Benchmark
 from rnnensemble.study.benchmarking.rows import Row
 

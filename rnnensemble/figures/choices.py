@@ -1,11 +1,10 @@
 """Choices by evidence."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.psychometric import PsychometricCurve
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 
 
 @ours()

@@ -2,12 +2,11 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.dsa_prediction import Prediction
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 
 
 @ours()

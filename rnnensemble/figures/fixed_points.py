@@ -3,11 +3,10 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.fixed_points.points import FixedPoints
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 
 KINDS = (
     ("stable", "o", COLORS[0], True),

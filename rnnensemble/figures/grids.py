@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.measures import Measure
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.study.factors import Axis, Grid, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_measurable, measure_of, read_grid, usable
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.populations import Groups
 from rnnensemble.figures.panels import COLORS, draw_groups
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.stats.separation import separation
 
 

@@ -1,12 +1,11 @@
 """What lesions do to losses, and how much single units matter."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.importance import UnitImportance
 from rnnensemble.analysis.lesions import Lesions
 from rnnensemble.figures.panels import COLORS, with_interval
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 from rnnensemble.training.losses import unit as loss_unit
 
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from rnnensemble.analysis.over_training import ClassPrediction, OverTraining
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 
 COLUMNS = 3
 """Panels side by side."""

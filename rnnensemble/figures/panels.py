@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 from rnnensemble.stats.comparable import comparable, incomparable
 from rnnensemble.stats.intervals import Estimate
 

@@ -3,7 +3,6 @@
 import jax
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rnnensemble._core.programs import compiled_fast
@@ -19,7 +18,7 @@ from rnnensemble.figures.panels import (
     mds_figure,
     with_interval,
 )
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.tasks import Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.losses import unit as loss_unit

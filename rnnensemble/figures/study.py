@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator
 
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.panels import COLORS, mds
-from rnnensemble.figures.style import ours, plain
+from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import (

@@ -5,14 +5,12 @@ a notebook's own, must not stop figures that are written to files alone.
 """
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from typing import IO
 
 if "matplotlib" not in sys.modules:
     _backend = os.environ.pop("MPLBACKEND", None)
@@ -24,6 +22,20 @@ if "matplotlib" not in sys.modules:
             matplotlib.rcParams["backend"] = _backend
 else:
     import matplotlib
+
+from matplotlib import figure as drawn
+
+SCREEN = 90
+"""Dots an inch in notebooks."""
+
+
+class Figure(drawn.Figure):
+    """A figure that notebooks show below the cell that makes it, with or without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        shown = io.BytesIO()
+        save(self, shown, dpi=SCREEN, kind="png")
+        return shown.getvalue()
 
 
 @contextlib.contextmanager
@@ -40,6 +52,8 @@ def plain(text: str) -> str:
 
 
 @ours()
-def save(figure: "Figure", target: Path | IO[bytes], *, dpi: int, kind: str | None = None) -> None:
+def save(
+    figure: drawn.Figure, target: Path | IO[bytes], *, dpi: int, kind: str | None = None
+) -> None:
     """Writes a figure to a file, of the kind its name says unless given."""
     figure.savefig(target, dpi=dpi, format=kind)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.figure import Figure
 
 from rnnensemble.figures.panels import COLORMAP
-from rnnensemble.figures.style import ours
+from rnnensemble.figures.style import Figure, ours
 
 
 @ours()

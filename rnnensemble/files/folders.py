@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -247,7 +247,7 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def replace_figures(folder: Path, figures: "dict[str, Figure]") -> None:
+def replace_figures(folder: Path, figures: "Mapping[str, Figure]") -> None:
     """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
     from rnnensemble.figures import style  # loads matplotlib
 
