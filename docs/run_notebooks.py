@@ -23,6 +23,8 @@ def main() -> None:
         NotebookClient(notebook, timeout=1200, kernel_name="python3").execute()
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # when each cell ran
+            if cell.cell_type == "code":  # warnings of other packages name this machine's folders
+                cell.outputs = [x for x in cell.outputs if x.get("name") != "stderr"]
         nbformat.write(notebook, path)
         print(path.name, flush=True)
 

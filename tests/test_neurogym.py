@@ -4,6 +4,7 @@ Its pins would change this environment, so it lies in a folder of its own, `buil
 """
 
 import builtins
+import json
 import os
 import subprocess
 import sys
@@ -80,6 +81,25 @@ def test_networks_learn_tasks_of_neurogym(env, threshold, environment, tmp_path)
     found = rnne.generalization_gap(population)
     constant = population.task.arrays.sets[""]["targets"].var(axis=(0, 1)).mean()
     assert found.held_out.max() < constant / 2  # better than the best constant output
+
+
+@pytest.mark.long
+def test_its_notebook_runs(environment, tmp_path):
+    path = Path(__file__).parent.parent / "docs" / "notebooks" / "neurogym_task.ipynb"
+    cells = [each for each in json.loads(path.read_text())["cells"] if each["cell_type"] == "code"]
+    code = "\n".join("".join(each["source"]) for each in cells)
+    command = [sys.executable, "-c", code]
+    made = subprocess.run(
+        command,
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
+    )
+    assert not made.returncode, made.stderr[-2000:]
+    assert "6 of 6 networks converged" in made.stdout
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ class Separation(NamedTuple):
     """How much of what tells networks apart is their group.
 
     Attributes:
-        share: R^2, the share of the squared distances that lies between groups: 0 to 1 for Euclidean
-            distances; others, SVCCA's for one, can lie below 0, where groups are nearer to one
-            another than their own networks are.
+        share: R^2, the share of the squared distances that lies between groups: 0 to 1 for
+            Euclidean distances; others, SVCCA's for one, can lie below 0, where groups are nearer
+            to one another than their own networks are.
         chance: Its mean where networks change groups at random, which grows with the groups.
         p_value: How often networks in random groups have at least this share.
     """
