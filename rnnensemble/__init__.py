@@ -21,7 +21,11 @@ from rnnensemble.analysis.feature_learning import (
 from rnnensemble.analysis.fixed_points import FixedPointSearch, find_fixed_points
 from rnnensemble.analysis.fixed_points.topology import measure_topology
 from rnnensemble.analysis.frames import to_pandas, to_xarray
-from rnnensemble.analysis.generalization import GeneralizationGap, generalization_gap
+from rnnensemble.analysis.generalization import (
+    GeneralizationGap,
+    explained_variance,
+    generalization_gap,
+)
 from rnnensemble.analysis.importance import UnitImportance, unit_importance
 from rnnensemble.analysis.intrinsic_dimension import (
     IntrinsicDimension,
@@ -120,6 +124,7 @@ __all__ = [
     "deflate",
     "distance_matrix",
     "dsa_grid",
+    "explained_variance",
     "export",
     "find_fixed_points",
     "fixed_points",

@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnensemble import stats
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 
@@ -75,3 +76,45 @@ def generalization_gap(
     found = {name: evaluation.losses_on(subject, trials) for name, trials in whole.items()}
     mean = stats.signed_mean(found["held_out"] - found["training"])
     return GeneralizationGap(**found, mean=mean)
+
+
+def explained_variance(
+    population: Population, *, trials: int = 512, seed: int = 0, devices: int | None = None
+) -> np.ndarray:
+    """How much of each output's variance every network explains, on fresh or held-out trials.
+
+        1 - sum (y - z)^2 / sum (z - mean z)^2   over trials and the steps where the loss counts
+
+    for outputs y and targets z: 1 where they agree, 0 for a network that shows the mean alone,
+    below 0 for a worse one; NaN for outputs whose targets are constant. Of `tasks.match_activity`,
+    the last R outputs are the recorded units.
+
+    Args:
+        population: Trained networks, converged or not.
+        trials: Trials, the same for all networks; of a task of arrays draws of those held out.
+        seed: Seed of the trials.
+        devices: How many local devices to use, None for all.
+
+    Returns:
+        `[K, O]`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        >>> import rnnensemble as rnne
+        >>> task = rnne.tasks.FlipFlop(n_bits=2, n_steps=10)
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=4)
+        >>> population = rnne.train_population(task, network=network, training=short, size=3)
+        >>> rnne.explained_variance(population, trials=16).shape
+        (3, 2)
+    """
+    require_at_least("trials", trials, 1)
+    drawn = evaluation.sampled(population.task, evaluation.evaluation_key(seed, 0), trials)
+    outputs = population.respond(drawn.inputs, devices=devices).outputs
+    counts = np.asarray(drawn.mask) > 0
+    wanted = np.asarray(drawn.targets, float)[counts]
+    left = ((outputs[:, counts] - wanted) ** 2).sum(axis=1)
+    whole = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+    return 1 - left / np.where(whole > 0, whole, np.nan)

@@ -12,6 +12,7 @@ from rnnensemble.tasks.memory_pro import MemoryPro
 from rnnensemble.tasks.mixture import Mixture
 from rnnensemble.tasks.neurogym_task import NeurogymTask
 from rnnensemble.tasks.path_integration import PathIntegration
+from rnnensemble.tasks.recordings import match_activity
 from rnnensemble.tasks.ring import Ring, ring_tasks
 from rnnensemble.tasks.sine import Sine
 
@@ -31,6 +32,7 @@ __all__ = [
     "Task",
     "Trials",
     "find",
+    "match_activity",
     "register",
     "registered",
     "ring_tasks",
