@@ -156,9 +156,9 @@ def main() -> None:
     lines = []
     for delay in sorted({row["delay"] for row in rows}):
         here = [row for row in rows if row["delay"] == delay]
-        low, high = rates.get(delay, (np.nan, np.nan))
+        learned = [f"{rate:g}" for rate in rates.get(delay, ())] or ["none", "none"]
         counts = [sum(row["mechanism"] == kind for row in here) for kind in kinds]
-        lines.append([delay, f"{low:g}", f"{high:g}", *counts])
+        lines.append([delay, *learned, *counts])
     head = ["delay", "lowest rate that learns", "highest rate that learns", *kinds]
     text = table(head, lines)
     logs = np.log(list(rates))
