@@ -1,14 +1,19 @@
 """How much worse networks are on trials that they have not seen: the generalization gap."""
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble import stats
+from rnnensemble._core import mapping
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
+from rnnensemble.training.respond import tile_of
 
 
 class GeneralizationGap(NamedTuple):
@@ -112,9 +117,21 @@ def explained_variance(
     """
     require_at_least("trials", trials, 1)
     drawn = evaluation.sampled(population.task, evaluation.evaluation_key(seed, 0), trials)
-    outputs = population.respond(drawn.inputs, devices=devices).outputs
-    counts = np.asarray(drawn.mask) > 0
-    wanted = np.asarray(drawn.targets, float)[counts]
-    left = ((outputs[:, counts] - wanted) ** 2).sum(axis=1)
+    subject = evaluation.subject_of(population, np.arange(population.size), devices, None)
+    tile = tile_of(subject.mesh, subject.network, *drawn.mask.shape)
+    where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+    wanted = np.asarray(drawn.targets, float)[np.asarray(drawn.mask) > 0]
     whole = ((wanted - wanted.mean(axis=0)) ** 2).sum(axis=0)
+    left = np.asarray(_unexplained(drawn, subject.params, **where))
     return 1 - left / np.where(whole > 0, whole, np.nan)
+
+
+@partial(jax.jit, static_argnames=("network", "mesh", "tile"))
+def _unexplained(trials, params, *, network, mesh, tile):  # noqa: ANN001, ANN202
+    """Squared errors of each network and output, summed where the loss counts, `[K, O]`."""
+
+    def one(params: Any, trials: Any) -> Any:
+        errors = network.respond(params, trials.inputs)[1] - trials.targets
+        return jnp.sum(errors**2, axis=(0, 1), where=trials.mask[..., None] > 0)
+
+    return mapping.map_items(one, params, trials, mesh=mesh, tile=tile)

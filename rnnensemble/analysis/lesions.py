@@ -168,13 +168,15 @@ def runner(
     }
 
     def run(params: PerturbedParams, drawn: Trials) -> Outcomes:
-        return jax.tree.map(np.asarray, _outcomes(drawn, params, **options))
+        return jax.tree.map(np.asarray, outcomes(drawn, params, **options))
 
     return drawn, run
 
 
 @partial(jax.jit, static_argnames=("network", "task", "mesh", "tile", "loss"))
-def _outcomes(trials, params, *, network, task: Task | None, mesh, tile, loss):  # noqa: ANN001, ANN202
+def outcomes(trials, params, *, network, task: Task | None, mesh, tile, loss):  # noqa: ANN001, ANN201
+    """The `Outcomes` of networks on trials, `[M]`; no accuracy without a task."""
+
     def one(params: Any, trials: Any) -> Any:
         outputs = network.respond(params, trials.inputs)[1]
         right = None if task is None else jnp.mean(task.accuracy(outputs, trials))

@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-import jax
 import numpy as np
 
 from rnnensemble import stats
-from rnnensemble._core import mapping
-from rnnensemble._core.config import require_whole
+from rnnensemble.analysis.lesions import outcomes
 from rnnensemble.analysis.populations import data_for
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
@@ -20,6 +17,7 @@ from rnnensemble.metrics.pairwise import as_metric, require_feasible
 from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats.intervals import Estimate, mean_distance
 from rnnensemble.tasks import Task, Trials
+from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject
 from rnnensemble.training.population import Population
@@ -67,17 +65,6 @@ class Retention:
     accuracy_before: np.ndarray | None
     accuracy_after: np.ndarray | None
     moved: dict[str, Moved]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Counts:
-    """What is checked of the arguments."""
-
-    trials: int
-    activity_trials: int
-
-    def __post_init__(self) -> None:
-        require_whole(self, "trials", "activity_trials")
 
 
 def measure_retention(
@@ -130,7 +117,8 @@ def measure_retention(
         >>> found.loss_after.shape, found.moved["pif"].distances.shape
         ((3,), (3,))
     """
-    _Counts(trials, activity_trials)
+    require_at_least("trials", trials, 1)
+    require_at_least("activity_trials", activity_trials, 1)
     _require_pairs(before, after)
     chosen, every = [_symmetric(as_metric(each)) for each in metrics], np.arange(before.size)
     old, task = evaluation.subject_of(before, every, devices, tile), before.task
@@ -184,15 +172,8 @@ def _accuracies(subject: Subject, task: Task, trials: Trials) -> np.ndarray:
     """The share of trials that each network does right, `[M]`."""
     tile = subject.tile or tile_of(subject.mesh, subject.network, *trials.mask.shape)
     where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
-    return np.asarray(_mean_accuracies(trials, subject.params, task=task, **where))
-
-
-@partial(jax.jit, static_argnames=("task", "network", "mesh", "tile"))
-def _mean_accuracies(trials, params, *, task, network, mesh, tile):  # noqa: ANN001, ANN202
-    def one(params, trials):  # noqa: ANN001, ANN202
-        return task.accuracy(network.respond(params, trials.inputs)[1], trials).mean()
-
-    return mapping.map_items(one, params, trials, mesh=mesh, tile=tile)
+    found = outcomes(trials, subject.params, task=task, loss=subject.loss, **where)
+    return np.asarray(found.accuracy)
 
 
 def _moved(
