@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 import rnnensemble as rnne
-from rnnensemble.figures import run
+from rnnensemble.figures import trials as drawing
 from rnnensemble.study import conditions
 
 HOLDS = 0.01
@@ -41,7 +41,7 @@ def main() -> None:
         means = np.mean(errors, axis=1)
         held = int((means < HOLDS).sum())
         print(f"{name}: {held} of {len(networks)} hold (MSE below {HOLDS}): {means.round(5)}")
-    figure = run.hold_figure(
+    figure = drawing.hold_figure(
         jax.tree.map(np.asarray, trials),
         outputs[0],
         np.array(errors),

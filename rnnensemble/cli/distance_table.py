@@ -18,7 +18,8 @@ def figures_of(
     chosen: Sequence[Metric], means: Sequence[Estimate], matrices: dict[str, np.ndarray]
 ) -> dict[str, Any]:
     """A map of the networks and their matrix for every symmetric metric."""
-    from rnnensemble.figures.panels import heatmap_figure, mds_figure  # takes a second to load
+    from rnnensemble.figures.maps import mds_figure  # takes a second to load
+    from rnnensemble.figures.matrices import heatmap_figure
 
     figures = {}
     for metric, mean in zip(chosen, means, strict=True):

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from rnnensemble.analysis.fixed_points.points import FixedPoints
+from rnnensemble.figures.canvas import Given, canvas
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import Figure, ours, plain
+from rnnensemble.figures.style import Figure, ours
 
 KINDS = (
     ("stable", "o", COLORS[0], True),
@@ -19,7 +20,7 @@ KINDS = (
 
 @ours()
 def fixed_points_figure(
-    found: FixedPoints, states: np.ndarray, *, title: str, shown: int = 8
+    found: FixedPoints, states: np.ndarray, *, title: str, shown: int = 8, axes: Given = None
 ) -> Figure:
     """Fixed points and trajectories of one network in the first three principal components.
 
@@ -30,27 +31,46 @@ def fixed_points_figure(
         states: States on trials, `[B, T, N]`, whose principal components are the axes.
         title: Title.
         shown: Trajectories drawn.
+        axes: Two Axes to draw into, the first of projection "3d"; a figure of its own unless given.
     """
-    figure = Figure(figsize=(9.0, 4.4), layout="constrained")
-    grid = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
-    space: Any = figure.add_subplot(grid[0], projection="3d")
-    plane = figure.add_subplot(grid[1])
+    sizes: Any = {"ratios": (1.15, 1), "kinds": ("3d", None), "aspect": 0.78, "extra": 10.0}
+    made = canvas(axes, 2, width="double", **sizes)
+    space: Any = made.axes[0]
     samples = states.reshape(-1, states.shape[-1])
     center = samples.mean(axis=0)
-    axes = np.linalg.svd(samples - center, full_matrices=False)[2][:3]
+    components = np.linalg.svd(samples - center, full_matrices=False)[2][:3]
     for trajectory in states[:shown]:
-        space.plot(*((trajectory - center) @ axes.T).T, color="#999999", lw=0.5, alpha=0.4)
-    _draw_points(space, found, (found.points - center) @ axes.T)
+        path = (trajectory - center) @ components.T
+        space.plot(*path.T, color="#999999", lw=0.4, alpha=0.4)
+    places = (found.points - center) @ components.T
+    _draw_points(space, found, places)
     for number, name in enumerate("xyz", start=1):
-        getattr(space, f"set_{name}label")(f"PC {number}", labelpad=-8)
+        getattr(space, f"set_{name}label")(f"PC {number}", labelpad=-12)
         getattr(space, f"set_{name}ticks")([])
     space.view_init(elev=22, azim=-58)
-    space.set_box_aspect(None, zoom=1.05)
-    space.set_title("states and fixed points", fontsize=9)
-    _draw_spectra(plane, found)
-    figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
-    figure.suptitle(plain(title), fontsize=10)
-    return figure
+    space.set_box_aspect(None, zoom=1.0)
+    space.set_title("states and fixed points")
+    _draw_spectra(made.axes[1], found)
+    made.legend(columns=4)
+    made.title(title)
+    counts = [f"{int((_kind(found) == k).sum())} {kind[0]}" for k, kind in enumerate(KINDS)]
+    caption = [
+        f"{title}: left, trajectories on {min(shown, len(states))} trials (gray) and fixed points "
+        f"in the first three principal components of states ({', '.join(counts)}).",
+        "Right, the leading eigenvalues of one step at each point beside the unit circle: outside "
+        "of it a direction is unstable.",
+    ]
+    return made.told(caption, _rows(found, places))
+
+
+def _rows(found: FixedPoints, places: np.ndarray) -> list[dict[str, Any]]:
+    """The drawn points with their eigenvalues."""
+    return [
+        {"kind": "slow" if kind < 0 else KINDS[kind][0]}
+        | {f"PC_{k + 1}": value for k, value in enumerate(place)}
+        | {f"eigenvalue_{k + 1}": str(complex(value)) for k, value in enumerate(spectrum)}
+        for kind, place, spectrum in zip(_kind(found), places, found.spectra, strict=True)
+    ]
 
 
 def _kind(found: FixedPoints) -> np.ndarray:
@@ -65,7 +85,7 @@ def _draw_points(space: Any, found: FixedPoints, places: np.ndarray) -> None:
             face = color if filled else "white"
             label = f"{len(here)} {name}" if number < 1 else f"{len(here)} with {name}"
             style = {"marker": marker, "facecolor": face, "edgecolor": color, "label": label}
-            space.scatter(*here.T, s=42 if filled else 30, depthshade=False, lw=1.4, **style)
+            space.scatter(*here.T, s=22 if filled else 14, depthshade=False, lw=1.0, **style)
 
 
 def _draw_spectra(plane: Any, found: FixedPoints) -> None:
@@ -75,9 +95,9 @@ def _draw_spectra(plane: Any, found: FixedPoints) -> None:
     for number, (_, marker, color, filled) in enumerate(KINDS):
         values = found.spectra[_kind(found) == number].ravel()
         face = color if filled else "none"
-        style = {"marker": marker, "facecolor": face, "edgecolor": color}
-        plane.scatter(np.real(values), np.imag(values), s=9, lw=0.6, alpha=0.7, **style)
+        style: Any = {"marker": marker, "facecolor": face, "edgecolor": color}
+        plane.scatter(np.real(values), np.imag(values), s=6, lw=0.5, alpha=0.7, **style)
     plane.set_aspect("equal", adjustable="datalim")
     plane.set_xlabel("real part")
     plane.set_ylabel("imaginary part")
-    plane.set_title("eigenvalues of one step; the unit circle", fontsize=9)
+    plane.set_title("eigenvalues of one step; the unit circle")

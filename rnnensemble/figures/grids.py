@@ -1,79 +1,119 @@
 """Maps of grids: a measure at every combination of two factors."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 
 from rnnensemble.analysis.measures import Measure
-from rnnensemble.figures.style import Figure, ours, plain
+from rnnensemble.figures.canvas import Given, canvas, nothing
+from rnnensemble.figures.factor_panels import words
+from rnnensemble.figures.panels import COLORMAP, NEUTRAL
+from rnnensemble.figures.style import WIDTHS, Figure, ours, plain, small
 from rnnensemble.study.factors import Axis, Grid, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_measurable, measure_of, read_grid, usable
 
 SHOWN_DECADE = 8.0
 """Highest over lowest value from which on colors are logarithmic."""
 
+CELL = 12.0
+"""Millimeters of a cell's width that its words need."""
+
 
 @ours()
 def grid_figure(
-    grids: Sequence[Grid], outcomes: Mapping[str, Outcome], names: Sequence[str]
+    grids: Sequence[Grid],
+    outcomes: Mapping[str, Outcome],
+    names: Sequence[str],
+    *,
+    axes: Given = None,
 ) -> Figure:
-    """Measures over one grid as maps: a row for each measure, a column for each task.
+    """Measures over one grid as maps, those of a measure together.
 
     The first axis goes down, the second to the right. Each cell holds its number, with a star
     where it is not measurable; gray cells have none and say why. Each map has its own scale of
-    colors, which is logarithmic where values differ by more than a factor of 8.
+    colors, which is logarithmic where values differ by more than a factor of 8. What is not
+    measured at any combination has no map.
 
     Args:
         grids: The same grid in all its tasks.
         outcomes: What is measured so far, by the condition's digest.
         names: Of the measures.
+        axes: Axes to draw into, as many as there are maps; a figure of its own unless given.
     """
-    alone = len(grids) == 1
-    shape = (1, len(names)) if alone else (len(names), len(grids))
-    wide = 0.62 * max(len(grid.axes[1].values) for grid in grids) + 1.5
-    high = 0.42 * max(len(grid.axes[0].values) for grid in grids) + 1.2
-    figure = Figure(figsize=(wide * shape[1], high * shape[0] + 0.3), layout="constrained")
-    panels = figure.subplots(*shape, squeeze=False)
-    for row, name in zip(panels.T if alone else panels, names, strict=True):
-        for axes, grid in zip(row, grids, strict=True):
-            _draw_map(axes, grid, measure_of(name), read_grid(grid, measure_of(name), outcomes))
-            title = f"{measure_of(name).symbol}, {grid.task.replace('_', ' ')}"
-            axes.set_title(plain(title), fontsize=8)
-    figure.supxlabel("*: not measurable; gray: no value", fontsize=7)
-    return figure
+    readings = [
+        (grid, measure_of(name), read_grid(grid, measure_of(name), outcomes))
+        for name in names
+        for grid in grids
+    ]
+    maps = [each for each in readings if usable(each[2])]
+    if not maps:
+        return nothing("too little measured", f"No combination of {grids[0].name} is measured.")
+    across = max(len(grid.axes[1].values) for grid in grids)
+    down = max(len(grid.axes[0].values) for grid in grids)
+    fit = max(int(WIDTHS["double"] / (CELL * across + 26)), 1)
+    columns = min(len(maps), fit)
+    width = "single" if columns == 1 and CELL * across + 26 <= WIDTHS["single"] else "double"
+    aspect = (8.5 * down + 17) * columns / WIDTHS[width]
+    made = canvas(axes, len(maps), columns=columns, width=width, aspect=aspect, extra=4.0)
+    rows = []
+    for panel, (grid, measure, found) in zip(made.axes, maps, strict=True):
+        rows += _draw_map(panel, grid, measure, found)
+        panel.set_title(plain(f"{measure.symbol}, {words(grid.task)}"))
+    if made.own:
+        made.figure.supxlabel("*: not measurable; gray: no value", fontsize=small())
+    first, second = grids[0].axes
+    caption = [
+        f"{', '.join(dict.fromkeys(measure.title for _, measure, _ in maps))} at every combination "
+        f"of {first.title} (down) and {second.title} (to the right).",
+        "Each map has its own range of colors, which its bar states: compare colors within a map "
+        "alone. A star: not measurable beyond trials. Gray: no value.",
+    ]
+    return made.told(caption, rows)
 
 
-def _draw_map(axes: Axes, grid: Grid, measure: Measure, readings: Sequence[Reading | Gap]) -> None:
-    """Draws one measure over a grid in one task."""
-    rows, columns = grid.axes
-    values = np.full((len(rows.values), len(columns.values)), np.nan)
+def _draw_map(
+    axes: Axes, grid: Grid, measure: Measure, readings: Sequence[Reading | Gap]
+) -> list[dict[str, Any]]:
+    """Draws one measure over a grid in one task; returns the numbers."""
+    first, second = grid.axes
+    values = np.full((len(first.values), len(second.values)), np.nan)
     for reading in usable(readings):
         values[_place(grid, reading)] = reading.estimate.value
-    known = values[np.isfinite(values)]
-    low, high = (known.min(), known.max()) if known.size else (0.0, 1.0)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     scale = LogNorm if high > SHOWN_DECADE * low > 0 else Normalize
-    axes.set_facecolor("0.85")
-    image = axes.imshow(values, cmap="viridis", norm=scale(low, high), aspect="auto")
+    colors = matplotlib.colormaps[COLORMAP].with_extremes(bad=NEUTRAL)
+    image = axes.imshow(values, cmap=colors, norm=scale(low, high), aspect="auto")
+    rows = []
     for reading in readings:
         i, j = _place(grid, reading)
+        row = {"task": grid.task, "measure": measure.name}
+        row |= {first.name: first.values[i], second.name: second.values[j]}
         if isinstance(reading, Gap):
             text, color = reading.problem.replace(" ", "\n"), "0.2"
+            row["problem"] = reading.problem
         else:
-            star = "" if is_measurable(reading, measure) else "*"
-            text = f"{reading.estimate.value:.3g}{star}"
+            good = is_measurable(reading, measure)
+            text = f"{reading.estimate.value:.3g}{'' if good else '*'}"
             color = "k" if float(np.asarray(image.norm(values[i, j]))) > 0.6 else "w"
-        size = 4.5 if isinstance(reading, Gap) else 7
-        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=size)
-    axes.set_xticks(range(values.shape[1]), [plain(x) for x in columns.labels], fontsize=7)
-    axes.set_yticks(range(values.shape[0]), [plain(x) for x in rows.labels], fontsize=7)
-    axes.set_xlabel(_name(columns), fontsize=8)
-    axes.set_ylabel(_name(rows), fontsize=8)
-    if known.size:
-        bar = axes.figure.colorbar(image, ax=axes, shrink=0.9)
-        bar.ax.tick_params(labelsize=6)
-        bar.set_label("log scale" if scale is LogNorm else "linear scale", fontsize=6)
+            row |= {"estimate": reading.estimate.value, "low": reading.estimate.low}
+            row |= {"high": reading.estimate.high, "measurable": good}
+            row |= {} if reading.null is None else {"null": float(np.mean(reading.null))}
+        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=small())
+        rows.append(row)
+    axes.spines[["top", "right"]].set_visible(True)
+    axes.set_xticks(range(values.shape[1]), [plain(x) for x in second.labels])
+    axes.set_yticks(range(values.shape[0]), [plain(x) for x in first.labels])
+    axes.set_xlabel(_name(second))
+    axes.set_ylabel(_name(first))
+    figure: Any = axes.get_figure(root=True)
+    bar = figure.colorbar(image, ax=axes)
+    bar.minorticks_off()
+    bar.set_label(f"{'log' if scale is LogNorm else 'linear'}: {low:.3g} to {high:.3g}")
+    return rows
 
 
 def _place(grid: Grid, reading: Reading | Gap) -> tuple[int, int]:

@@ -1,23 +1,28 @@
 """Populations of several kinds in one picture: `groups_figure`."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from rnnensemble.analysis.populations import Groups
-from rnnensemble.figures.panels import COLORS, draw_groups
+from rnnensemble.figures.canvas import Given, canvas, line
+from rnnensemble.figures.maps import draw_groups
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.stats.separation import separation
 
 
 @ours()
-def groups_figure(found: Mapping[str, Groups], *, title: str = "") -> Figure:
+def groups_figure(found: Mapping[str, Groups], *, title: str = "", axes: Given = None) -> Figure:
     """Maps of networks by group, and mean distances within and between groups, for each metric.
 
     Args:
         found: What `compare_groups` found, by the name of its metric.
         title: Title.
+        axes: Axes to draw into, a map for each metric and then means for each; a figure of its own
+            unless given.
 
     Raises:
         ValueError: If there is nothing to draw, or the groups of metrics differ.
@@ -29,37 +34,52 @@ def groups_figure(found: Mapping[str, Groups], *, title: str = "") -> Figure:
         raise ValueError("`found` must hold comparisons of the same networks and groups.")
     names = list(dict.fromkeys(first.tolist()))
     colors = {name: COLORS[k % len(COLORS)] for k, name in enumerate(names)}
-    figure = Figure(figsize=(3.6 * len(found), 6.2), layout="constrained")
-    axes = figure.subplots(2, len(found), squeeze=False, height_ratios=[1.3, 1])
-    for (name, each), (above, below) in zip(found.items(), axes.T, strict=True):
-        told = ""
-        if 2 <= len(names) < len(first):
-            share = separation(each.matrix, first.tolist())
-            told = f"\n{share.share:.0%} between groups (chance {share.chance:.0%})"
-        draw_groups(above, each.matrix, first, colors, plain(name) + told)
-        _draw_means(below, each, colors)
+    columns = len(found)
+    made = canvas(axes, 2 * columns, columns=columns, aspect=1.0, extra=12.0)
+    rows: list[dict[str, Any]] = []
+    both = zip(made.axes[:columns], made.axes[columns:], strict=True)
+    for (name, each), (above, below) in zip(found.items(), both, strict=True):
+        told = _separated(each)
+        places = draw_groups(above, each.matrix, first, colors, plain(name) + told)
+        rows += [
+            {"metric": name, "network": int(network)} | row
+            for network, row in zip(each.networks, places, strict=True)
+        ]
+        rows += [{"metric": name} | row for row in _draw_means(below, each, colors)]
         below.set_ylabel(plain(f"distance ({name})"))
-    handles = [
-        axes[0, 0].plot([], [], "o", color=color, label=plain(name))[0]
-        for name, color in colors.items()
+    form: Any = {"marker": "o", "ls": "", "ms": 3.5}
+    made.legend([line(plain(name), color=color, **form) for name, color in colors.items()])
+    made.title(title)
+    caption = [
+        f"{len(first)} networks of {len(names)} groups ({', '.join(map(str, names))}), compared by "
+        f"{', '.join(found)}: above as maps (classical multidimensional scaling, a dot a network), "
+        "below as mean distances within groups, in their colors, and between two, in gray.",
+        "Bars are 95% intervals over networks.",
     ]
-    where = {"loc": "outside lower center", "ncols": len(names), "fontsize": 9}
-    figure.legend(handles=handles, frameon=False, **where)
-    if title:
-        figure.suptitle(plain(title), fontsize=11)
-    return figure
+    return made.told(caption, rows)
 
 
-def _draw_means(axes: Axes, found: Groups, colors: dict[str, str]) -> None:
-    """Mean distances with intervals: within groups in their color, between two in gray."""
+def _separated(found: Groups) -> str:
+    """A line of a title: how much of the distances is between groups."""
+    if not 2 <= len(set(found.groups.tolist())) < len(found.groups):
+        return ""
+    share = separation(found.matrix, found.groups.tolist())
+    return f"\n{share.share:.0%} between groups (chance {share.chance:.0%})"
+
+
+def _draw_means(axes: Axes, found: Groups, colors: dict[str, str]) -> list[dict[str, Any]]:
+    """Mean distances with intervals; returns the numbers."""
     means = sorted(found.means().items(), key=lambda item: item[0][0] != item[0][1])
+    rows = []
     for place, ((first, second), mean) in enumerate(means):
-        low, high = mean.low, mean.high
         color = colors[first] if first == second else "0.45"
-        axes.plot(place, mean.value, "o", color=color, ms=5)
-        if np.isfinite(high):
-            axes.plot([place, place], [low, high], color=color, lw=1.5)
+        axes.plot(place, mean.value, "o", color=color, ms=3.5)
+        if np.isfinite(mean.high):
+            axes.plot([place, place], [mean.low, mean.high], color=color, lw=1.2)
+        rows.append({"group": first, "other_group": second} | mean._asdict())
     labels = [plain(a if a == b else f"{a}, {b}") for (a, b), _ in means]
-    axes.set_xticks(range(len(means)), labels, rotation=30, ha="right", fontsize=8)
+    turned: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(means)), labels, **turned)
     axes.set_ylim(bottom=0)
-    axes.set_title("mean distance within and between groups", fontsize=9)
+    axes.set_title("mean distance within and between groups")
+    return rows

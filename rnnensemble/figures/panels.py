@@ -1,21 +1,23 @@
-"""What several figures share: colors, maps of distances, names of axes."""
+"""What several figures share: colors, names of axes, how numbers are told."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
-from rnnensemble.figures.style import Figure, ours
-from rnnensemble.stats.comparable import comparable, incomparable
-from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.comparable import incomparable
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Okabe & Ito (2008): distinct for all common kinds of color vision."""
 
-
 COLORMAP = "cividis"
+
+NEUTRAL = "0.75"
+"""Gray of cells without a number: the diagonal of a matrix, what is not measured."""
+
+BELOW = "Open markers lie below their null."
+"""A sentence of captions."""
 
 
 def channel_gap(values: np.ndarray) -> float:
@@ -33,105 +35,17 @@ def mark_stack(axes: Axes, channels: int) -> None:
         axes.set_yticks([])
 
 
-def mds(matrix: np.ndarray) -> np.ndarray:
-    """Classical multidimensional scaling of distances `[M, M]` to coordinates `[M, 2]`.
-
-    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0. Networks
-    without distances have NaN for coordinates.
-    Source: Torgerson (1952).
-    """
-    kept = comparable(matrix)
-    if len(kept) < len(matrix):
-        places = np.full((len(matrix), 2), np.nan)
-        places[kept] = mds(matrix[np.ix_(kept, kept)]) if len(kept) else 0.0
-        return places
-    count = len(matrix)
-    center = np.eye(count) - 1 / count
-    values, vectors = np.linalg.eigh(-0.5 * center @ matrix.astype(float) ** 2 @ center)
-    size = np.sqrt(np.maximum(values[::-1][:2], 0))
-    coordinates = vectors[:, ::-1][:, : len(size)] * size
-    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
-
-
-@ours()
-def mds_figure(
-    matrix: np.ndarray, mean: Estimate, *, name: str, unit: str, networks: Sequence[int]
-) -> Figure:
-    """Classical MDS of a distance matrix, one dot a network."""
-    figure = Figure(figsize=(3.4, 3.2), layout="constrained")
-    axes = figure.subplots()
-    draw_mds(axes, matrix, unit=unit)
-    for (x, y), network in zip(mds(matrix), networks, strict=True):
-        if np.isfinite([x, y]).all():
-            axes.annotate(
-                str(network), (x, y), fontsize=6, xytext=(3, 3), textcoords="offset points"
-            )
-    title = f"{name}: mean {with_interval(mean)}{without(matrix, networks)}"
-    axes.set_title(title, fontsize=9)
-    return figure
+def null_of(null: Any) -> float | None:
+    """The mean null; None where there is none, or none above 0."""
+    if null is None or not np.isfinite(null).all():
+        return None
+    return float(np.mean(null)) if np.mean(null) > 0 else None
 
 
 def without(matrix: np.ndarray, networks: Sequence[int]) -> str:
     """A line of a title: the networks that have no distance."""
     missing = ", ".join(str(networks[k]) for k in incomparable(matrix))
     return f"\nwithout network {missing}, which cannot be compared" if missing else ""
-
-
-def draw_mds(axes: Axes, matrix: np.ndarray, *, unit: str) -> None:
-    """Draws the networks in two dimensions at the same scale on both axes."""
-    x, y = mds(matrix).T
-    axes.scatter(x, y, s=22, color=COLORS[0], edgecolor="white", lw=0.5)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.15)
-    axes.set_xlabel(f"MDS 1 ({unit})")
-    axes.set_ylabel(f"MDS 2 ({unit})")
-
-
-def draw_groups(
-    axes: Axes, matrix: np.ndarray, groups: np.ndarray, colors: dict[str, str], name: str
-) -> None:
-    """Draws the networks of several groups in two dimensions, a color a group."""
-    places = mds((matrix + matrix.T) / 2)
-    for group, color in colors.items():
-        x, y = places[groups == group].T
-        axes.scatter(x, y, s=26, color=color, edgecolor="white", lw=0.5)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.margins(0.15)
-    axes.set_xlabel("MDS 1")
-    axes.set_ylabel("MDS 2")
-    axes.set_title(name, fontsize=9)
-
-
-@ours()
-def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequence[int]) -> Figure:
-    """The distance matrix, networks ordered so that close ones stand together."""
-    figure = Figure(figsize=(3.8, 3.2), layout="constrained")
-    axes = figure.subplots()
-    order = cluster_order(matrix)
-    image = axes.imshow(matrix[np.ix_(order, order)], cmap=COLORMAP, vmin=0)
-    figure.colorbar(image, ax=axes, label=f"distance ({unit})")
-    axes.set_title(f"{name}, networks by similarity{without(matrix, networks)}", fontsize=9)
-    if len(order) <= 24:
-        labels = [str(networks[i]) for i in order]
-        axes.set_xticks(range(len(order)), labels, fontsize=6)
-        axes.set_yticks(range(len(order)), labels, fontsize=6)
-    axes.set_xlabel("network")
-    axes.set_ylabel("network")
-    return figure
-
-
-def cluster_order(matrix: np.ndarray) -> np.ndarray:
-    """Order of the leaves of average-linkage clustering, neighbors as close as can be.
-
-    Networks without distances come last.
-    """
-    kept, missing = comparable(matrix), incomparable(matrix)
-    if missing:
-        order = kept[cluster_order(matrix[np.ix_(kept, kept)])] if len(kept) > 1 else kept
-        return np.append(order, missing)
-    condensed = squareform(matrix, checks=False)
-    tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
-    return hierarchy.leaves_list(tree)
 
 
 def with_interval(estimate: tuple[float, float, float]) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rnnensemble.files import locks
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from rnnensemble.figures.style import Figure
 
 DAY = 86400.0
 """Seconds after which an unfinished file is a killed process's."""
@@ -248,17 +248,21 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_figures(folder: Path, figures: "Mapping[str, Figure]") -> None:
-    """Puts these figures, each as PNG and SVG, in the place of the folder's `figures`."""
-    from rnnensemble.figures import style  # loads matplotlib
+    """Puts figures, with their numbers and captions, in the place of the folder's `figures`."""
+    from rnnensemble.figures.style import DPI, style  # loads matplotlib
 
     if (folder / "figures").is_symlink():  # in somebody else's folder it may lead anywhere
         (folder / "figures").unlink()
     with whole_folder(folder / "figures") as partial:
         partial.mkdir()
         for name, figure in figures.items():
-            for suffix in ("png", "svg"):
-                style.save(figure, partial / f"{name}.{suffix}", dpi=200)
+            for suffix in ("png", "svg", "pdf"):
+                style.save(figure, partial / f"{name}.{suffix}", dpi=DPI)
                 figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
+            if figure.data:
+                _write_rows(partial / f"{name}.csv", figure.data)
+            if figure.caption:
+                (partial / f"{name}.txt").write_text(figure.caption + "\n", encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -269,8 +273,14 @@ def write_text(path: Path, text: str) -> None:
 
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes rows as CSV, whole or not at all: all columns, empty where a row has no such one."""
+    with whole_file(path) as partial:
+        _write_rows(partial, rows)
+
+
+def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes a table that nobody reads yet."""
     columns = dict.fromkeys(name for row in rows for name in row)
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)

@@ -1,0 +1,129 @@
+"""Labels that keep apart: where they go is decided as they are drawn, once sizes are known."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.text import Annotation
+from matplotlib.transforms import Bbox
+
+from rnnensemble.figures.style import small
+
+SIDES = tuple((x, y) for y in (1, -1, 0) for x in (1, -1, 0) if (x, y) != (0, 0))
+"""Where a label may stand beside its point, in the order in which they are tried."""
+
+GAP = 2.6
+"""Points between the middle of a dot and its label."""
+
+
+def label_points(axes: Axes, places: np.ndarray, names: Sequence[str]) -> None:
+    """Labels points `[M, 2]`, each on the first side that is free; where none is, without a label.
+
+    Texts that the axes hold already keep their room.
+    """
+    known = np.asarray(np.isfinite(places).all(axis=1))
+    others = list(axes.texts)
+    labels = [
+        axes.annotate(name, place, (0, 0), textcoords="offset points", fontsize=small())
+        for place, name, there in zip(places, names, known.tolist(), strict=True)
+        if there
+    ]
+    for label in labels:
+        label.set_in_layout(False)
+    axes.add_artist(_Beside(labels, places[known], others))
+
+
+class _Beside(Artist):
+    """Puts labels beside their points just before they are drawn."""
+
+    def __init__(self, labels: list[Annotation], places: np.ndarray, others: list[Any]) -> None:
+        super().__init__()
+        self.labels, self.places, self.others = labels, places, others
+        self.set_zorder(2.9)  # labels have 3
+        self.set_in_layout(False)
+
+    def draw(self, renderer: Any) -> None:
+        """Draws nothing: moves the labels, or hides them."""
+        axes: Any = self.axes
+        point = axes.figure.get_dpi() / 72
+        dots = axes.transData.transform(self.places)
+        reach = GAP * point
+        taken = [*_around(dots, 0.75 * reach)]
+        taken += [_corners(text.get_window_extent(renderer)) for text in self.others]
+        for number, (label, dot) in enumerate(zip(self.labels, dots, strict=True)):
+            size = _size(label, renderer)
+            others = np.array(taken[:number] + taken[number + 1 :]).reshape(-1, 4)
+            found = _free_side(dot, size, reach, others, axes.bbox)
+            label.set_visible(found is not None)
+            if found is not None:
+                label.set_position(tuple((found[:2] - dot) / point))
+                taken.append(found)
+
+
+def _size(label: Annotation, renderer: Any) -> np.ndarray:
+    """Width and height of a label, whether or not it is shown now."""
+    label.set_visible(True)
+    label.set_position((0, 0))
+    extent = label.get_window_extent(renderer)
+    return np.array([extent.width, extent.height])
+
+
+def _around(dots: np.ndarray, reach: float) -> np.ndarray:
+    """Boxes around dots, `[M, 4]` as left, bottom, right, top."""
+    return np.hstack([dots - reach, dots + reach])
+
+
+def _corners(box: Bbox) -> np.ndarray:
+    return np.array([box.x0, box.y0, box.x1, box.y1])
+
+
+def _free_side(
+    dot: np.ndarray, size: np.ndarray, reach: float, taken: np.ndarray, frame: Bbox
+) -> np.ndarray | None:
+    """The first box of a size beside a dot that meets no other and stays inside the frame."""
+    for side in SIDES:
+        middle = dot + np.array(side) * (size / 2 + reach * (0.8 if all(side) else 1.0))
+        low, high = middle - size / 2, middle + size / 2
+        inside = (low >= frame.min).all() and (high <= frame.max).all()
+        met = (low < taken[:, 2:]).all(axis=1) & (high > taken[:, :2]).all(axis=1)
+        if inside and not met.any():
+            return np.append(low, high)
+    return None
+
+
+def thin(axes: Axes) -> None:
+    """Leaves out labels of ticks that would overlap, on both axes: every second, or third."""
+    axes.add_artist(_Thinned([axes.xaxis, axes.yaxis]))
+
+
+class _Thinned(Artist):
+    """Hides labels of ticks that would overlap just before they are drawn."""
+
+    def __init__(self, both: list[Axis]) -> None:
+        super().__init__()
+        self.both = both
+        self.set_zorder(-1)  # before the axes
+        self.set_in_layout(False)
+
+    def draw(self, renderer: Any) -> None:
+        """Draws nothing."""
+        for axis in self.both:
+            labels = [each for each in axis.get_majorticklabels() if each.get_text()]
+            for label in labels:
+                label.set_visible(True)
+            boxes = [_corners(each.get_window_extent(renderer)) for each in labels]
+            step = 1
+            while step < len(boxes) and _any_meet(boxes[::step]):
+                step += 1
+            for number, label in enumerate(labels):
+                label.set_visible(number % step == 0)
+
+
+def _any_meet(boxes: list[np.ndarray]) -> bool:
+    """Whether neighbors overlap."""
+    pairs = itertools.pairwise(boxes)
+    return any((a[:2] < b[2:]).all() and (b[:2] < a[2:]).all() for a, b in pairs)
