@@ -11,13 +11,15 @@ from rnnensemble.figures.canvas import Given, canvas, counted, line
 from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import BELOW, COLORS
 from rnnensemble.figures.style import Figure, ours
+from rnnensemble.stats.intervals import mean_distance
 
 
 @ours()
 def settings_figure(found: GridDistances, *, axes: Given = None) -> Figure:
     """Mean DSA distance, and its ratio to the null, by rank and number of delays.
 
-    Shares of variance are diamonds at the rank that they came to.
+    Bars are 95% intervals over networks. Shares of variance are diamonds at the rank that they came
+    to.
 
     Args:
         found: Distances under all settings.
@@ -25,59 +27,73 @@ def settings_figure(found: GridDistances, *, axes: Given = None) -> Figure:
             given.
     """
     known = bool(np.isfinite(found.nulls).any())
-    made = canvas(axes, 1 + known, aspect=0.85, extra=12.0, width="single")
-    means, nulls = found.means, found.nulls.mean(axis=-1)
-    below = means < nulls
+    made = canvas(axes, 1 + known, aspect=1.0, extra=12.0, width="single")
+    nulls = np.maximum(found.nulls.mean(axis=-1), 1e-12)  # as `null_ratios` has them
+    estimates = _estimates(found)
     for j, delays in enumerate(found.grid.delays):
         color = COLORS[j % len(COLORS)]
         name = "no delays" if delays == 1 else f"{delays} delays"
-        fixed = slice(len(found.grid.ranks))
+        below = estimates[:, j, 0] < nulls[:, j]
+        _draw_ranks(made.axes[0], found, estimates[:, j], below, color=color, label=name)
         if known:
+            fixed = slice(len(found.grid.ranks))
             made.axes[0].plot(found.grid.ranks, nulls[fixed, j], color=color, ls=":")
-        drawn = (means, found.null_ratios)[: 1 + known]
-        for panel, values in zip(made.axes, drawn, strict=True):
-            _draw_ranks(panel, found, values[:, j], below[:, j], color=color, label=name)
+            ratios = estimates[:, j] / nulls[:, j, None]
+            _draw_ranks(made.axes[1], found, ratios, below, color=color, label=name)
     made.axes[0].set_ylabel("mean DSA distance")
-    made.axes[0].set_ylim(bottom=0)
     handles, _ = made.axes[0].get_legend_handles_labels()
     if known:
         made.axes[1].axhline(1, color="0.35", ls=":")
         made.axes[1].set_ylabel("mean distance / mean null")
         handles.append(line("null: same network, other trials", ls=":"))
     for panel in made.axes:
+        most = max(np.nanmax(each.get_ydata(), initial=0.0) for each in panel.lines)
+        panel.set_ylim(0, min(panel.get_ylim()[1], 3 * most or 1.0))  # few networks: wide intervals
         panel.set_xlabel("rank")
         panel.set_xticks(found.grid.ranks)
         thin(panel)
     made.legend(handles, columns=2)
+    ends = estimates[..., 1:].reshape(-1, 2)
+    rows = [
+        row | {"low": low, "high": high}
+        for row, (low, high) in zip(found.table(), ends, strict=True)
+    ]
     caption = [
         f"Mean DSA distance of {counted(found.matrices.shape[-1], 'network')} by rank and number "
-        "of delays" + (", and the same over its null." if known else "."),
+        "of delays" + (", and the same over its null" if known else "") + "; bars are 95% "
+        "intervals over networks.",
         "Diamonds stand at the ranks that shares of variance came to." if found.grid.shares else "",
         "Dotted lines are nulls, the distance of a network to itself on other trials." * known,
-        BELOW if below.any() else "",
+        BELOW if (estimates[..., 0] < nulls).any() else "",
     ]
-    return made.told(caption, found.table())
+    return made.told(caption, rows)
+
+
+def _estimates(found: GridDistances) -> np.ndarray:
+    """Means and the ends of their intervals, `[R, D, 3]`; no ends where there are none."""
+    estimates = np.stack([found.means, *[np.full(found.means.shape, np.nan)] * 2], axis=-1)
+    for place in np.ndindex(found.means.shape):
+        if np.isfinite(found.matrices[place]).all():
+            estimates[place] = mean_distance(found.matrices[place])
+    return np.where(np.isinf(estimates), np.nan, estimates)
 
 
 def _draw_ranks(
     axes: Axes,
     found: GridDistances,
-    values: np.ndarray,
+    estimates: np.ndarray,
     below: np.ndarray,
     *,
     color: str,
     label: str,
 ) -> None:
-    """Values `[R]` by rank: ranks joined by a line, shares of variance as diamonds."""
-    count = len(found.grid.ranks)
-    form: Any = {"color": color, "label": label, "markersize": 3.5}
-    faces = np.where(below, "white", color)
-    axes.plot(found.grid.ranks, values[:count], **form, marker="o", zorder=2)
+    """Estimates `[R, 3]` by rank: ranks joined by a line, shares of variance as diamonds."""
+    count, values = len(found.grid.ranks), estimates[:, 0]
+    axes.plot(found.grid.ranks, values[:count], "o-", color=color, label=label, zorder=2)
+    axes.vlines(found.ranks, estimates[:, 1], estimates[:, 2], color=color, lw=0.8)
     for number, (rank, value) in enumerate(zip(found.ranks, values, strict=True)):
-        marker = "o" if number < count else "D"
-        axes.plot(
-            rank, value, marker, color=color, ms=3.5, mfc=str(faces[number]), mew=0.8, zorder=3
-        )
+        form: Any = {"mfc": "white" if below[number] else color, "mew": 0.8, "zorder": 3}
+        axes.plot(rank, value, "o" if number < count else "D", color=color, **form)
 
 
 @ours()

@@ -11,7 +11,7 @@ from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORS
-from rnnensemble.figures.style import plain, small
+from rnnensemble.figures.style import plain, small_size
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.readings import (
     Gap,
@@ -109,7 +109,7 @@ def words(name: str) -> str:
 
 def _label(measure: Measure, factor: Factor) -> str:
     scaled = " / N²" if is_scaled(factor.name, measure.name) else ""
-    return measure.symbol.replace("sigma_OOD", r"$\sigma_{OOD}$") + scaled
+    return plain(measure.symbol) + scaled
 
 
 def draw_measure(
@@ -167,7 +167,7 @@ def _scale(axes: Axes, shown: np.ndarray, values: np.ndarray) -> None:
     if within:
         axes.set_ylim(0, 1.12 * kept.max())
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
-        axes.yaxis.get_offset_text().set_fontsize(small())
+        axes.yaxis.get_offset_text().set_fontsize(small_size())
         return
     axes.set_yscale("log")
     axes.set_ylim(kept.min() / 1.4, kept.max() * 1.4)

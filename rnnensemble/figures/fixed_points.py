@@ -48,12 +48,12 @@ def fixed_points_figure(
         getattr(space, f"set_{name}label")(f"PC {number}", labelpad=-12)
         getattr(space, f"set_{name}ticks")([])
     space.view_init(elev=22, azim=-58)
-    space.set_box_aspect(None, zoom=1.0)
+    space.set_box_aspect(None, zoom=1.2)
     space.set_title("states and fixed points")
     _draw_spectra(made.axes[1], found)
     made.legend(columns=4)
     made.title(title)
-    counts = [f"{int((_kind(found) == k).sum())} {kind[0]}" for k, kind in enumerate(KINDS)]
+    counts = [_told(int((_kind(found) == k).sum()), k) for k in range(len(KINDS))]
     caption = [
         f"{title}: left, trajectories on {min(shown, len(states))} trials (gray) and fixed points "
         f"in the first three principal components of states ({', '.join(counts)}).",
@@ -78,12 +78,18 @@ def _kind(found: FixedPoints) -> np.ndarray:
     return np.where(found.fixed, np.minimum(found.unstable, len(KINDS) - 1), -1)
 
 
+def _told(count: int, kind: int) -> str:
+    """As "4 stable" and "2 with 1 unstable direction"."""
+    name = KINDS[kind][0]
+    return f"{count} with {name}" if kind else f"{count} {name}"
+
+
 def _draw_points(space: Any, found: FixedPoints, places: np.ndarray) -> None:
-    for number, (name, marker, color, filled) in enumerate(KINDS):
+    for number, (_, marker, color, filled) in enumerate(KINDS):
         here = places[_kind(found) == number]
         if len(here):
             face = color if filled else "white"
-            label = f"{len(here)} {name}" if number < 1 else f"{len(here)} with {name}"
+            label = _told(len(here), number)
             style = {"marker": marker, "facecolor": face, "edgecolor": color, "label": label}
             space.scatter(*here.T, s=22 if filled else 14, depthshade=False, lw=1.0, **style)
 

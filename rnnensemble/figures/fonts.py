@@ -28,7 +28,7 @@ def with_font(svg: bytes) -> bytes:
     """
     text = svg.decode()
     shown = "".join(re.findall(r"<(?:text|tspan)\b[^>]*>([^<]*)", text))
-    more = frozenset(unescape(shown)) - USUAL
+    more = frozenset(unescape(shown)) - USUAL - frozenset(string.whitespace)
     face = (
         f'@font-face {{font-family: "{FONT}"; '
         f'src: url("data:font/woff;base64,{_encoded(more)}") format("woff");}}'

@@ -12,7 +12,7 @@ from rnnensemble.analysis.measures import Measure
 from rnnensemble.figures.canvas import Given, canvas, nothing
 from rnnensemble.figures.factor_panels import words
 from rnnensemble.figures.panels import COLORMAP, NEUTRAL
-from rnnensemble.figures.style import WIDTHS, Figure, ours, plain, small
+from rnnensemble.figures.style import WIDTHS, Figure, ours, plain, small_size
 from rnnensemble.study.factors import Axis, Grid, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_measurable, measure_of, read_grid, usable
 
@@ -64,7 +64,7 @@ def grid_figure(
         rows += _draw_map(panel, grid, measure, found)
         panel.set_title(plain(f"{measure.symbol}, {words(grid.task)}"))
     if made.own:
-        made.figure.supxlabel("*: not measurable; gray: no value", fontsize=small())
+        made.figure.supxlabel("*: not measurable; gray: no value", fontsize=small_size())
     first, second = grids[0].axes
     caption = [
         f"{', '.join(dict.fromkeys(measure.title for _, measure, _ in maps))} at every combination "
@@ -102,7 +102,7 @@ def _draw_map(
             row |= {"estimate": reading.estimate.value, "low": reading.estimate.low}
             row |= {"high": reading.estimate.high, "measurable": good}
             row |= {} if reading.null is None else {"null": float(np.mean(reading.null))}
-        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=small())
+        axes.text(j, i, text, ha="center", va="center", color=color, fontsize=small_size())
         rows.append(row)
     axes.spines[["top", "right"]].set_visible(True)
     axes.set_xticks(range(values.shape[1]), [plain(x) for x in second.labels])

@@ -35,7 +35,7 @@ def groups_figure(found: Mapping[str, Groups], *, title: str = "", axes: Given =
     names = list(dict.fromkeys(first.tolist()))
     colors = {name: COLORS[k % len(COLORS)] for k, name in enumerate(names)}
     columns = len(found)
-    made = canvas(axes, 2 * columns, columns=columns, aspect=1.0, extra=12.0)
+    made = canvas(axes, 2 * columns, columns=columns, aspect=0.9, extra=12.0)
     rows: list[dict[str, Any]] = []
     both = zip(made.axes[:columns], made.axes[columns:], strict=True)
     for (name, each), (above, below) in zip(found.items(), both, strict=True):
@@ -80,6 +80,7 @@ def _draw_means(axes: Axes, found: Groups, colors: dict[str, str]) -> list[dict[
     labels = [plain(a if a == b else f"{a}, {b}") for (a, b), _ in means]
     turned: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(means)), labels, **turned)
+    axes.set_xlim(-0.5, len(means) - 0.5)
     axes.set_ylim(bottom=0)
     axes.set_title("mean distance within and between groups")
     return rows

@@ -11,7 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from rnnensemble.figures.style import small
+from rnnensemble.figures.style import small_size
 
 SIDES = tuple((x, y) for y in (1, -1, 0) for x in (1, -1, 0) if (x, y) != (0, 0))
 """Where a label may stand beside its point, in the order in which they are tried."""
@@ -28,7 +28,7 @@ def label_points(axes: Axes, places: np.ndarray, names: Sequence[str]) -> None:
     known = np.asarray(np.isfinite(places).all(axis=1))
     others = list(axes.texts)
     labels = [
-        axes.annotate(name, place, (0, 0), textcoords="offset points", fontsize=small())
+        axes.annotate(name, place, (0, 0), textcoords="offset points", fontsize=small_size())
         for place, name, there in zip(places, names, known.tolist(), strict=True)
         if there
     ]
@@ -61,7 +61,7 @@ class _Beside(Artist):
             label.set_visible(found is not None)
             if found is not None:
                 label.set_position(tuple((found[:2] - dot) / point))
-                taken.append(found)
+                taken.append(found + point * np.array([-1.5, 0, 1.5, 0]))  # numbers side by side
 
 
 def _size(label: Annotation, renderer: Any) -> np.ndarray:

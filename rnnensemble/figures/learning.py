@@ -10,7 +10,7 @@ from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORS, with_interval
-from rnnensemble.figures.style import Figure, ours, plain, small
+from rnnensemble.figures.style import Figure, ours, plain, small_size
 from rnnensemble.training.losses import unit as loss_unit
 from rnnensemble.training.population import Population
 
@@ -90,7 +90,7 @@ def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:
     if population.training.criterion == "loss":
         axes.axhline(population.thresholds[0], color="k", lw=0.7, ls="--")
         where = axes.get_yaxis_transform()
-        form: Any = {"va": "bottom", "fontsize": small(), "transform": where}
+        form: Any = {"va": "bottom", "fontsize": small_size(), "transform": where}
         axes.text(0.01, population.thresholds[0], "threshold", **form)
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import label_points
 from rnnensemble.figures.panels import COLORS, null_of, with_interval, without
-from rnnensemble.figures.style import Figure, ours, small
+from rnnensemble.figures.style import Figure, ours, small_size
 from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import Estimate
 
@@ -125,22 +125,20 @@ def scatter(axes: Axes, places: np.ndarray, below: np.ndarray, color: str) -> No
 def frame(axes: Axes, places: np.ndarray, null: float | None = None) -> float:
     """A square around places, with room below for a bar of the null; returns half its width."""
     reach = 1.18 * float(np.abs(places).max(initial=0.0)) or 1.0
-    low = -reach
-    if null is not None:
-        reach = max(reach, 0.6 * null)
-        low = -1.3 * reach
-    axes.set_xlim(-reach, reach)
-    axes.set_ylim(low, reach)
+    reach = reach if null is None else max(reach, 0.5 * null)
+    room = 0.0 if null is None else 0.3 * reach
+    axes.set_xlim(-reach - room / 2, reach + room / 2)
+    axes.set_ylim(-reach - room, reach)
     axes.set_aspect("equal", adjustable="box")
     return reach
 
 
 def draw_bar(axes: Axes, null: float, reach: float) -> None:
     """A bar of the length of the null in the lower left corner, with its length above."""
-    left, y = -0.94 * reach, -1.22 * reach
+    left, y = -1.08 * reach, -1.22 * reach
     axes.plot([left, left + null], [y, y], color="k", lw=1.2, solid_capstyle="butt")
     words = f"null {null:.2g}"
-    axes.text(left, y + 0.04 * reach, words, ha="left", va="bottom", fontsize=small())
+    axes.text(left, y + 0.04 * reach, words, ha="left", va="bottom", fontsize=small_size())
 
 
 def draw_groups(

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rnnensemble._core.programs import compiled_fast
 from rnnensemble.analysis.degeneracy import Degeneracy
@@ -111,6 +112,7 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
         ]
     axes.set_xlabel("DSA distance")
     axes.set_ylabel("pairs")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     axes.set_ylim(0, 1.45 * axes.get_ylim()[1])  # room for the legend
     axes.legend(loc="upper left")
     axes.set_title("dynamics against its null")

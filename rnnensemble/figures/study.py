@@ -21,7 +21,7 @@ from rnnensemble.figures.factor_panels import (
 )
 from rnnensemble.figures.maps import draw_bar, frame, mds, scatter
 from rnnensemble.figures.panels import BELOW, NEUTRAL, null_of
-from rnnensemble.figures.style import Figure, ours, plain
+from rnnensemble.figures.style import WIDTHS, Figure, ours, plain
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import Reading, measure_of, positions, read, usable
@@ -221,8 +221,9 @@ def settings_figure(
     trends = _trends(found, factors, outcomes)
     if not np.isfinite(trends.folds).any():
         return nothing("no trend of dynamics is measured", "No trend of dynamics is measured.")
-    aspect = (5.5 * len(trends.rows) + 26) / 183
-    made = canvas(axes, width="double", aspect=aspect, extra=4.0)
+    width = "single" if len(trends.columns) <= 4 else "double"
+    height = max(5.5 * len(trends.rows) + 26, 48)
+    made = canvas(axes, width=width, aspect=height / WIDTHS[width])
     _draw_trends(made.axes[0], trends)
     caption = [
         "Fitted change of the mean distance of dynamics from the lowest to the highest value of "
@@ -264,7 +265,9 @@ def _draw_trends(axes: Axes, trends: _Trends) -> None:
     image = axes.imshow(folds, cmap=colors, vmin=-limit, vmax=limit, aspect="auto")
     dots, crosses = trends.certain & trends.good, np.isfinite(folds) & ~trends.good
     axes.scatter(*np.nonzero(dots)[::-1], s=9, color="k", edgecolor="white", lw=0.4)
-    axes.scatter(*np.nonzero(crosses)[::-1], s=9, color="0.35", marker="x", lw=0.7)
+    for color, line_width in (("white", 1.8), ("k", 0.7)):
+        form: Any = {"color": color, "marker": "x", "lw": line_width}
+        axes.scatter(*np.nonzero(crosses)[::-1], s=9, **form)
     axes.axvline(len(trends.columns) - 0.5, color="w", lw=2)
     axes.set_xticks(range(folds.shape[1]), trends.names(), rotation=60)
     names = [plain(f"{each.title}, {words(each.task)}") for each in trends.rows]
@@ -274,8 +277,8 @@ def _draw_trends(axes: Axes, trends: _Trends) -> None:
     figure: Any = axes.get_figure(root=True)
     bar = figure.colorbar(image, ax=axes, extend=beyond)
     low, high = np.nanmin(folds), np.nanmax(folds)
-    bar.set_label(f"log2 (highest value / lowest): {low:.2g} to {high:.2g}")
-    axes.set_title("mean distance along each factor (dot: p ≤ 0.05; cross: not measurable)")
+    bar.set_label(f"log2 (highest / lowest value)\n{low:.2g} to {high:.2g}")
+    axes.set_title("mean distance along each factor\ndot: p ≤ 0.05; cross: not measurable")
 
 
 def _rows(trends: _Trends) -> list[dict[str, Any]]:

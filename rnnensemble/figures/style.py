@@ -44,8 +44,9 @@ LOOK = {
     "legend.frameon": False,
     "legend.handlelength": 1.6,
     "legend.columnspacing": 1.4,
-    "figure.constrained_layout.w_pad": 0.03,
-    "figure.constrained_layout.h_pad": 0.03,
+    "figure.constrained_layout.w_pad": 0.05,
+    "figure.constrained_layout.h_pad": 0.05,
+    "figure.constrained_layout.wspace": 0.03,
     "savefig.dpi": DPI,
     **{f"{axis}tick.{each}.width": 0.6 for axis in "xy" for each in ("major", "minor")},
     **{f"{axis}tick.major.size": 2.5 for axis in "xy"},
@@ -210,11 +211,11 @@ def _inches(width: float, height: float) -> tuple[float, float]:
     return width / INCH, height / INCH
 
 
-def small() -> float:
+def small_size() -> float:
     """Points of small texts in the style in force."""
     return float(matplotlib.rcParams["legend.fontsize"])
 
 
 def plain(text: str) -> str:
-    """A user's text as matplotlib shows it as it is: what stands between two $ is no formula."""
-    return text.replace("$", r"\$")
+    """A text as it is, where what stands between two $ is no formula; sigma_OOD alone is one."""
+    return text.replace("$", r"\$").replace("sigma_OOD", r"$\sigma_{OOD}$")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import matplotlib
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from rnnensemble.figures.canvas import Given, canvas
 from rnnensemble.figures.labels import thin
@@ -39,7 +40,7 @@ def coordinate_figure(
                 for width, value in zip(widths, values, strict=True)
             ]
         panel.set_xticks(widths, [str(width) for width in widths])
-        panel.minorticks_off()
+        panel.xaxis.set_minor_locator(NullLocator())
         thin(panel)
         if number < len(forms):
             panel.set_title(plain(form))
