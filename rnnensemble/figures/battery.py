@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.canvas import Given, canvas, line
 from rnnensemble.figures.factor_panels import words
+from rnnensemble.figures.labels import thin
 from rnnensemble.figures.maps import draw_groups
 from rnnensemble.figures.matrices import draw_matrix, matrix_rows
 from rnnensemble.figures.panels import COLORS
@@ -104,6 +105,7 @@ def _draw_losses(axes: Axes, battery: Battery, colors: dict[str, str]) -> list[d
             x = place + 0.25 * (number - (len(colors) - 1) / 2) + _spread(len(own))
             axes.plot(x, own, "o", color=color, ms=3, alpha=0.8)
     axes.set_yscale("log")
+    thin(axes, "y")
     names = [plain(name.replace("_", " ")) for name in found.losses]
     turned: Any = {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(len(names)), names, **turned)

@@ -130,7 +130,8 @@ def draw_measure(
     if len(nulls) == len(readings):
         axes.plot(x, nulls, color="0.35", ls=":")
         below = values[:, 0] < nulls
-        axes.plot(x[below], values[below, 0], "o", ms=3, mfc="white", mec=color, zorder=3)
+        for place, value in zip(x[below], values[below, 0], strict=True):
+            axes.plot(place, value, "o", ms=3, mfc="white", mec=color, zorder=3)
     _scale(axes, np.append(values.ravel(), nulls), values[:, 0])
     rows = []
     for k, each in enumerate(readings):

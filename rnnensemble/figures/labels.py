@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from rnnensemble.figures.style import small_size
@@ -95,9 +95,9 @@ def _free_side(
     return None
 
 
-def thin(axes: Axes) -> None:
-    """Leaves out labels of ticks that would overlap, on both axes: every second, or third."""
-    axes.add_artist(_Thinned([axes.xaxis, axes.yaxis]))
+def thin(axes: Axes, which: str = "xy") -> None:
+    """Leaves out labels of ticks that would overlap: every second, or third; not turned ones."""
+    axes.add_artist(_Thinned([getattr(axes, f"{name}axis") for name in which]))
 
 
 class _Thinned(Artist):
@@ -112,15 +112,31 @@ class _Thinned(Artist):
     def draw(self, renderer: Any) -> None:
         """Draws nothing."""
         for axis in self.both:
-            labels = [each for each in axis.get_majorticklabels() if each.get_text()]
-            for label in labels:
-                label.set_visible(True)
-            boxes = [_corners(each.get_window_extent(renderer)) for each in labels]
+            labels = _inside(axis.get_majorticklabels(), axis.get_majorticklocs(), axis)
+            boxes = _boxes(labels, renderer)
             step = 1
             while step < len(boxes) and _any_meet(boxes[::step]):
                 step += 1
             for number, label in enumerate(labels):
                 label.set_visible(number % step == 0)
+            lesser = _inside(axis.get_minorticklabels(), axis.get_minorticklocs(), axis)
+            both = sorted([*boxes[::step], *_boxes(lesser, renderer)], key=tuple)
+            for label in lesser:  # of a logarithmic axis, between powers of 10
+                label.set_visible(not (_any_meet(both) or step > 1))
+
+
+def _inside(labels: Sequence[Text], places: np.ndarray, axis: Axis) -> list[Text]:
+    """The labels with words whose ticks are in view."""
+    low, high = sorted(axis.get_view_interval())
+    pairs = zip(labels, places, strict=False)
+    return [each for each, place in pairs if each.get_text() and low <= place <= high]
+
+
+def _boxes(labels: Sequence[Text], renderer: Any) -> list[np.ndarray]:
+    """Of labels, shown or not."""
+    for label in labels:
+        label.set_visible(True)
+    return [_corners(label.get_window_extent(renderer)) for label in labels]
 
 
 def _any_meet(boxes: list[np.ndarray]) -> bool:

@@ -93,6 +93,7 @@ def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:
         form: Any = {"va": "bottom", "fontsize": small_size(), "transform": where}
         axes.text(0.01, population.thresholds[0], "threshold", **form)
     axes.set_yscale("log")
+    thin(axes)
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     axes.set_xlabel(f"epoch ({population.training.epoch_steps} steps)")
     axes.set_ylabel(f"training {plain(loss_unit(population.training.loss))}")
@@ -145,12 +146,14 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
         axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(places, [name.replace(" ", "\n") for name in names])
-        thin(axes)
+    thin(axes, "xy" if len(names) <= MOST_FLAT else "y")
     axes.set_xlabel("trials")
     axes.set_ylabel(plain(loss_unit(behavior.loss)))
     if behavior.main is not None:
+        value, low, high = behavior.sigma
         null = f"null {behavior.nulls[behavior.main]:.2g}"
-        axes.set_title(f"behavior: $\\sigma_{{OOD}}$\n{with_interval(behavior.sigma)}, {null}")
+        told = f"sigma_OOD {value:.3g}\n[{low:.3g}, {high:.3g}], {null}"
+        axes.set_title(plain(f"behavior: {told}"))
     return [
         {"network": network, "trials": name, "loss": loss}
         for name, losses in behavior.losses.items()

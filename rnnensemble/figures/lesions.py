@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from rnnensemble.analysis.importance import UnitImportance
 from rnnensemble.analysis.lesions import Lesions
 from rnnensemble.figures.canvas import Given, canvas, counted
+from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORS, with_interval
 from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.training.losses import unit as loss_unit
@@ -42,6 +43,7 @@ def lesions_figure(lesions: Lesions, *, axes: Given = None) -> Figure:
     panel.errorbar(places[order], mean, errors, label="mean, 95% interval", **form)
     if (values > 0).all():
         panel.set_yscale("log")
+        thin(panel, "xy" if curve else "y")
         least, most = values.min(), values.max()
         panel.set_ylim(least / 2, 3 * most)  # intervals of few networks may be far wider
     _name(panel, lesions, places, rows, curve=curve)

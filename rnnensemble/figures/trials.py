@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rnnensemble.figures.canvas import Given, canvas, counted, line
+from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORS, channel_gap, counted_name, mark_stack
 from rnnensemble.figures.style import Figure, ours
 from rnnensemble.tasks import Trials
@@ -124,6 +125,7 @@ def hold_figure(
     for index, row in enumerate(losses):
         below.plot(row, color=COLORS[index % len(COLORS)], lw=0.6)
     below.set_yscale("log")
+    thin(below)
     below.set_ylabel("MSE, each network")
     below.set_xlabel("time step")
     for each in made.axes:
