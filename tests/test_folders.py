@@ -290,12 +290,12 @@ def test_a_backend_that_is_not_there_stops_no_figure(tmp_path):
 
 def test_a_figure_that_cannot_be_drawn_costs_a_line(tmp_path, monkeypatch, capsys):
     """The results are there before, and the command ends well."""
-    from rnnensemble.figures import panels
+    from rnnensemble.figures import maps
 
     def broken(*_, **__):
         raise RuntimeError("no\nfonts")
 
-    monkeypatch.setattr(panels, "mds_figure", broken)
+    monkeypatch.setattr(maps, "mds_figure", broken)
     np.save(tmp_path / "w.npy", np.random.default_rng(0).normal(size=(3, 4, 4)))
     runs = tmp_path / "runs"
     weights = "--weights", str(tmp_path / "w.npy"), "--pif.starts", "1"

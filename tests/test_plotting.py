@@ -5,9 +5,10 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import measure_degeneracy
-from rnnensemble.figures import panels, run
+from rnnensemble.figures import maps, matrices, run
 from rnnensemble.files import folders
 from tests.test_storage import CONDITION, train
+from tests.texts import overlaps
 
 pytestmark = pytest.mark.painted
 
@@ -21,19 +22,19 @@ def test_figures_are_there_when_they_are_asked_for():
 def test_mds_recovers_planar_points():
     points = np.random.default_rng(0).normal(size=(9, 2))
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
-    found = panels.mds(distances)
+    found = maps.mds(distances)
     again = np.linalg.norm(found[:, None] - found[None], axis=2)
     np.testing.assert_allclose(again, distances, atol=1e-9)
 
 
 def test_two_networks_have_two_coordinates():
-    assert panels.mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
+    assert maps.mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
 
 
 def test_cluster_order_puts_groups_together():
     group = np.array([0, 1, 0, 1, 0, 1])
     distances = np.abs(group[:, None] - group[None]) + 0.1 * (1 - np.eye(6))
-    order = panels.cluster_order(distances)
+    order = matrices.cluster_order(distances)
     assert sorted(order) == list(range(6))
     assert (np.diff(group[order]) != 0).sum() == 1
 
@@ -47,10 +48,12 @@ def test_every_figure_of_a_run_has_labels(tmp_path):
         figures
     )
     for figure in figures.values():
-        figure.draw_without_rendering()
+        assert overlaps(figure) == []
         assert any(axes.get_xlabel() for axes in figure.axes)
         assert any(axes.get_ylabel() for axes in figure.axes)
+        assert figure.caption
+        assert figure.data
     folders.replace_figures(tmp_path, {"overview": figures["overview"]})
-    for kind in ("png", "svg"):
+    for kind in ("png", "svg", "pdf"):
         assert (tmp_path / "figures" / f"overview.{kind}").stat().st_size > 10_000
     assert figures["overview"]._repr_png_().startswith(b"\x89PNG")  # notebooks show it

@@ -15,7 +15,7 @@ from rnnensemble import (
     resume,
     train_population,
 )
-from rnnensemble.figures.run import learning_figure
+from rnnensemble.figures import learning_figure
 from rnnensemble.files import folders, stages, storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
@@ -83,7 +83,9 @@ def test_round_trip(tmp_path, whole):
     assert run.degeneracy.dynamics.mean == degeneracy.dynamics.mean
     np.testing.assert_array_equal(run.degeneracy.weights.matrix, degeneracy.weights.matrix)
     assert run.degeneracy.behavior.sigmas == degeneracy.behavior.sigmas
-    assert {path.name for path in (folder / "figures").iterdir()} == {"x.png", "x.svg"}
+    assert {path.name for path in (folder / "figures").iterdir()} == {
+        f"x.{kind}" for kind in ("png", "svg", "pdf", "csv", "txt")
+    }
     assert (folder / "summary.csv").read_text().count("\n") == 2
     assert run.manifest["status"] == stages.ANALYSED
     assert list(stages.list_runs(tmp_path)) == [tmp_path / "a"]

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from rnnensemble.cli import benchmark, deflate, distances, report, train
+from rnnensemble.figures import Figure
 from rnnensemble.files import arrays, folders, stages, storage, sweep_folder
 from tests.test_signals import PLAN, SWEEP, nested
 from tests.tiny import TINY
