@@ -27,7 +27,7 @@ def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings:
     """Runs the command; see `options.Benchmark`.
 
     Returns:
-        What was found, also in benchmark.json, figures/benchmark.png and .svg of the folder.
+        What was found, also in benchmark.json, figures/benchmark.png, .svg and .pdf of the folder.
 
     Raises:
         ValueError: If a setting is out of range, before anything is measured.

@@ -8,7 +8,7 @@
         battery.csv             one row for each network
         battery_groups.csv      one row for each measure, one column for each group
         predictivity.csv        how well each network predicts each other
-        figures/battery.png     the page, and as SVG
+        figures/battery.png     the page, and as SVG and PDF
 
 Each run folder is interrupted, then trained; a second start goes on where the first one ended.
 """

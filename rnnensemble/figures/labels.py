@@ -1,6 +1,7 @@
 """Labels that keep apart: where they go is decided as they are drawn, once sizes are known."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,13 +98,13 @@ def _free_side(
 
 def thin(axes: Axes, which: str = "xy") -> None:
     """Leaves out labels of ticks that would overlap: every second, or third; not turned ones."""
-    axes.add_artist(_Thinned([getattr(axes, f"{name}axis") for name in which]))
+    axes.add_artist(_Thinned({"xy".index(name): getattr(axes, f"{name}axis") for name in which}))
 
 
 class _Thinned(Artist):
     """Hides labels of ticks that would overlap just before they are drawn."""
 
-    def __init__(self, both: list[Axis]) -> None:
+    def __init__(self, both: dict[int, Axis]) -> None:
         super().__init__()
         self.both = both
         self.set_zorder(-1)  # before the axes
@@ -111,7 +112,7 @@ class _Thinned(Artist):
 
     def draw(self, renderer: Any) -> None:
         """Draws nothing."""
-        for axis in self.both:
+        for side, axis in self.both.items():
             labels = _inside(axis.get_majorticklabels(), axis.get_majorticklocs(), axis)
             boxes = _boxes(labels, renderer)
             step = 1
@@ -119,10 +120,28 @@ class _Thinned(Artist):
                 step += 1
             for number, label in enumerate(labels):
                 label.set_visible(number % step == 0)
-            lesser = _inside(axis.get_minorticklabels(), axis.get_minorticklocs(), axis)
-            both = sorted([*boxes[::step], *_boxes(lesser, renderer)], key=tuple)
-            for label in lesser:  # of a logarithmic axis, between powers of 10
-                label.set_visible(not (_any_meet(both) or step > 1))
+            _thin_lesser(axis, side, boxes[::step], renderer)
+
+
+def _thin_lesser(axis: Axis, side: int, greater: list[np.ndarray], renderer: Any) -> None:
+    """Of a logarithmic axis, between powers of 10: all labels, or those of 2 and 5, or none."""
+    labels = _inside(axis.get_minorticklabels(), axis.get_minorticklocs(), axis)
+    boxes = _boxes(labels, renderer)
+    kept = [
+        range(len(labels)),
+        [k for k, label in enumerate(labels) if re.search(r"{[25]\\times", label.get_text())],
+        [],
+    ]
+    fitting = (
+        each
+        for each in kept
+        if not _any_meet(
+            sorted([*greater, *(boxes[k] for k in each)], key=lambda box: float(box[side]))
+        )
+    )
+    chosen = next(fitting, [])
+    for k, label in enumerate(labels):
+        label.set_visible(k in chosen)
 
 
 def _inside(labels: Sequence[Text], places: np.ndarray, axis: Axis) -> list[Text]:

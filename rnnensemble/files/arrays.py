@@ -4,7 +4,7 @@
         manifest.json               status, digest, inputs, settings, versions, device
         distances.csv               one row a metric: mean, interval, settings
         matrices.npz                one matrix a metric
-        figures/                    PNG and SVG
+        figures/                    PNG, SVG and PDF, numbers (CSV), captions
         checkpoint/                 only while unfinished: one file a metric
 
 Nothing is unpickled.

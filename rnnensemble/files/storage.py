@@ -6,7 +6,7 @@
         conditions/<digest>/        orbax: parameters, history, snapshots, matrices; what
                                     unconverged networks go on from; task: arrays of no file
         summary.csv                 one row: the three levels
-        figures/                    PNG and SVG
+        figures/                    PNG, SVG and PDF, numbers (CSV), captions
 
 A folder is written under a temporary name and renamed when it is whole. Nothing is unpickled.
 """
