@@ -152,10 +152,11 @@ def _inside(labels: Sequence[Text], places: np.ndarray, axis: Axis) -> list[Text
 
 
 def _boxes(labels: Sequence[Text], renderer: Any) -> list[np.ndarray]:
-    """Of labels, shown or not."""
+    """Of labels, shown or not, with room between numbers side by side."""
     for label in labels:
         label.set_visible(True)
-    return [_corners(label.get_window_extent(renderer)) for label in labels]
+    room = renderer.points_to_pixels(1.0) * np.array([-1, 0, 1, 0])
+    return [_corners(label.get_window_extent(renderer)) + room for label in labels]
 
 
 def _any_meet(boxes: list[np.ndarray]) -> bool:
