@@ -285,3 +285,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    """The PNG files of a folder, by name without the ending."""
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
