@@ -33,7 +33,7 @@ def png_of(figure: "Figure") -> bytes:
 
     written = io.BytesIO()
     style.save(figure, written, dpi=DPI, kind="png")
-    return written.getvalue()
+    return style.small(written.getvalue())
 
 
 def example_of(population: Population) -> Example:
@@ -117,10 +117,17 @@ def _picture(name: str, figure: "Figure") -> Picture:
     return Picture(words(name), getattr(figure, "caption", "") or words(name), png_of(figure))
 
 
+def stored_picture(name: str, png: bytes, caption: str = "") -> Picture:
+    """A figure that was drawn before."""
+    from rnnensemble.figures import style  # loads matplotlib
+
+    return Picture(words(name), caption or words(name), style.small(png))
+
+
 def _drawn(folder: Path) -> dict[str, Picture]:
     """The figures of a folder as they were drawn, by name."""
     found = folders.images(folder) | folders.images(folder / "figures")
-    return {name: Picture(words(name), words(name), png) for name, png in found.items()}
+    return {name: stored_picture(name, png) for name, png in found.items()}
 
 
 def _beside(folder: Path, target: Path, names: "tuple[str, ...] | list[str]") -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.drawing import draw
-from rnnensemble.cli.run_report import example_of, png_of
+from rnnensemble.cli.run_report import example_of, png_of, stored_picture
 from rnnensemble.files import folders, records, results, stages, storage, sweep_folder
 from rnnensemble.files.folders import read_rows, write_rows, write_text
 from rnnensemble.files.sweep_folder import load_sweep
@@ -80,9 +80,7 @@ def report_tables(folder: Path, target: Path, permutations: int, reporter: Repor
     sweep, outcomes, lines = results.read_sweep_tables(folder)
     found = Findings(read_findings(folder / CELLS), {}, [])
     images = folders.images(folder / "figures")
-    pictures = {
-        name: Picture(tables.words(name), _caption(name), png) for name, png in images.items()
-    }
+    pictures = {name: stored_picture(name, png, _caption(name)) for name, png in images.items()}
     files = {name: name for name in FILES if (folder / name).exists()}
     document = sweep_document(
         sweep, outcomes, found, lines, details={}, pictures=pictures, files=files

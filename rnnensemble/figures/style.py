@@ -28,6 +28,9 @@ from matplotlib import figure as drawn
 SCREEN = 90
 """Dots an inch in notebooks."""
 
+WIDEST = 1400
+"""Pixels that an image in a page is wide at most."""
+
 
 class Figure(drawn.Figure):
     """A figure that notebooks show below the cell that makes it, with or without pyplot."""
@@ -57,3 +60,15 @@ def save(
 ) -> None:
     """Writes a figure to a file, of the kind its name says unless given."""
     figure.savefig(target, dpi=dpi, format=kind)
+
+
+def small(png: bytes) -> bytes:
+    """An image for a page: at most 1,400 pixels wide, in 64 colors, a third of the bytes."""
+    from PIL import Image  # matplotlib brings it
+
+    image, written = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    if image.width > WIDEST:
+        height = round(image.height * WIDEST / image.width)
+        image = image.resize((WIDEST, height), Image.Resampling.LANCZOS)
+    image.quantize(64, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+    return written.getvalue()

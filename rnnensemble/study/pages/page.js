@@ -91,8 +91,8 @@
         body.append(...sorted([...body.rows], column, down));
       }));
     });
-    const tools = element("div", { class: "tools" });
-    if (rows.length > 7) {
+    const tools = element("div", { class: "tools" }), long = rows.length > 7;
+    if (long) {
       const count = element("span", { "aria-live": "polite" });
       const input = element("input", { type: "search", size: 14 });
       input.addEventListener("input", () => {
@@ -112,7 +112,8 @@
     tools.append(button("CSV", () => download(file(title).slice(0, 60) + ".csv", "text/csv", csv([names,
       ...[...body.rows].filter((row) => !row.hidden).map((row) =>
         [...row.cells].map((cell) => cell.textContent.replace(/\u00a0/g, " ")))]))));
-    table.parentElement.before(tools);
+    if (long) table.parentElement.before(tools);
+    else table.parentElement.after(tools);
     if (table.dataset.group) selectable(table.dataset.group, rows, tools);
   }
   function selectable(name, rows, tools) {
@@ -260,9 +261,9 @@
           data: data.x[k].map((x, i) => [x, data.y[k][i]]), endLabel: { show: false },
           lineStyle: { width: one.chosen.has(name) ? 3 : 1.2, opacity: !one.chosen.size || one.chosen.has(name) ? 0.85 : 0.12 },
           itemStyle: { color: tint[data.states[k]] ?? COLORS[0] }, emphasis: { focus: "series", lineStyle: { width: 3 } },
-          ...(k === 0 && data.threshold ? { markLine: { silent: true, symbol: "none", data: [{ yAxis: data.threshold }],
-            label: { formatter: "threshold", position: "insideStartTop", color: color("--ink") }, lineStyle: { color: color("--ink"), type: "dashed" } } } : {}),
-        })),
+        })).concat(data.threshold === null ? [] : [{ type: "line", silent: true, symbol: "none", tooltip: { show: false },
+          data: [[1, data.threshold], [Math.max(...data.x.flat()), data.threshold]], color: color("--ink"), lineStyle: { type: "dashed", width: 1 },
+          endLabel: { show: true, formatter: "goal", color: color("--ink"), offset: [-34, -8] } }]),
       }), { height: "22rem" });
       made.drawn.on("click", (event) => event.seriesName && toggle(data.group, event.seriesName));
       made.drawn.on("mouseover", (event) => event.seriesName && linked(data.group, event.seriesName, true));
@@ -334,10 +335,12 @@
             } });
           const nulls = points.filter((p) => p.null !== null && p.null !== undefined && (!logarithmic || p.null > 0));
           if (nulls.length) series.push({ type: "line", name: line.name, color: tint, symbol: "none", silent: true,
-            lineStyle: { type: "dotted", width: 1.3 }, tooltip: { show: false }, data: nulls.map((p) => [p.x, p.null]) });
+            lineStyle: { type: [2, 4], width: 2 }, tooltip: { show: false }, data: nulls.map((p) => [p.x, p.null]) });
         });
         const ticks = [...new Map(measure.series.flatMap((line) => line.points.map((p) => [p.x, p.label]))).entries()].sort((a, b) => a[0] - b[0]);
-        const labels = new Map(ticks);
+        const labels = new Map(ticks), places = ticks.map(([x]) => x), edge = 0.06 * (places[places.length - 1] - places[0] || 1);
+        const all = measure.series.flatMap((line) => line.points), top = Math.max(...all.map((p) => Math.max(p.value ?? 0, p.null ?? 0)));
+        const reach = Math.min(Math.max(top, ...all.map((p) => p.high ?? 0)) * 1.06, 4 * top); // wider intervals are cut
         return base({
           tooltip: tooltip((p) => {
             const point = p.data.point;
@@ -345,10 +348,11 @@
           }),
           legend: { type: "scroll", top: 0, textStyle: { color: color("--ink") }, data: measure.series.map((x) => x.name) },
           grid: { left: 70, right: 20, top: 34, bottom: 56 },
-          xAxis: axis(data.xname, { min: "dataMin", max: "dataMax", boundaryGap: ["4%", "4%"], nameGap: 30,
-            axisLabel: { color: color("--ink"), hideOverlap: true, customValues: ticks.map(([x]) => x), formatter: (x) => labels.get(x) ?? "" },
-            axisTick: { customValues: ticks.map(([x]) => x) } }),
-          yAxis: axis(measure.axis, { type: logarithmic ? "log" : "value", scale: logarithmic, min: logarithmic ? undefined : 0, nameGap: 52 }),
+          xAxis: axis(data.xname, { min: places[0] - edge, max: places[places.length - 1] + edge, nameGap: 30,
+            axisLabel: { color: color("--ink"), hideOverlap: true, customValues: places, formatter: (x) => labels.get(x) ?? "" },
+            axisTick: { customValues: places } }),
+          yAxis: axis(measure.axis, { type: logarithmic ? "log" : "value", scale: logarithmic, min: logarithmic ? undefined : 0, max: reach, nameGap: 52,
+            axisLabel: { ...inner(), showMinLabel: true } }),
           series,
         });
       }, { height: "24rem" });
@@ -418,15 +422,24 @@
       const panels = element("div", { class: "panels" });
       panels.style.setProperty("--least", "24rem");
       figure.drawn.append(panels);
-      const lines = (values, name, style) => values[0].map((_, channel) => ({
+      const gap = (values) => { // channels stand below each other
+        const [low, high] = range(values.flat());
+        return values[0].length > 1 ? 1.25 * (high - low || 1) : 0;
+      };
+      const lines = (values, name, apart, style, more = {}) => values[0].map((_, channel) => ({
         type: "line", name: name + (values[0].length > 1 ? " " + (channel + 1) : ""), symbol: "none", color: COLORS[channel % COLORS.length],
-        data: values.map((row, step) => [step, row[channel]]), lineStyle: { width: 1.5, ...style } }));
-      const options = (series) => base({
-        tooltip: { ...tooltip(), trigger: "axis", formatter: (ps) => ["time step " + ps[0].value[0], ...ps.map((p) => p.seriesName + " " + shown(p.value[1]))].join("\n") },
-        xAxis: axis("time step", { min: "dataMin", max: "dataMax" }), yAxis: axis(""), series });
-      figure.panels.push(panel(panels, "inputs", "inputs of a trial", () => options(lines(data.trials[which].inputs, "input", {}))));
-      figure.panels.push(panel(panels, "targets (dashed) and outputs of network " + data.network, "targets and outputs of a trial", () =>
-        options([...lines(data.trials[which].outputs, "output", {}), ...lines(data.trials[which].targets, "target", { type: "dashed", width: 1, color: color("--ink") })])));
+        data: values.map((row, step) => [step, row[channel] === null ? null : row[channel] - apart * channel, row[channel]]), lineStyle: { width: 1.5, ...style }, ...more }));
+      const options = (series, apart) => base({
+        tooltip: { ...tooltip(), trigger: "axis", formatter: (ps) => ["time step " + ps[0].value[0], ...ps.map((p) => p.seriesName + " " + shown(p.value[2]))].join("\n") },
+        xAxis: axis("time step", { min: "dataMin", max: "dataMax" }), yAxis: axis("", apart ? { axisLabel: { show: false }, axisTick: { show: false } } : {}), series });
+      figure.panels.push(panel(panels, "inputs", "inputs of a trial", () => {
+        const trial = data.trials[which], apart = gap(trial.inputs);
+        return options(lines(trial.inputs, "input", apart, {}, { step: "end" }), apart);
+      }));
+      figure.panels.push(panel(panels, "targets (dashed) and outputs of network " + data.network, "targets and outputs of a trial", () => {
+        const trial = data.trials[which], apart = gap(trial.outputs);
+        return options([...lines(trial.outputs, "output", apart, {}), ...lines(trial.targets, "target", apart, { type: "dashed", width: 1, color: color("--ink") })], apart);
+      }));
       figure.rows = () => [["trial", "step", "kind", "channel", "value"], ...data.trials.flatMap((trial, t) => ["inputs", "targets", "outputs"].flatMap((kind) =>
         trial[kind].flatMap((row, step) => row.map((value, channel) => [t + 1, step, kind, channel + 1, value]))))];
     },

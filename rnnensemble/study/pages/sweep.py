@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rnnensemble.analysis.measures import LEVELS
 from rnnensemble.study import conditions, tables
 from rnnensemble.study.factors import Factor, Grid, Outcome, Sweep
-from rnnensemble.study.findings import Findings
+from rnnensemble.study.findings import AGREES, DISAGREES, NONE, Findings
 from rnnensemble.study.pages import charts, measured, points
 from rnnensemble.study.pages.document import (
     Chart,
@@ -22,7 +23,7 @@ from rnnensemble.study.pages.measured import Example, Pictures
 from rnnensemble.study.pages.points import Row, anchor
 from rnnensemble.study.pages.run import CARE
 from rnnensemble.study.readings import asked_for, beside, measure_of
-from rnnensemble.study.rows import overall
+from rnnensemble.study.rows import levels_of, overall
 from rnnensemble.study.tables import Table, words
 from rnnensemble.training.population import Population
 
@@ -115,27 +116,38 @@ def summary(sweep: Sweep, outcomes: Mapping[str, Outcome], found: Findings) -> l
         f"of which {converged:,} converged, on {', '.join(tasks)}; what varies is "
         f"{', '.join(names)}."
     )
-    directed, rest = [], 0
-    levels = dict.fromkeys(cell.level for cell in found.cells)
-    for row in overall(found.cells, [x for x in levels if x not in beside(levels)]):
+    return [trained, _seen(found), _careful(done, networks, converged, found)]
+
+
+def _seen(found: Findings) -> str:
+    """Which levels of degeneracy have a direction along which factor."""
+    sentences, without, verdicts = [], 0, []
+    for row in overall(found.cells, levels_of(found.cells)):
+        parts = []
         for each in row:
-            if each.up or each.down:
-                directed.append(
-                    f"{measure_of(each.level).title} with {words(each.factor)}: {each.text}"
-                )
-            else:
-                rest += 1
+            title, of = measure_of(each.level).title, f"of {each.tasks} tasks"
+            of = "of 1 task" if each.tasks == 1 else of
+            parts += [f"raises {title} in {each.up} {of}"] if each.up else []
+            parts += [f"lowers {title} in {each.down} {of}"] if each.down else []
+            without += not (each.up or each.down)
+            verdicts += [each.verdict] if each.verdict in (AGREES, DISAGREES) else []
+        if parts:
+            sentences.append(f"Raising {words(row[0].factor)} {', '.join(parts)}.")
     for cell in found.grids:
-        for term in cell.terms:
-            if term.direction != "none":
-                title = measure_of(cell.level).title
-                directed.append(
-                    f"{title} with {words(term.name)} ({words(cell.task)}): {term.direction}"
-                )
-    seen = "When a factor is raised: " + "; ".join(directed) + "." if directed else ""
-    seen = seen or "No measure shows a direction along any factor."
-    seen += f" No direction is shown in {rest} other cases." if directed and rest else ""
-    return [trained, seen, _careful(done, networks, converged, found)]
+        terms = [f"{words(x.name)} {x.direction}" for x in cell.terms if x.direction != NONE]
+        if terms and cell.level in LEVELS:
+            title, place = measure_of(cell.level).title, f"{words(cell.grid)}, {words(cell.task)}"
+            sentences.append(f"Over {place}, {title}: {', '.join(terms)}.")
+    sentences = sentences or ["No level of degeneracy shows a direction along any factor."]
+    if without and len(sentences) > 1:
+        sentences.append(f"In {without} other cases no direction shows.")
+    if verdicts:
+        agree, against = (verdicts.count(x) for x in (AGREES, DISAGREES))
+        sentences.append(
+            f"Where more than half of the tasks show a direction that the paper has a claim on, "
+            f"{agree} agree with it and {against} do not."
+        )
+    return " ".join(sentences)
 
 
 def _careful(done: Sequence[Outcome], networks: int, converged: int, found: Findings) -> str:
@@ -197,7 +209,8 @@ def _factor(
     caption = (
         "Measures along the factor, a line for each task, with 95% intervals over networks; "
         "dotted: the null, the same networks on other trials. Hollow dots are more about trials "
-        f"than about solutions. Values stand {points.scale_text(first)}. "
+        f"than about solutions; intervals far beyond all values are cut. Values stand "
+        f"{points.scale_text(first)}. "
     ) + ("Click a dot to see its condition." if linked else "")
     parts: list[Any] = []
     kept = _named(pictures, [f"{name}_levels", f"{name}_beside"])
@@ -226,12 +239,13 @@ def _cells(found: Findings) -> Section:
         "p adjusted": "Holm's, over all factors and tasks of this measure.",
     }
     text = Text("Brackets are 95% intervals over networks.")
+    names = list(dict.fromkeys(cell.level for cell in found.cells))
     shown = [
         Section(
             measure_of(level).title,
-            [Sheet(tables.findings_table(found.cells, level), legend=legend)],
+            [Sheet(tables.findings_table(found.cells, level), legend={} if place else legend)],
         )
-        for level in dict.fromkeys(cell.level for cell in found.cells)
+        for place, level in enumerate(names)
     ]
     return Section("All findings", [text, *shown])
 
@@ -344,7 +358,8 @@ def _condition(
         parts.append(measured.curves_chart(digest, population, {}))
     if detail is not None and detail.example is not None:
         parts.append(measured.trials_chart(detail.example, {}))
-    parts.append(Settings(conditions.to_toml(condition)))
+    text = Settings(conditions.to_toml(condition))
+    parts.append(Section("Settings", [text], f"settings-{digest}", folded=True))
     if detail is not None:
         folder = f"conditions/{digest}"
         names = ("config.toml", "summary.csv", "manifest.json")
