@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from rnnensemble.cli import report as command
+from rnnensemble.cli import sweep_report as command
 from rnnensemble.figures.grids import grid_figure
 from rnnensemble.study import findings, tables
 from rnnensemble.study.factors import Axis, Grid, Sweep
@@ -101,7 +101,7 @@ def test_grids_take_their_place_in_a_report(planted, tmp_path):
     found = command.write_report(tmp_path, sweep, outcomes, permutations=99)
     text = (tmp_path / "report.html").read_text()
     assert "Two factors at once" in text
-    assert "gamma delay: maps" in text
+    assert "gamma delay, flipflop" in text
     assert "Findings over tasks" not in text
     assert not (tmp_path / "findings.csv").exists()
     with (tmp_path / "grids.csv").open() as file:

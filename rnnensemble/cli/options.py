@@ -228,13 +228,15 @@ class Report(Quiet):
     side.
 
     Attributes:
-        folders: A folder of any kind, finished or not; or the folders of several runs.
+        folder: A folder of any kind, finished or not.
+        beside: Further runs, which the page then shows side by side with the first.
         to: Where the page goes; None for report.html in the folder, comparison.html here for
             several.
         permutations: Permutations of networks for each p-value of a sweep.
     """
 
-    folders: Positional[tuple[Path, ...]]
+    folder: Positional[Path]
+    beside: Positional[tuple[Path, ...]] = ()
     to: Path | None = None
     permutations: int = 9999
 

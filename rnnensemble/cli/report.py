@@ -18,16 +18,22 @@ MOST_PERMUTATIONS = 10**6
 PAGE = "report.html"
 
 
-def report(folders: Sequence[Path], *, to: Path | None, permutations: int, quiet: bool) -> None:
+def report(
+    folder: Path,
+    *,
+    beside: Sequence[Path] = (),
+    to: Path | None,
+    permutations: int,
+    quiet: bool,
+) -> None:
     """Writes the report on a folder, or on several runs; see `options.Report`."""
     if not 1 <= permutations <= MOST_PERMUTATIONS:
         raise ValueError(
             f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
         )
-    if len(folders) > 1:
-        _compare(folders, to or Path("comparison.html"), quiet)
+    if beside:
+        _compare([folder, *beside], to or Path("comparison.html"), quiet)
         return
-    (folder,) = folders
     write = _kind(folder)
     target = to or folder / PAGE
     require_writable(target.parent, "folder" if to is None else "to")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.drawing import draw
 from rnnensemble.files import arrays, folders, results, stages, storage
+from rnnensemble.files.folders import write_text
 from rnnensemble.study.pages.arrays import arrays_document
 from rnnensemble.study.pages.document import Picture
 from rnnensemble.study.pages.html import page
@@ -71,7 +72,7 @@ def report_run(folder: Path, target: Path, permutations: int, reporter: Reporter
         pictures=pictures,
         files=files,
     )
-    folders.write_text(target, page(document))
+    write_text(target, page(document))
     reporter.line(f"report: {target}")
 
 
@@ -90,7 +91,7 @@ def report_arrays(folder: Path, target: Path, permutations: int, reporter: Repor
         pictures=_drawn(folder),
         files=_beside(folder, target, names),
     )
-    folders.write_text(target, page(document))
+    write_text(target, page(document))
     reporter.line(f"report: {target}")
 
 
@@ -109,7 +110,7 @@ def report_batteries(folder: Path, target: Path, permutations: int, reporter: Re
     pictures |= {name: drawn["battery"]} if "battery" in drawn else {}
     files = _beside(folder, target, sorted(path.name for path in folder.glob("*.csv")))
     document = rounds_document(name, found, pictures=pictures, files=files)
-    folders.write_text(target, page(document))
+    write_text(target, page(document))
     reporter.line(f"report: {target}")
 
 

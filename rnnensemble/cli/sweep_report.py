@@ -63,15 +63,18 @@ def report_sweep(folder: Path, target: Path, permutations: int, reporter: Report
         details=details,
         target=target,
     )
-    written = [each for each in (CELLS, GRIDS) if (folder / each).exists()]
-    sweep_folder.note(folder, written)
+    said = f"report: {target}"
+    if target.absolute().parent == folder.absolute():
+        written = [each for each in (CELLS, GRIDS) if (folder / each).exists()]
+        sweep_folder.note(folder, written)
+        said += f"; all cells: {', '.join(written)}; figures/"
     if found.cells:
         table = tables.overall_table(found.cells)
         reporter.table("findings over tasks", table.head, table.rows)
     for name in rows.levels_of(found.grids):
         table = tables.grid_table(found.grids, name)
         reporter.table(f"grids: {title_of(name)}", table.head, table.rows)
-    reporter.line(f"report: {target}; all cells: {', '.join(written)}; figures/")
+    reporter.line(said)
 
 
 def report_tables(folder: Path, target: Path, permutations: int, reporter: Reporter) -> None:
@@ -108,7 +111,8 @@ def write_report(
         permutations: Permutations of networks for each p-value.
         reporter: Shows progress.
         details: What the page shows of conditions besides, by digest; nothing unless given.
-        target: The page's own place, `folder`/report.html unless given.
+        target: The page's own place, `folder`/report.html unless given; outside of the folder it is
+            all that is written.
 
     Returns:
         The findings.
@@ -125,19 +129,18 @@ def write_report(
         trends = effects * len(asked_for(sweep))
         reporter.line(f"testing {trends} trends with {permutations} permutations each")
     found = findings.find(sweep, outcomes, permutations=permutations)
-    written = {CELLS: [rows.row(cell) for cell in found.cells], GRIDS: grid_rows(found.grids)}
-    for name, lines in written.items():
-        if lines:
-            write_rows(folder / name, lines)
-        else:
-            folders.remove(folder / name)
-    figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
+    target, files = target or folder / "report.html", dict[str, str]()
+    if target.absolute().parent == folder.absolute():
+        _write_cells(folder, found)
+        figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
+        files = {name: name for name in FILES if (folder / name).exists()}
+        files |= {f"{name}.svg": f"figures/{name}.svg" for name in figures}
+    else:
+        figures = study_figures(sweep, outcomes, found)
     pictures = {
         name: Picture(tables.words(name), _caption(name), png_of(figure))
         for name, figure in figures.items()
     }
-    files = {name: name for name in FILES if name == CELLS or (folder / name).exists()}
-    files |= {f"{name}.{kind}": f"figures/{name}.{kind}" for name in figures for kind in ("svg",)}
     document = sweep_document(
         sweep,
         outcomes,
@@ -147,8 +150,18 @@ def write_report(
         pictures=pictures,
         files=files,
     )
-    write_text(target or folder / "report.html", page(document))
+    write_text(target, page(document))
     return found
+
+
+def _write_cells(folder: Path, found: Findings) -> None:
+    """Writes the findings; what an earlier report found besides is removed."""
+    written = {CELLS: [rows.row(cell) for cell in found.cells], GRIDS: grid_rows(found.grids)}
+    for name, lines in written.items():
+        if lines:
+            write_rows(folder / name, lines)
+        else:
+            folders.remove(folder / name)
 
 
 def _rows(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[dict[str, Any]]:

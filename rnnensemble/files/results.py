@@ -74,7 +74,7 @@ def read_battery(folder: Path, start: str) -> BatteryTables:
                 f"{folder}"
             )
     known = folder / f"{start}predictivity.csv"
-    rows = [folders.read_rows(path) for path in tables]
+    networks, groups = (folders.read_rows(path) for path in tables)
     pairs = folders.read_rows(known) if known.is_file() else []
     plan = folder / f"{start}plan.toml"
-    return BatteryTables(*rows, pairs, read_text(plan) if plan.is_file() else "")
+    return BatteryTables(networks, groups, pairs, read_text(plan) if plan.is_file() else "")

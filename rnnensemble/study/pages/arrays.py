@@ -20,16 +20,24 @@ GROUP = "arrays"
 
 
 class Compared(Protocol):
-    """A line of `distances.csv`."""
+    """A line of `distances.csv`, as `files.arrays.Row`."""
 
-    metric: str
-    data: str
-    networks: int
-    mean: float
-    low: float
-    high: float
-    settings: str
-    left_out: str
+    @property
+    def metric(self) -> str: ...
+    @property
+    def data(self) -> str: ...
+    @property
+    def networks(self) -> int: ...
+    @property
+    def mean(self) -> float: ...
+    @property
+    def low(self) -> float: ...
+    @property
+    def high(self) -> float: ...
+    @property
+    def settings(self) -> str: ...
+    @property
+    def left_out(self) -> str: ...
 
 
 def arrays_document(
@@ -118,5 +126,5 @@ def _networks(matrices: Mapping[str, np.ndarray], pictures: Pictures) -> list[An
     return [
         maps,
         Chart("Distances of all pairs", caption, drawn, kept),
-        measured.networks_sheet(GROUP, names, rows),
+        measured.networks_sheet(GROUP, names, rows, "The networks, by their place in the data."),
     ]

@@ -178,8 +178,8 @@ class Drawn(NamedTuple):
     lines: Sequence[Line]
 
 
-def levels(title: str, xname: str, measures: Sequence[Drawn]) -> dict:
-    """Measures along a factor, a line for each task."""
+def levels(title: str, xname: str, measures: Sequence[Drawn], *, joined: bool = True) -> dict:
+    """Measures along a factor, a line for each task; points alone unless `joined`."""
     drawn = [
         {
             "title": each.title,
@@ -191,7 +191,10 @@ def levels(title: str, xname: str, measures: Sequence[Drawn]) -> dict:
         }
         for each in measures
     ]
-    return {"kind": "levels", "title": title, "xname": xname, "measures": drawn}
+    return {"kind": "levels", "title": title, "xname": xname} | {
+        "measures": drawn,
+        "joined": joined,
+    }
 
 
 class Cell(NamedTuple):

@@ -62,7 +62,7 @@ def summary(sides: Sequence[Side], differing: dict[str, list[str]]) -> list[str]
     return [
         f"{trained}.",
         f"In this order, with 95% intervals over networks: {'; '.join(found)}.",
-        f"Be careful: {_more(differing)[0]}",
+        f"Be careful. {_more(differing)[0]}",
     ]
 
 
@@ -70,12 +70,12 @@ def _more(differing: dict[str, list[str]]) -> list[str]:
     """What is to be said of runs that differ as these do."""
     own = [name for name in differing if name.startswith("analysis.")]
     if own:
-        text = f"they were measured in different ways ({', '.join(own)}): their numbers do not "
+        text = f"They were measured in different ways ({', '.join(own)}): their numbers do not "
         text += "compare."
     elif any(name.startswith("task.") for name in differing):
-        text = "they learned different tasks, and distances compare within one task alone."
+        text = "They learned different tasks, and distances compare within one task alone."
     else:
-        text = "intervals that overlap do not show that there is no difference; "
+        text = "Intervals that overlap do not show that there is no difference; "
         text += "`compare_conditions` tests it."
     return [text]
 
@@ -134,8 +134,8 @@ def _chart(sides: Sequence[Side]) -> Chart:
                 points.append(_point(float(place), side, row))
         if points:
             drawn.append(Drawn(title, title, [Line("runs", points)]))
-    caption = "Choose a measure; bars are 95% intervals over networks, dotted: the nulls."
-    data = charts.levels("runs side by side", "run", drawn)
+    caption = "Choose a measure; bars are 95% intervals over networks, diamonds the nulls."
+    data = charts.levels("runs side by side", "run", drawn, joined=False)
     return Chart("Measures side by side", caption, data)
 
 

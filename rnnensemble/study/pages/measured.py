@@ -145,14 +145,15 @@ def network_rows(
     return rows
 
 
-def networks_sheet(group: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Sheet:
+def networks_sheet(
+    group: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], caption: str
+) -> Sheet:
     """The networks, a row each; choosing a row marks the network in every chart."""
     columns = list(rows[0])
     cells = [
         (name, *(_cell(row[each]) for each in columns))
         for name, row in zip(names, rows, strict=True)
     ]
-    caption = "The converged networks, by their index in the population."
     return Sheet(Table(("network", *columns), cells), caption, group=group)
 
 
@@ -192,7 +193,8 @@ def network_parts(
         drawn = charts.matrices(group, names, shown, by)
         parts.append(Chart("Distances of all pairs", caption, drawn, kept))
     if rows and rows[0]:
-        parts.append(networks_sheet(group, names, rows))
+        caption = "The converged networks, by their index in the population."
+        parts.append(networks_sheet(group, names, rows, caption))
     return parts
 
 

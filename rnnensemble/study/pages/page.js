@@ -155,9 +155,13 @@
     grid: { left: 56, right: 16, top: 24, bottom: 44, containLabel: false }, ...more,
   });
   const tooltip = (lines) => ({
-    trigger: "item", confine: true, renderMode: "richText",
+    trigger: "item", appendTo: () => document.body, extraCssText: "white-space: pre-line;",
     backgroundColor: color("--paper"), borderColor: color("--line"),
-    textStyle: { color: color("--ink"), fontSize: 12 }, formatter: lines,
+    textStyle: { color: color("--ink"), fontSize: 12 },
+    formatter: (p) => { // an element, whose text is no HTML
+      const text = lines(p);
+      return text ? element("div", {}, text) : "";
+    },
   });
   const shades = (low, high, place = {}) => ({
     type: "continuous", min: low, max: high, calculable: true, inRange: { color: SCALE },
@@ -324,7 +328,7 @@
         measure.series.forEach((line, s) => {
           const tint = COLORS[s % COLORS.length], points = line.points.filter((p) => p.value !== null);
           series.push({ type: "line", name: line.name, color: tint, symbol: (v, p) => (p.data.point.measurable === false ? "emptyCircle" : "circle"), symbolSize: 9,
-            data: points.map((point) => ({ value: [point.x, point.value], point })) });
+            lineStyle: { width: data.joined ? 2 : 0 }, data: points.map((point) => ({ value: [point.x, point.value], point })) });
           series.push({ type: "custom", name: line.name, silent: true, color: tint, tooltip: { show: false },
             encode: { x: 0, y: [1, 2] }, clip: true,
             data: points.filter((p) => p.low !== null && p.high !== null && (!logarithmic || p.low > 0)).map((p) => [p.x, p.low, p.high]),
@@ -335,7 +339,8 @@
             } });
           const nulls = points.filter((p) => p.null !== null && p.null !== undefined && (!logarithmic || p.null > 0));
           if (nulls.length) series.push({ type: "line", name: line.name, color: tint, symbol: "none", silent: true,
-            lineStyle: { type: [2, 4], width: 2 }, tooltip: { show: false }, data: nulls.map((p) => [p.x, p.null]) });
+            lineStyle: { type: [2, 4], width: data.joined ? 2 : 0 }, ...(data.joined ? {} : { symbol: "diamond", symbolSize: 7, itemStyle: { opacity: 0.5 } }),
+            tooltip: { show: false }, data: nulls.map((p) => [p.x, p.null]) });
         });
         const ticks = [...new Map(measure.series.flatMap((line) => line.points.map((p) => [p.x, p.label]))).entries()].sort((a, b) => a[0] - b[0]);
         const labels = new Map(ticks), places = ticks.map(([x]) => x), edge = 0.06 * (places[places.length - 1] - places[0] || 1);
@@ -430,7 +435,7 @@
         type: "line", name: name + (values[0].length > 1 ? " " + (channel + 1) : ""), symbol: "none", color: COLORS[channel % COLORS.length],
         data: values.map((row, step) => [step, row[channel] === null ? null : row[channel] - apart * channel, row[channel]]), lineStyle: { width: 1.5, ...style }, ...more }));
       const options = (series, apart) => base({
-        tooltip: { ...tooltip(), trigger: "axis", formatter: (ps) => ["time step " + ps[0].value[0], ...ps.map((p) => p.seriesName + " " + shown(p.value[2]))].join("\n") },
+        tooltip: { ...tooltip((ps) => ["time step " + ps[0].value[0], ...ps.map((p) => p.seriesName + " " + shown(p.value[2]))].join("\n")), trigger: "axis" },
         xAxis: axis("time step", { min: "dataMin", max: "dataMax" }), yAxis: axis("", apart ? { axisLabel: { show: false }, axisTick: { show: false } } : {}), series });
       figure.panels.push(panel(panels, "inputs", "inputs of a trial", () => {
         const trial = data.trials[which], apart = gap(trial.inputs);

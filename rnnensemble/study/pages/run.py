@@ -67,7 +67,7 @@ def run_document(
     """
     sections = []
     if degeneracy is not None:
-        found = [measured.numbers_sheet(degeneracy)]
+        found: list[Any] = [measured.numbers_sheet(degeneracy)]
         found += [Text(reason, careful=True) for reason in degeneracy.left_out.values()]
         if "overview" in pictures:
             found.append(pictures["overview"])
