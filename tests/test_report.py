@@ -401,3 +401,30 @@ def test_the_study_page_has_a_part_for_every_table():
         assert f"<!-- {name}: begin -->" in text
         assert f"<!-- {name}: end -->" in text
     assert module.markdown(Table(("a", "b"), [("1|2", "3")])).splitlines()[-1] == "| 1\\|2 | 3 |"
+
+
+def test_the_study_has_its_findings_beside_it():
+    """The package's own findings, which `advise` quotes, are those of docs/study."""
+    assert (ROOT / "docs" / "study" / "findings.csv").read_bytes() == command.FINDINGS.read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "words", "charts"),
+    [
+        ("study", "816 networks, of which 816 converged", 7),
+        ("alternatives", "flipflop: 40 standard, 4 alternative 1, 4 alternative 2", 6),
+    ],
+)
+def test_tables_alone_are_reported_on(tmp_path, name, words, charts):
+    """What docs/ holds of studies whose networks are not at hand; the folder stays as it is."""
+    folder = ROOT / "docs" / name
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    cli.main(["report", str(folder), "--to", str(tmp_path / "page.html"), "--quiet"])
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    text = (tmp_path / "page.html").read_text()
+    assert len(text.encode()) < 4e6
+    found = parsed(text)
+    assert words in found.text
+    assert text.count('<figure class="chart"') == charts
+    assert not [x for x in found.addresses if not x.startswith(("#", "data:"))]

@@ -1,6 +1,7 @@
 """The reports on a run, on networks made elsewhere, and on alternative solutions."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,10 @@ def png_of(figure: "Figure") -> bytes:
     return style.small(written.getvalue())
 
 
-def example_of(population: Population) -> Example:
+def example_of(population: Population, count: int = EXAMPLES) -> Example:
     """A few fresh trials, and what the first converged network makes of them."""
     shown = int(population.converged.argmax())
-    trials, outputs = example_trials(population, shown, count=EXAMPLES)
+    trials, outputs = example_trials(population, shown, count=count)
     return Example(trials, outputs, shown)
 
 
@@ -50,7 +51,10 @@ def report_run(folder: Path, target: Path, permutations: int, reporter: Reporter
     run = storage.load_run(folder)
     if run.damage:
         reporter.line(f"{run.damage}; measure it again: rnnensemble analyse {folder}")
-    pictures, files = {}, _beside(folder, target, ("config.toml", "summary.csv", "manifest.json"))
+    pictures, files = (
+        {},
+        files_beside(folder, target, ("config.toml", "summary.csv", "manifest.json")),
+    )
     if run.degeneracy is not None:
         population, degeneracy = run.population, run.degeneracy
 
@@ -89,7 +93,7 @@ def report_arrays(folder: Path, target: Path, permutations: int, reporter: Repor
         arrays.read_matrices(folder),
         manifest=manifest,
         pictures=_drawn(folder),
-        files=_beside(folder, target, names),
+        files=files_beside(folder, target, names),
     )
     write_text(target, page(document))
     reporter.line(f"report: {target}")
@@ -108,7 +112,7 @@ def report_batteries(folder: Path, target: Path, permutations: int, reporter: Re
     drawn = _drawn(folder)
     pictures = {key: each for key, each in drawn.items() if key in found}
     pictures |= {name: drawn["battery"]} if "battery" in drawn else {}
-    files = _beside(folder, target, sorted(path.name for path in folder.glob("*.csv")))
+    files = files_beside(folder, target, sorted(path.name for path in folder.glob("*.csv")))
     document = rounds_document(name, found, pictures=pictures, files=files)
     write_text(target, page(document))
     reporter.line(f"report: {target}")
@@ -131,7 +135,7 @@ def _drawn(folder: Path) -> dict[str, Picture]:
     return {name: stored_picture(name, png) for name, png in found.items()}
 
 
-def _beside(folder: Path, target: Path, names: "tuple[str, ...] | list[str]") -> dict[str, str]:
+def files_beside(folder: Path, target: Path, names: Sequence[str]) -> dict[str, str]:
     """Files of a folder as they are found from the page; none of them from another folder."""
     if target.absolute().parent != folder.absolute():
         return {}

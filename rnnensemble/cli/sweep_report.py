@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.drawing import draw
-from rnnensemble.cli.run_report import example_of, png_of, stored_picture
+from rnnensemble.cli.run_report import example_of, files_beside, png_of, stored_picture
 from rnnensemble.files import folders, records, results, stages, storage, sweep_folder
 from rnnensemble.files.folders import read_rows, write_rows, write_text
 from rnnensemble.files.sweep_folder import load_sweep
@@ -84,7 +84,7 @@ def report_tables(folder: Path, target: Path, permutations: int, reporter: Repor
     found = Findings(read_findings(folder / CELLS), {}, [])
     images = folders.images(folder / "figures")
     pictures = {name: stored_picture(name, png, _caption(name)) for name, png in images.items()}
-    files = {name: name for name in FILES if (folder / name).exists()}
+    files = files_beside(folder, target, FILES)
     document = sweep_document(
         sweep, outcomes, found, lines, details={}, pictures=pictures, files=files
     )
@@ -133,8 +133,7 @@ def write_report(
     if target.absolute().parent == folder.absolute():
         _write_cells(folder, found)
         figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
-        files = {name: name for name in FILES if (folder / name).exists()}
-        files |= {f"{name}.svg": f"figures/{name}.svg" for name in figures}
+        files = files_beside(folder, target, FILES)
     else:
         figures = study_figures(sweep, outcomes, found)
     pictures = {
@@ -190,7 +189,7 @@ def _details(
     reporter.line(f"reading the networks of {len(outcomes)} conditions")
     for digest in outcomes:
         population = storage.load_run(sweep_folder.condition_folder(folder, digest)).population
-        found[digest] = Detail(population, example_of(population))
+        found[digest] = Detail(population, example_of(population, 1))
     return found
 
 

@@ -28,7 +28,7 @@ from matplotlib import figure as drawn
 SCREEN = 90
 """Dots an inch in notebooks."""
 
-WIDEST = 1400
+WIDEST = 1100
 """Pixels that an image in a page is wide at most."""
 
 
@@ -63,10 +63,12 @@ def save(
 
 
 def small(png: bytes) -> bytes:
-    """An image for a page: at most 1,400 pixels wide, in 64 colors, a third of the bytes."""
+    """An image for a page: at most 1,100 pixels wide, in 64 colors, a third of the bytes."""
+    from matplotlib.image import imread
     from PIL import Image  # matplotlib brings it
 
-    image, written = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
+    pixels = (255 * imread(io.BytesIO(png))[..., :3]).round().astype("uint8")
+    image, written = Image.fromarray(pixels), io.BytesIO()
     if image.width > WIDEST:
         height = round(image.height * WIDEST / image.width)
         image = image.resize((WIDEST, height), Image.Resampling.LANCZOS)

@@ -10,7 +10,7 @@ from rnnensemble.tasks import Trials
 from rnnensemble.training.losses import unit
 from rnnensemble.training.population import Population
 
-CURVE = 100
+CURVE = 60
 """Epochs of a learning curve that are drawn at most, the last among them."""
 
 Rows = Sequence[Mapping[str, Any]]
@@ -73,7 +73,7 @@ def matrices(
         {
             "title": each.title,
             "unit": each.unit,
-            "values": each.matrix,
+            "values": _half(each.matrix),
             "order": cluster_order(each.matrix) if len(each.matrix) > 2 else places,
         }
         for each in shown
@@ -83,6 +83,13 @@ def matrices(
         "orders": orders,
         "matrices": tables,
     }
+
+
+def _half(matrix: np.ndarray) -> list[np.ndarray] | np.ndarray:
+    """A symmetric matrix as its lower half, a row longer than the one before; another whole."""
+    if np.array_equal(matrix, matrix.T, equal_nan=True):
+        return [row[:k] for k, row in enumerate(matrix)]
+    return matrix
 
 
 def curves(group: str, population: Population) -> dict:

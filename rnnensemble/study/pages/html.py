@@ -21,8 +21,8 @@ CLASSES = {AGREES: AGREES, DISAGREES: DISAGREES, UNDECIDED: UNDECIDED, NO_CLAIM:
 NUMBER = r"[-\d.,e+%]+|\[[-\d.,e+ ]+\]"
 """Cells that stay on one line: a number, or an interval."""
 
-DIGITS = 4
-"""Significant digits of what charts draw."""
+DIGITS = {"trials": 3, "curves": 3}
+"""Significant digits of what these charts draw; 4 of all others."""
 
 SCRIPTS = ("echarts.min.js", "page.js")
 
@@ -53,7 +53,7 @@ def page(document: Document) -> str:
     style, *scripts = sources
     document = _anchored(document)
     charts = list(_charts(document.sections))
-    drawn = [plain(chart.data) for chart in charts]
+    drawn = [plain(x.data, DIGITS.get(x.data["kind"], 4)) for x in charts]
     return environment.get_template("page.html.jinja").render(
         document=document,
         style=style,
@@ -65,18 +65,18 @@ def page(document: Document) -> str:
     )
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, digits: int = 4) -> Any:
     """What JSON can hold: arrays as lists, numbers with few digits, None for what is no number."""
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
+        return {str(key): plain(each, digits) for key, each in value.items()}
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return plain(value.tolist(), digits)
     if isinstance(value, np.generic):
-        return plain(value.item())
+        return plain(value.item(), digits)
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+        return float(f"{value:.{digits}g}") if math.isfinite(value) else None
     if isinstance(value, (list, tuple)):
-        return [plain(each) for each in value]
+        return [plain(each, digits) for each in value]
     return value
 
 

@@ -284,12 +284,12 @@
       let which = 0, order = 0;
       if (data.matrices.length > 1) figure.tools.append(choice("measure", data.matrices.map((x) => x.title), (i) => { which = i; figure.again(); }));
       if (names.length > 1) figure.tools.append(choice("rows in order of", names, (i) => { order = i; figure.again(); }));
-      const count = data.networks.length;
+      const count = data.networks.length, at = (values, a, b) => (a === b ? null : values[a][b] ?? values[b][a] ?? null);
       const made = panel(figure.drawn, "", data.title, () => {
         const chosen = data.matrices[which], places = chosen.order && order === 0 ? chosen.order : data.orders[names[order]];
         const labels = places.map((k) => data.networks[k]), cells = [];
         places.forEach((a, i) => places.forEach((b, j) => {
-          const value = chosen.values[a][b];
+          const value = at(chosen.values, a, b);
           if (a === b || value === null) return;
           const dim = one.chosen.size && !(one.chosen.has(data.networks[a]) && one.chosen.has(data.networks[b]));
           cells.push({ value: [j, i, value], ...(dim ? { itemStyle: { opacity: 0.25 } } : {}) });
@@ -312,7 +312,7 @@
       });
       one.followers.push(() => made.again());
       figure.panels.push(made);
-      figure.rows = () => [["measure", "network", ...data.networks], ...data.matrices.flatMap((x) => x.values.map((row, k) => [x.title, data.networks[k], ...row]))];
+      figure.rows = () => [["measure", "network", ...data.networks], ...data.matrices.flatMap((x) => data.networks.map((name, a) => [x.title, name, ...data.networks.map((_, b) => at(x.values, a, b))]))];
     },
 
     /* A measure along a factor, a line for each task, with intervals and nulls. */
