@@ -80,7 +80,7 @@ def toy():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sweep")
-    command.write_report(path, *toy(), permutations=499)
+    command.write_sweep_report(path, *toy(), permutations=499)
     return path
 
 
@@ -124,7 +124,7 @@ def test_every_condition_has_a_part_and_links_lead_somewhere(folder):
 
 def test_a_page_elsewhere_leaves_the_folder_alone(folder, tmp_path):
     sweep, outcomes = toy()
-    found = command.write_report(
+    found = command.write_sweep_report(
         folder, sweep, outcomes, permutations=9, target=tmp_path / "page.html"
     )
     assert found.cells
@@ -174,7 +174,7 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "old.png").write_text("")
     first = dict(list(outcomes.items())[:1])
-    found = command.write_report(tmp_path, sweep, first, permutations=9)
+    found = command.write_sweep_report(tmp_path, sweep, first, permutations=9)
     assert not (tmp_path / "figures" / "old.png").exists()
     assert {cell.verdict for cell in found.cells} == {"undecided", "no claim"}
     text = parsed((tmp_path / "report.html").read_text()).text
@@ -186,7 +186,7 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
 def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
     known = [Truth(topology=x, networks=8) for x in (0.1, 0.2, 0.4)]
     sweep, outcomes = study([(factor("channels", [1, 2, 3], starts=16), known)])
-    command.write_report(tmp_path, sweep, outcomes, permutations=99)
+    command.write_sweep_report(tmp_path, sweep, outcomes, permutations=99)
     found = parsed((tmp_path / "report.html").read_text())
     assert "fixed points (OSPA)" in found.text
     assert "1: 2 + 1 (7 of 8); 2: 2 + 1 (7 of 8); 3: 2 + 1 (7 of 8)" in found.text
@@ -202,10 +202,10 @@ def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
 def test_a_sweep_without_results_has_no_report(tmp_path):
     sweep, _ = toy()
     with pytest.raises(ValueError, match=r"`folder` .* has no measured condition yet"):
-        command.write_report(tmp_path, sweep, {})
+        command.write_sweep_report(tmp_path, sweep, {})
     odd = dataclasses.replace(sweep.factors[0], name="../x")
     with pytest.raises(ValueError, match=r"`factors.name` must be letters.*got '\.\./x'"):
-        command.write_report(tmp_path, dataclasses.replace(sweep, factors=(odd,)), {})
+        command.write_sweep_report(tmp_path, dataclasses.replace(sweep, factors=(odd,)), {})
     assert not list(tmp_path.iterdir())
 
 

@@ -1,6 +1,7 @@
 """The commands `report` and `advise`: a page on what a folder holds; the advice."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from rnnensemble.cli import run_report, sweep_report
@@ -18,31 +19,60 @@ MOST_PERMUTATIONS = 10**6
 PAGE = "report.html"
 
 
-def report(
-    folder: Path,
+def write_report(
+    folder: Path | str,
     *,
-    beside: Sequence[Path] = (),
-    to: Path | None,
-    permutations: int,
-    quiet: bool,
-) -> None:
-    """Writes the report on a folder, or on several runs; see `options.Report`."""
+    beside: Sequence[Path | str] = (),
+    to: Path | str | None = None,
+    permutations: int = 9999,
+    quiet: bool = False,
+) -> Path:
+    """Writes a page on what a folder holds, as `rnnensemble report` does.
+
+    Of a sweep it writes findings and figures as well (docs/reports.md).
+
+    Args:
+        folder: A run, a sweep, a plan of deflation, a comparison of arrays, finished or not; or
+            the tables of a sweep or plan alone.
+        beside: Further runs, which the page then shows side by side with the first.
+        to: Where the page goes; None for `report.html` in the folder, `comparison.html` in the
+            current folder for several runs. Elsewhere than in the folder it is all that is written.
+        permutations: Permutations of networks for each p-value of a sweep.
+        quiet: Prints nothing.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: If the folder is none of these or holds nothing to report on.
+        FileExistsError: If another process writes to the folder.
+
+    Example:
+        >>> import tempfile
+        >>> import rnnensemble as rnne
+        >>> task = rnne.tasks.FlipFlop(n_bits=1, n_steps=10)
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=6)
+        >>> population = rnne.train_population(task, network=network, training=short, size=3)
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     folder = rnne.save(f"{root}/mine", population)
+        ...     rnne.write_report(folder, quiet=True).name
+        'report.html'
+    """
     if not 1 <= permutations <= MOST_PERMUTATIONS:
         raise ValueError(
             f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
         )
+    folder, target = Path(folder), None if to is None else Path(to)
     if beside:
-        _compare([folder, *beside], to or Path("comparison.html"), quiet)
-        return
+        return _compare([folder, *map(Path, beside)], target or Path("comparison.html"), quiet)
     write = _kind(folder)
-    target = to or folder / PAGE
-    require_writable(target.parent, "folder" if to is None else "to")
-    if to is not None or not (folder / "manifest.json").exists():
-        with Reporter(quiet=quiet) as reporter:
-            write(folder, target, permutations, reporter)
-        return
-    with reserved(folder), Reporter(quiet=quiet) as reporter:
+    require_writable(folder if target is None else target.parent, "folder" if to is None else "to")
+    target = target or folder / PAGE
+    inside = to is None and (folder / "manifest.json").exists()
+    with Reporter(quiet=quiet) as reporter, reserved(folder) if inside else nullcontext():
         write(folder, target, permutations, reporter)
+    return target
 
 
 def _kind(folder: Path) -> Callable[[Path, Path, int, Reporter], None]:
@@ -62,7 +92,7 @@ def _kind(folder: Path) -> Callable[[Path, Path, int, Reporter], None]:
     return kinds.get(manifest["status"], run_report.report_run)
 
 
-def _compare(paths: Sequence[Path], target: Path, quiet: bool) -> None:
+def _compare(paths: Sequence[Path], target: Path, quiet: bool) -> Path:
     """Writes a page with several runs side by side."""
     sides, names = [], _different([path.absolute() for path in paths])
     require_writable(target.parent, "to")
@@ -75,6 +105,7 @@ def _compare(paths: Sequence[Path], target: Path, quiet: bool) -> None:
         sides.append(Side(name, run.condition, run.population, run.degeneracy))
     write_text(target, page(comparison_document(sides)))
     Reporter(quiet=quiet).line(f"report: {target}")
+    return target
 
 
 def _different(paths: Sequence[Path]) -> list[str]:

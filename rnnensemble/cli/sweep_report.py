@@ -54,7 +54,7 @@ def report_sweep(folder: Path, target: Path, permutations: int, reporter: Report
     """Writes findings, figures and page of a sweep's folder, and shows the findings."""
     sweep, outcomes = load_sweep(folder)
     details = _details(folder, sweep, outcomes, reporter)
-    found = write_report(
+    found = write_sweep_report(
         folder,
         sweep,
         outcomes,
@@ -92,7 +92,7 @@ def report_tables(folder: Path, target: Path, permutations: int, reporter: Repor
     reporter.line(f"report: {target}")
 
 
-def write_report(
+def write_sweep_report(
     folder: Path,
     sweep: Sweep,
     outcomes: Mapping[str, Outcome],

@@ -109,11 +109,12 @@ def summary(found: Mapping[str, BatteryTables]) -> list[str]:
         for tables in found.values()
         for group in {row["group"] for row in tables.networks}
     )
+    network = "network" if least == 1 else "networks"
     return [
         f"Networks that converged, by group: {'; '.join(trained)}.",
         "How well standard networks predict the activity outside the readouts, mean (and range) "
         f"by group: {'; '.join(seen)}.",
-        f"Be careful: the smallest group has {least} networks; alternatives were made to differ, "
+        f"Be careful: the smallest group has {least} {network}; alternatives were made to differ, "
         "so that their distance is no finding by itself.",
     ]
 
