@@ -178,7 +178,7 @@
     const place = element("div", { class: "canvas", role: "img", tabindex: 0, "aria-label": label });
     if (height) place.style.setProperty("--height", height);
     const around = element("div", { class: "panel" });
-    if (title) around.append(element("h4", {}, title));
+    if (title) around.append(element("p", {}, title));
     around.append(place);
     parent.append(around);
     const drawn = echarts.init(place, null, { renderer: canvas ? "canvas" : "svg" });
@@ -208,7 +208,7 @@
           const points = each.xy.map(([x, y], k) => ({
             value: [x, y, numeric[by] ? values[k] : words.indexOf(String(values[k]))], name: data.networks[k],
             itemStyle: { opacity: !one.chosen.size || one.chosen.has(data.networks[k]) ? 0.95 : 0.15,
-              borderColor: one.chosen.has(data.networks[k]) ? color("--ink") : color("--paper"),
+              borderColor: one.chosen.has(data.networks[k]) ? color("--ink") : color("--open"),
               borderWidth: one.chosen.has(data.networks[k]) ? 2 : 0.5,
               ...(numeric[by] ? {} : { color: COLORS[words.indexOf(String(values[k])) % COLORS.length] }) },
           })).filter((point) => point.value[0] !== null);
@@ -217,7 +217,7 @@
             toolbox: { show: true, right: 0, top: -6, itemSize: 12, feature: {} },
             brush: { toolbox: ["rect", "polygon", "clear"], throttleType: "debounce", throttleDelay: 120,
               outOfBrush: { colorAlpha: 0.15 }, xAxisIndex: 0 },
-            grid: { left: 50, right: 14, top: 22, bottom: numeric[by] && high > low ? 74 : 40 },
+            grid: { left: 50, right: 14, top: 22, bottom: numeric[by] && high > low ? 88 : 40 },
             xAxis: axis("MDS 1 (" + each.unit + ")", { min: -reach, max: reach, nameGap: 22, axisLabel: inner() }),
             yAxis: axis("MDS 2", { min: -reach, max: reach, nameGap: 36, axisLabel: inner() }),
             ...(numeric[by] && high > low ? { visualMap: shades(low, high, { dimension: 2, seriesIndex: 0 }) } : {}),
