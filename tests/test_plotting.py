@@ -5,8 +5,9 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import measure_degeneracy
-from rnnensemble.figures import maps, matrices, run
+from rnnensemble.figures import run
 from rnnensemble.files import folders
+from rnnensemble.stats.ordination import cluster_order, mds
 from tests.test_storage import CONDITION, train
 from tests.texts import overlaps
 
@@ -22,19 +23,19 @@ def test_figures_are_there_when_they_are_asked_for():
 def test_mds_recovers_planar_points():
     points = np.random.default_rng(0).normal(size=(9, 2))
     distances = np.linalg.norm(points[:, None] - points[None], axis=2)
-    found = maps.mds(distances)
+    found = mds(distances)
     again = np.linalg.norm(found[:, None] - found[None], axis=2)
     np.testing.assert_allclose(again, distances, atol=1e-9)
 
 
 def test_two_networks_have_two_coordinates():
-    assert maps.mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
+    assert mds(np.array([[0.0, 2.0], [2.0, 0.0]])).shape == (2, 2)
 
 
 def test_cluster_order_puts_groups_together():
     group = np.array([0, 1, 0, 1, 0, 1])
     distances = np.abs(group[:, None] - group[None]) + 0.1 * (1 - np.eye(6))
-    order = matrices.cluster_order(distances)
+    order = cluster_order(distances)
     assert sorted(order) == list(range(6))
     assert (np.diff(group[order]) != 0).sum() == 1
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rnnensemble.cli import benchmark, deflate, distances, report, train
+from rnnensemble.cli import benchmark, deflate, distances, sweep_report, train
 from rnnensemble.figures import Figure
 from rnnensemble.files import arrays, folders, stages, storage, sweep_folder
 from tests.test_signals import PLAN, SWEEP, nested
@@ -141,8 +141,7 @@ def quick_figures(patch) -> None:
     for room in (train, deflate, benchmark):
         patch.setattr(room, "_figures", empty)
     patch.setattr(distances, "figures_of", empty)
-    patch.setattr(report, "study_figures", empty)
-    patch.setattr(report, "_pictures", lambda *_: {})
+    patch.setattr(sweep_report, "study_figures", empty)
 
 
 class Killed(BaseException):

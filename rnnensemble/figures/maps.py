@@ -12,26 +12,7 @@ from rnnensemble.figures.panels import COLORS, null_of, with_interval, without
 from rnnensemble.figures.style import Figure, ours, small_size
 from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import Estimate
-
-
-def mds(matrix: np.ndarray) -> np.ndarray:
-    """Classical multidimensional scaling of distances `[M, M]` to coordinates `[M, 2]`.
-
-    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0. Networks
-    without distances have NaN for coordinates.
-    Source: Torgerson (1952).
-    """
-    kept = comparable(matrix)
-    if len(kept) < len(matrix):
-        places = np.full((len(matrix), 2), np.nan)
-        places[kept] = mds(matrix[np.ix_(kept, kept)]) if len(kept) else 0.0
-        return places
-    count = len(matrix)
-    center = np.eye(count) - 1 / count
-    values, vectors = np.linalg.eigh(-0.5 * center @ matrix.astype(float) ** 2 @ center)
-    size = np.sqrt(np.maximum(values[::-1][:2], 0))
-    coordinates = vectors[:, ::-1][:, : len(size)] * size
-    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
+from rnnensemble.stats.ordination import mds
 
 
 @ours()

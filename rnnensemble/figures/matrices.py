@@ -6,14 +6,12 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORMAP, NEUTRAL, null_of, without
 from rnnensemble.figures.style import Figure, ours, plain
-from rnnensemble.stats.comparable import comparable, incomparable
+from rnnensemble.stats.ordination import cluster_order
 
 
 @ours()
@@ -96,17 +94,3 @@ def draw_matrix(axes: Axes, matrix: np.ndarray, *, label: str, null: float | Non
         rings = min(14.0, (70.0 / len(matrix)) ** 2)
         form: Any = {"facecolor": "none", "edgecolor": "white", "lw": 0.6}
         axes.scatter(*np.nonzero(shown < null)[::-1], s=rings, **form)
-
-
-def cluster_order(matrix: np.ndarray) -> np.ndarray:
-    """Order of the leaves of average-linkage clustering, neighbors as close as can be.
-
-    Networks without distances come last.
-    """
-    kept, missing = comparable(matrix), incomparable(matrix)
-    if missing:
-        order = kept[cluster_order(matrix[np.ix_(kept, kept)])] if len(kept) > 1 else kept
-        return np.append(order, missing)
-    condensed = squareform(matrix, checks=False)
-    tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
-    return hierarchy.leaves_list(tree)

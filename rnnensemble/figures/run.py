@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rnnensemble._core.programs import compiled_fast
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.dsa import settings_figure
@@ -24,9 +22,8 @@ from rnnensemble.figures.panels import COLORS, counted_name, with_interval
 from rnnensemble.figures.style import Figure, ours
 from rnnensemble.figures.trials import draw_outputs, trial_rows, trials_figure
 from rnnensemble.tasks import Trials
-from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.evaluation import example_trials
 from rnnensemble.training.population import Population
-from rnnensemble.training.recipe import shared
 
 EXAMPLES = 3
 """Trials shown."""
@@ -119,13 +116,6 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
     return rows
 
 
-@compiled_fast(static_argnames=("task", "network"))
-def _examples(key, params, *, task, network):  # noqa: ANN001, ANN202
-    """Trials, and the outputs of a network on them."""
-    trials = task.sample(key, EXAMPLES)
-    return trials, network.respond(params, trials.inputs)[1]
-
-
 def _levels(degeneracy: Degeneracy) -> dict[str, Any]:
     """Distances, name and unit of the levels that have a map."""
     unit = f"DSA, {degeneracy.analysis.dsa.score}"
@@ -144,10 +134,8 @@ def run_figures(population: Population, degeneracy: Degeneracy) -> dict[str, Fig
         degeneracy: Their analysis.
     """
     task, shown = population.task, int(degeneracy.networks[0])
-    params = jax.tree.map(lambda x: x[shown], population.params)
-    key = evaluation_key(degeneracy.analysis.seed, 0)
-    found = _examples(key, params, task=task, network=shared(population.network))
-    trials, outputs = jax.tree.map(np.asarray, found)
+    seed = degeneracy.analysis.seed
+    trials, outputs = example_trials(population, shown, count=EXAMPLES, seed=seed)
     figures = {
         "overview": overview_figure(population, degeneracy, trials, outputs),
         "trials": trials_figure(

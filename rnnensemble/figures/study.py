@@ -19,9 +19,10 @@ from rnnensemble.figures.factor_panels import (
     panels_of,
     words,
 )
-from rnnensemble.figures.maps import draw_bar, frame, mds, scatter
+from rnnensemble.figures.maps import draw_bar, frame, scatter
 from rnnensemble.figures.panels import BELOW, NEUTRAL, null_of
 from rnnensemble.figures.style import WIDTHS, Figure, ours, plain
+from rnnensemble.stats.ordination import mds
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import Reading, measure_of, positions, read, usable

@@ -24,6 +24,9 @@ DPI = 300
 SCREEN = 140
 """Dots an inch in notebooks."""
 
+WIDEST = 1100
+"""Pixels that an image in a page is wide at most."""
+
 FONT_SIZE = 7.0
 """Points of labels and titles; small texts have one less, the title of a figure one more."""
 
@@ -135,6 +138,20 @@ class style:  # noqa: N801
             Path(target).write_bytes(content)
         else:
             target.write(content)
+
+    @staticmethod
+    def small(png: bytes) -> bytes:
+        """An image for a page: at most 1,100 pixels wide, in 64 colors, a third of the bytes."""
+        from matplotlib.image import imread
+        from PIL import Image  # matplotlib brings it
+
+        pixels = (255 * imread(io.BytesIO(png))[..., :3]).round().astype("uint8")
+        image, written = Image.fromarray(pixels), io.BytesIO()
+        if image.width > WIDEST:
+            height = round(image.height * WIDEST / image.width)
+            image = image.resize((WIDEST, height), Image.Resampling.LANCZOS)
+        image.quantize(64, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+        return written.getvalue()
 
 
 def _sizes(font_size: float) -> dict[str, float]:

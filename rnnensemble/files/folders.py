@@ -261,8 +261,7 @@ def replace_figures(folder: Path, figures: "Mapping[str, Figure]") -> None:
                 figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
             if figure.data:
                 _write_rows(partial / f"{name}.csv", figure.data)
-            if figure.caption:
-                (partial / f"{name}.txt").write_text(figure.caption + "\n", encoding="utf-8")
+            (partial / f"{name}.txt").write_text(f"{figure.caption}\n", encoding="utf-8")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -279,9 +278,8 @@ def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes a table that nobody reads yet."""
-    columns = dict.fromkeys(name for row in rows for name in row)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns))
+        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -295,3 +293,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def images(folder: Path) -> dict[str, bytes]:
+    """The PNG files of a folder, by name without the ending."""
+    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
