@@ -58,15 +58,19 @@ def settings_figure(found: GridDistances, *, axes: Given = None) -> Figure:
         row | {"low": low, "high": high}
         for row, (low, high) in zip(found.table(), ends, strict=True)
     ]
-    caption = [
+    below = bool((estimates[..., 0] < nulls).any())
+    return made.told(_told(found, known=known, below=below), rows)
+
+
+def _told(found: GridDistances, *, known: bool, below: bool) -> list[str]:
+    """Sentences of the caption."""
+    return [
         f"Mean DSA distance of {counted(found.matrices.shape[-1], 'network')} by rank and number "
-        "of delays" + (", and the same over its null" if known else "") + "; bars are 95% "
-        "intervals over networks.",
+        f"of delays{', and the same over its null' * known}; bars are 95% intervals over networks.",
         "Diamonds stand at the ranks that shares of variance came to." if found.grid.shares else "",
         "Dotted lines are nulls, the distance of a network to itself on other trials." * known,
-        BELOW if (estimates[..., 0] < nulls).any() else "",
+        BELOW * below,
     ]
-    return made.told(caption, rows)
 
 
 def _estimates(found: GridDistances) -> np.ndarray:
