@@ -35,6 +35,8 @@ WIDEST = 1100
 class Figure(drawn.Figure):
     """A figure that notebooks show below the cell that makes it, with or without pyplot."""
 
+    caption: str = ""
+
     def _repr_png_(self) -> bytes:
         shown = io.BytesIO()
         save(self, shown, dpi=SCREEN, kind="png")

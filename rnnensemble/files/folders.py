@@ -287,6 +287,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def images(folder: Path) -> dict[str, bytes]:
-    """The PNG files of a folder, by name without the ending."""
-    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+def images(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """The PNG files of a folder and the captions beside them, by name without the ending."""
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        caption = path.with_suffix(".txt")
+        words = caption.read_text(encoding="utf-8").strip() if caption.is_file() else ""
+        found[path.stem] = (path.read_bytes(), words)
+    return found
