@@ -264,11 +264,7 @@ def _conditions(
     convergence = tables.convergence_table(sweep, outcomes)
     parts.append(Sheet(convergence, "Networks converged at each value."))
     if not linked:
-        text = (
-            "There are too many conditions to show each here: `rnnensemble report` on the folder "
-        )
-        text += "of one does."
-        parts.append(Text(text))
+        parts.append(Text("`rnnensemble report` on a condition's folder shows its networks."))
         return Section("Conditions", parts)
     for digest in sweep.conditions:
         parts.append(_condition(sweep, digest, outcomes.get(digest), details.get(digest)))
