@@ -17,7 +17,7 @@ from matplotlib.text import Text
 
 from rnnensemble import figures
 from rnnensemble.figures import fonts, study, style
-from rnnensemble.files import folders
+from rnnensemble.files import pictures
 from rnnensemble.stats.intervals import mean_distance
 from tests.drawn import (
     COUNT,
@@ -83,7 +83,7 @@ def folder(tmp_path_factory):
     """The files of a matrix and a map of the same networks."""
     drawn = {name: FIGURES[name][1]() for name in ("heatmap", "map")}
     folder = tmp_path_factory.mktemp("written")
-    folders.replace_figures(folder, drawn)
+    pictures.replace_figures(folder, drawn)
     return folder / "figures", drawn
 
 
@@ -119,7 +119,7 @@ def test_pdf_embeds_its_font_and_no_file_bears_a_date(folder, tmp_path):
     assert b"/Type3" not in pdf
     assert b"DejaVuSans" in pdf
     again = {name: FIGURES[name][1]() for name in drawn}
-    folders.replace_figures(tmp_path, again)
+    pictures.replace_figures(tmp_path, again)
     for path in written.iterdir():
         assert path.read_bytes() == (tmp_path / "figures" / path.name).read_bytes(), path.name
     kinds = ("png", "svg", "pdf", "csv", "txt")

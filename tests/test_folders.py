@@ -14,7 +14,7 @@ import pytest
 from rnnensemble import cli
 from rnnensemble.cli.drawing import draw
 from rnnensemble.figures import mds_figure
-from rnnensemble.files import folders, locks, manifests, stages
+from rnnensemble.files import folders, locks, manifests, pictures, stages
 from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
@@ -67,7 +67,7 @@ def test_figures_go_nowhere_else(tmp_path):
     (tmp_path / "precious" / "x").touch()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "figures").symlink_to(tmp_path / "precious")
-    folders.replace_figures(tmp_path / "run", {})
+    pictures.replace_figures(tmp_path / "run", {})
     assert (tmp_path / "precious" / "x").exists()
     assert not (tmp_path / "run" / "figures").is_symlink()
 

@@ -6,7 +6,7 @@ import pytest
 import rnnensemble as rnne
 from rnnensemble import measure_degeneracy
 from rnnensemble.figures import run
-from rnnensemble.files import folders
+from rnnensemble.files import pictures
 from rnnensemble.stats.ordination import cluster_order, mds
 from tests.test_storage import CONDITION, train
 from tests.texts import overlaps
@@ -54,7 +54,7 @@ def test_every_figure_of_a_run_has_labels(tmp_path):
         assert any(axes.get_ylabel() for axes in figure.axes)
         assert figure.caption
         assert figure.data
-    folders.replace_figures(tmp_path, {"overview": figures["overview"]})
+    pictures.replace_figures(tmp_path, {"overview": figures["overview"]})
     for kind in ("png", "svg", "pdf"):
         assert (tmp_path / "figures" / f"overview.{kind}").stat().st_size > 10_000
     assert figures["overview"]._repr_png_().startswith(b"\x89PNG")  # notebooks show it

@@ -235,3 +235,30 @@ def test_runs_side_by_side_say_what_differs(trained):
     )
     second = first._replace(name="b", condition=dataclasses.replace(other, task=rnne.tasks.Sine()))
     assert "different tasks" in comparison_document([first, second]).summary[2]
+
+
+def test_what_was_measured_along_training_is_a_chart_by_epoch(trained):
+    """Points of one measure stay together though its title changes; numbers are short."""
+    row = {"measure": "dsa", "title": "DSA", "low": "0.1", "high": "0.3", "null": ""}
+    rows = [row | {"epoch": "0", "value": "0.2"}, row | {"epoch": "7", "value": "0.4"}]
+    rows[1]["title"] = "DSA; heavy tails?"
+    classes = [{"epoch": "0", "value": "0.123456", "p_value": "1.0"}]
+    document = run_document(
+        "mine",
+        condition_of(trained),
+        trained,
+        degeneracy=None,
+        features=None,
+        example=None,
+        manifest={},
+        pictures={},
+        files={},
+        along=[rows, classes],
+    )
+    (chart, _) = parts_of(document, Chart)
+    (measure,) = chart.data["measures"]
+    points = measure["series"][0]["points"]
+    assert [(x["x"], x["label"], x["value"]) for x in points] == [(0, "0", 0.2), (3, "7", 0.4)]
+    assert points[0]["text"].startswith("0.2 [0.1")
+    table = next(x for x in parts_of(document, Sheet) if "class" in x.caption).table
+    assert table.rows == [("0", "0.123", "1")]

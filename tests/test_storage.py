@@ -16,7 +16,7 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.figures import learning_figure
-from rnnensemble.files import folders, stages, storage
+from rnnensemble.files import pictures, stages, storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from tests.tiny import ANALYSIS, NETWORK, TASK
@@ -73,7 +73,7 @@ def test_round_trip(tmp_path, whole):
     population, degeneracy = whole
     figure = learning_figure(population)
     folder = storage.save_run(tmp_path / "a", CONDITION, population, degeneracy=degeneracy)
-    folders.replace_figures(folder, {"x": figure})
+    pictures.replace_figures(folder, {"x": figure})
     run = storage.load_run(folder)
     assert run.condition == CONDITION
     same(run.population.params, population.params)

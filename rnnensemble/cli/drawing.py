@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnensemble.files import folders
+from rnnensemble.files import pictures
 from rnnensemble.files.locks import LOG
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def draw(folder: Path, figures: "Callable[[], dict[str, Figure]]") -> "dict[str,
     try:
         drawn = figures()
         if drawn:
-            folders.replace_figures(folder, drawn)
+            pictures.replace_figures(folder, drawn)
     except Exception as error:  # matplotlib, fonts, disks: each has its own
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         LOG.warning("no figures in %s (%s); its numbers are written", folder, reason)
         if (folder / "figures").exists():  # they would show earlier results
-            folders.replace_figures(folder, {})
+            pictures.replace_figures(folder, {})
         return {}
     return drawn

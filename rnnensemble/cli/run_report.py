@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.drawing import draw
+from rnnensemble.cli.over_training import CLASSES, ROWS
 from rnnensemble.files import arrays, folders, results, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.study.pages.arrays import arrays_document
@@ -53,18 +54,12 @@ def report_run(folder: Path, target: Path, permutations: int, reporter: Reporter
         reporter.line(f"{run.damage}; measure it again: rnnensemble analyse {folder}")
     pictures, files = (
         {},
-        files_beside(folder, target, ("config.toml", "summary.csv", "manifest.json")),
+        files_beside(
+            folder, target, ("config.toml", "summary.csv", "manifest.json", ROWS, CLASSES)
+        ),
     )
     if run.degeneracy is not None:
-        population, degeneracy = run.population, run.degeneracy
-
-        def figures() -> "dict[str, Figure]":
-            from rnnensemble.figures.run import run_figures  # takes a second to load
-
-            return run_figures(population, degeneracy)
-
-        drawn = draw(folder, figures) if target.parent == folder else figures()
-        pictures = {name: _picture(name, figure) for name, figure in drawn.items()}
+        pictures = _drawn(folder) or _run_pictures(run.population, run.degeneracy)
     document = run_document(
         folder.absolute().name,
         run.condition,
@@ -75,9 +70,20 @@ def report_run(folder: Path, target: Path, permutations: int, reporter: Reporter
         manifest=run.manifest,
         pictures=pictures,
         files=files,
+        along=[folders.read_rows(folder / x) for x in (ROWS, CLASSES) if (folder / x).exists()],
     )
     write_text(target, page(document))
     reporter.line(f"report: {target}")
+
+
+def _run_pictures(population: Population, degeneracy: Degeneracy) -> dict[str, Picture]:
+    """The figures of a run that has none yet."""
+    from rnnensemble.figures.run import run_figures  # takes a second to load
+
+    return {
+        name: Picture(words(name), figure.caption or words(name), png_of(figure))
+        for name, figure in run_figures(population, degeneracy).items()
+    }
 
 
 def report_arrays(folder: Path, target: Path, permutations: int, reporter: Reporter) -> None:
@@ -118,10 +124,6 @@ def report_batteries(folder: Path, target: Path, permutations: int, reporter: Re
     reporter.line(f"report: {target}")
 
 
-def _picture(name: str, figure: "Figure") -> Picture:
-    return Picture(words(name), getattr(figure, "caption", "") or words(name), png_of(figure))
-
-
 def stored_picture(name: str, png: bytes, caption: str = "") -> Picture:
     """A figure that was drawn before."""
     from rnnensemble.figures import style  # loads matplotlib
@@ -132,7 +134,7 @@ def stored_picture(name: str, png: bytes, caption: str = "") -> Picture:
 def _drawn(folder: Path) -> dict[str, Picture]:
     """The figures of a folder as they were drawn, by name."""
     found = folders.images(folder) | folders.images(folder / "figures")
-    return {name: stored_picture(name, png) for name, png in found.items()}
+    return {name: stored_picture(name, *each) for name, each in found.items()}
 
 
 def files_beside(folder: Path, target: Path, names: Sequence[str]) -> dict[str, str]:

@@ -83,7 +83,10 @@ def report_tables(folder: Path, target: Path, permutations: int, reporter: Repor
     sweep, outcomes, lines = results.read_sweep_tables(folder)
     found = Findings(read_findings(folder / CELLS), {}, [])
     images = folders.images(folder / "figures")
-    pictures = {name: stored_picture(name, png, _caption(name)) for name, png in images.items()}
+    pictures = {
+        name: stored_picture(name, png, caption or _caption(name))
+        for name, (png, caption) in images.items()
+    }
     files = files_beside(folder, target, FILES)
     document = sweep_document(
         sweep, outcomes, found, lines, details={}, pictures=pictures, files=files

@@ -12,14 +12,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnensemble.files import locks
-
-if TYPE_CHECKING:
-    from rnnensemble.figures.style import Figure
 
 DAY = 86400.0
 """Seconds after which an unfinished file is a killed process's."""
@@ -247,23 +244,6 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
-def replace_figures(folder: Path, figures: "Mapping[str, Figure]") -> None:
-    """Puts figures, with their numbers and captions, in the place of the folder's `figures`."""
-    from rnnensemble.figures.style import DPI, style  # loads matplotlib
-
-    if (folder / "figures").is_symlink():  # in somebody else's folder it may lead anywhere
-        (folder / "figures").unlink()
-    with whole_folder(folder / "figures") as partial:
-        partial.mkdir()
-        for name, figure in figures.items():
-            for suffix in ("png", "svg", "pdf"):
-                style.save(figure, partial / f"{name}.{suffix}", dpi=DPI)
-                figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
-            if figure.data:
-                _write_rows(partial / f"{name}.csv", figure.data)
-            (partial / f"{name}.txt").write_text(f"{figure.caption}\n", encoding="utf-8")
-
-
 def write_text(path: Path, text: str) -> None:
     """Writes a file of text, whole or not at all."""
     with whole_file(path) as partial:
@@ -273,13 +253,14 @@ def write_text(path: Path, text: str) -> None:
 def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes rows as CSV, whole or not at all: all columns, empty where a row has no such one."""
     with whole_file(path) as partial:
-        _write_rows(partial, rows)
+        put_rows(partial, rows)
 
 
-def _write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes a table that nobody reads yet."""
+def put_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes them to a file that nobody reads yet."""
+    columns = dict.fromkeys(name for row in rows for name in row)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(name for row in rows for name in row)))
+        writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(rows)
 
@@ -295,6 +276,11 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def images(folder: Path) -> dict[str, bytes]:
-    """The PNG files of a folder, by name without the ending."""
-    return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.png"))}
+def images(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """The PNG files of a folder and the captions beside them, by name without the ending."""
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        caption = path.with_suffix(".txt")
+        words = caption.read_text(encoding="utf-8").strip() if caption.is_file() else ""
+        found[path.stem] = (path.read_bytes(), words)
+    return found

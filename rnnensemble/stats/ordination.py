@@ -2,8 +2,6 @@
 together."""
 
 import numpy as np
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from rnnensemble.stats.comparable import comparable, incomparable
 
@@ -33,6 +31,9 @@ def cluster_order(matrix: np.ndarray) -> np.ndarray:
 
     Networks without distances come last.
     """
+    from scipy.cluster import hierarchy  # loads where a matrix is shown
+    from scipy.spatial.distance import squareform
+
     kept, missing = comparable(matrix), incomparable(matrix)
     if missing:
         order = kept[cluster_order(matrix[np.ix_(kept, kept)])] if len(kept) > 1 else kept

@@ -1,15 +1,19 @@
 """The report on one trained population."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
-from rnnensemble.study.pages import measured
+from rnnensemble.study.pages import charts, measured
+from rnnensemble.study.pages.charts import Drawn, Line, Point
 from rnnensemble.study.pages.document import (
+    Chart,
     Document,
     Files,
     Points,
@@ -19,7 +23,7 @@ from rnnensemble.study.pages.document import (
     Text,
 )
 from rnnensemble.study.pages.measured import Example, Pictures
-from rnnensemble.study.tables import Table, words
+from rnnensemble.study.tables import Table, number, words
 from rnnensemble.training.population import Population
 
 GROUP = "run"
@@ -51,6 +55,7 @@ def run_document(
     manifest: Mapping[str, Any],
     pictures: Pictures,
     files: Mapping[str, str],
+    along: Sequence[Sequence[Mapping[str, str]]] = (),
 ) -> Document:
     """The report on a run.
 
@@ -64,6 +69,8 @@ def run_document(
         manifest: Versions, machine, seconds.
         pictures: Figures as images, by name.
         files: Files beside the page and where they lie.
+        along: What was measured along training: the rows of `over_training.csv`, then, if there
+            are any, those of `over_training_classes.csv`.
     """
     sections = []
     if degeneracy is not None:
@@ -81,12 +88,64 @@ def run_document(
     else:
         text = "Nothing is measured yet: `rnnensemble analyse` measures the trained networks."
         sections.append(Section("How far apart they lie", [Text(text, careful=True)]))
+    sections += [_along(along, pictures)] if along else []
     learning = [measured.curves_chart(GROUP, population, pictures)]
     learning += [measured.trials_chart(example, pictures)] if example else []
     sections.append(Section("Learning", learning))
     sections.append(Section("What to keep in mind", [Points(CARE)]))
     sections.append(Section("What was run", [*_about(condition, manifest), Files(files)]))
     return Document(f"Report on {name}", summary(condition, population, degeneracy), sections)
+
+
+def _along(tables: Sequence[Sequence[Mapping[str, str]]], pictures: Pictures) -> Section:
+    """Every measure by epoch, and how well networks' classes can be told from it."""
+    drawn: dict[str, list[Point]] = {}
+    titles: dict[str, str] = {}
+    for row in tables[0]:
+        numbers = {name: _number(row[name]) for name in ("value", "low", "high", "null")}
+        if math.isfinite(numbers["value"]):
+            place = math.log2(1 + float(row["epoch"]))
+            text = measured.value_text({name: _known(x) for name, x in numbers.items()})
+            value, low, high, null = numbers.values()
+            point = Point(place, row["epoch"], value, low, high, null, text)
+            drawn.setdefault(row["measure"], []).append(point)
+            titles.setdefault(row["measure"], row["title"])
+    measures = [
+        Drawn(titles[name], titles[name], [Line("networks", found)])
+        for name, found in drawn.items()
+    ]
+    caption = (
+        "Each measure after the epochs of the snapshots, with 95% intervals over networks; dotted: "
+        "the null. Epochs stand by doublings."
+    )
+    kept = [pictures["over_training"]] if "over_training" in pictures else []
+    data = charts.levels("along training", "epoch", measures)
+    parts: list[Any] = [Chart("Along training", caption, data, kept)]
+    if len(tables) > 1:
+        head = tuple(tables[1][0])
+        rows = [tuple(map(_short, row.values())) for row in tables[1]]
+        text = "How well the class of dynamics that a network ends in can be told after each epoch."
+        parts.append(Sheet(Table(tuple(map(words, head)), rows), text))
+    return Section("Along training", parts)
+
+
+def _short(text: str) -> str:
+    """A cell with three digits, if it is a number with more."""
+    return text if not _is_number(text) else number(float(text))
+
+
+def _is_number(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return math.isfinite(float(text))
+    return False
+
+
+def _number(text: str) -> float:
+    return float(text) if text else math.nan
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _about(condition: Condition, manifest: Mapping[str, Any]) -> list[Any]:
