@@ -13,6 +13,7 @@ from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.analysis.settings import Analysis
+from rnnensemble.stats.digits import number
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.losses import unit as loss_unit
 
@@ -142,7 +143,7 @@ class Degeneracy:
 
     def __repr__(self) -> str:
         numbers = ", ".join(
-            f"{row['measure']} {row['value']:.3g}"
+            f"{row['measure']} {number(row['value'])}"
             for row in self.table()
             if row["value"] is not None and not row["measure"].startswith("disagreement")
         )

@@ -11,6 +11,7 @@ from rnnensemble.analysis.feature_learning import FeatureLearning, measure_featu
 from rnnensemble.cli.group_shards import run_shard
 from rnnensemble.cli.work import Work, stored_run, train
 from rnnensemble.files import locks, shard_folders, stages, storage, sweep_folder
+from rnnensemble.stats.digits import number
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Group, trained_once
 from rnnensemble.training.population import Population
@@ -138,9 +139,9 @@ def _measure(work: Work, condition: Condition, population: Population) -> None:
 
 def _levels(found: Degeneracy, features: FeatureLearning) -> str:
     """The levels of a condition in a few words."""
-    pif = "not measured" if "weights" in found.left_out else f"{found.weights.mean.value:.3g}"
+    pif = "not measured" if "weights" in found.left_out else number(found.weights.mean.value)
     return (
-        f"sigma {found.behavior.sigma.value:.3g}, DSA {found.dynamics.mean.value:.3g}, "
+        f"sigma {number(found.behavior.sigma.value)}, DSA {number(found.dynamics.mean.value)}, "
         f"PIF {pif}, "
         f"kernel alignment {features.kernel_alignment.mean():.2f}"
     )

@@ -9,6 +9,7 @@ from scipy.spatial.distance import squareform
 
 from rnnensemble.figures.style import Figure, ours
 from rnnensemble.stats.comparable import comparable, incomparable
+from rnnensemble.stats.digits import with_interval as with_interval
 from rnnensemble.stats.intervals import Estimate
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -132,8 +133,3 @@ def cluster_order(matrix: np.ndarray) -> np.ndarray:
     condensed = squareform(matrix, checks=False)
     tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
     return hierarchy.leaves_list(tree)
-
-
-def with_interval(estimate: tuple[float, float, float]) -> str:
-    value, low, high = estimate
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
