@@ -11,7 +11,7 @@ from rnnensemble.analysis.feature_learning import FeatureLearning, measure_featu
 from rnnensemble.cli.group_shards import run_shard
 from rnnensemble.cli.work import Work, stored_run, train
 from rnnensemble.files import locks, shard_folders, stages, storage, sweep_folder
-from rnnensemble.stats.digits import number
+from rnnensemble.stats import digits
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Group, trained_once
 from rnnensemble.training.population import Population
@@ -139,9 +139,9 @@ def _measure(work: Work, condition: Condition, population: Population) -> None:
 
 def _levels(found: Degeneracy, features: FeatureLearning) -> str:
     """The levels of a condition in a few words."""
-    pif = "not measured" if "weights" in found.left_out else number(found.weights.mean.value)
-    return (
-        f"sigma {number(found.behavior.sigma.value)}, DSA {number(found.dynamics.mean.value)}, "
-        f"PIF {pif}, "
-        f"kernel alignment {features.kernel_alignment.mean():.2f}"
-    )
+    pif = "not measured"
+    if "weights" not in found.left_out:
+        pif = digits.number(found.weights.mean.value)
+    sigma, dsa = (digits.number(x.value) for x in (found.behavior.sigma, found.dynamics.mean))
+    alignment = features.kernel_alignment.mean()
+    return f"sigma {sigma}, DSA {dsa}, PIF {pif}, kernel alignment {alignment:.2f}"

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from rnnensemble.analysis import measures
 from rnnensemble.stats.digits import number
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study import tables
 from rnnensemble.study.findings import DOWN, UP, Finding
 from rnnensemble.study.readings import is_scaled, title_of
 from rnnensemble.study.rows import levels_of, over_tasks
-from rnnensemble.study import tables
 from rnnensemble.study.tables import share, words
 
 WISHES = {"consistent": DOWN, "diverse": UP}

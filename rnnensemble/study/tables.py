@@ -14,6 +14,7 @@ from rnnensemble.study.findings import NONE, Finding
 from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged, title_of
 from rnnensemble.study.rows import convergence, levels_of, overall
+from rnnensemble.study.scales import in_words
 
 Part = TypeVar("Part", Factor, Grid)
 
@@ -83,7 +84,7 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
         ", ".join(ends) if measured else "",
         ", ".join(map(number, (cell.first, cell.last))) if measured else "",
         ratio(cell.ratio),
-        f"{ratio(cell.change)} per {cell.per}" if measured else "",
+        f"{ratio(cell.change)} {in_words(cell.per)}" if measured else "",
         number(cell.rank_correlation),
         number(cell.p_value),
         number(cell.p_adjusted),
