@@ -19,7 +19,7 @@ from rnnensemble.analysis.over_training import require_snapshots
 from rnnensemble.cli import exchange_options, options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
-from rnnensemble.files import folders, stages, storage
+from rnnensemble.files import folders, live, stages, storage
 from rnnensemble.study import conditions, shards
 from rnnensemble.study.toml import nearest
 
@@ -185,7 +185,10 @@ def _analyse(arguments: list[str]) -> None:
         train.require_measurable(condition)
         if given.over_training:
             require_snapshots(run.population)
-        with Reporter(quiet=given.quiet) as reporter:
+        with (
+            Reporter(quiet=given.quiet) as reporter,
+            reporter.watched_at(live.beside(given.run)),
+        ):
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")
             population, shard = run.population, shards.noted(run.manifest)

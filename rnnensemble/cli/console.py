@@ -7,15 +7,20 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.cli.degeneracy_table import degeneracy_rows
-from rnnensemble.files import folders
+from rnnensemble.cli.notes import clock, training_note
+from rnnensemble.files import folders, live
 from rnnensemble.files.locks import LOG
 from rnnensemble.stats.comparable import incomparable
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
+
+BAR = 10
+"""Columns of a bar: the rest of 80 is for words."""
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""
@@ -133,13 +138,15 @@ class Reporter:
         self.live = self.console.is_terminal and not quiet
         self.bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
         )
         self.tasks: dict[str, object] = {}
+        self.losses: list[float] = []
+        self.watched: live.Live | None = None
 
     def __enter__(self) -> "Reporter":
         if self.live:
@@ -158,27 +165,46 @@ class Reporter:
         for task in self.tasks.values():
             self.bars.remove_task(task)  # type: ignore[arg-type]
         self.tasks.clear()
+        self.losses.clear()
         self.line(text)
+
+    @contextlib.contextmanager
+    def watched_at(self, path: Path) -> Iterator[None]:
+        """Inside the block, a small file says how far it is, for `rnnensemble watch`."""
+        try:
+            with live.Live(path) as self.watched:
+                yield
+        finally:
+            self.watched = None
 
     def training(self, progress: Progress) -> None:
         """Shows one epoch."""
-        left = clock(progress.seconds_left)
-        note = (
-            f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
-            f"{progress.net_steps_per_second:.0f} net-steps/s, about {left} left"
-        )
+        self.losses.append(progress.loss)
+        if self.watched:
+            self.watched.training(progress, self.losses)
         done = progress.size - progress.active
         if self.live:
+            taken = len(f"converged {progress.size}/{progress.size}") + BAR + 2
+            room = self.console.width - taken
+            note = training_note(progress, self.losses, self.console.encoding, room)
             self._bar("converged", progress.converged, progress.size, note)
-        elif progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
+            return
+        note = (
+            f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
+            f"{progress.net_steps_per_second:.0f} net-steps/s, "
+            f"about {clock(progress.seconds_left)} left"
+        )
+        if progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
             self.line(f"{progress.converged} of {progress.size} converged; {note}")
 
-    def analysis(self, level: str, done: int, total: int) -> None:
+    def analysis(self, level: str, done: int, total: int, *, of: str = "pairs") -> None:
         """Shows how many pairs were compared."""
+        if self.watched:
+            self.watched.analysis(level, done, total, of)
         if self.live:
-            self._bar(level, done, total, "pairs")
+            self._bar(level, done, total, of)
         elif done == total:
-            self.line(f"{level}: {total} pairs compared")
+            self.line(f"{level}: {total} {of} compared")
 
     def degeneracy(self, degeneracy: Degeneracy) -> None:
         """Prints the three levels as a table."""
@@ -225,15 +251,6 @@ def left_out_line(networks: Sequence[object], measure: str) -> str:
         f"{measure} cannot compare network {names}: what it compares does not vary, or is no "
         "number; it is left out of means and maps"
     )
-
-
-def clock(seconds: float) -> str:
-    """A duration as minutes:seconds or hours:minutes:seconds."""
-    if not math.isfinite(seconds):
-        return "?"
-    if seconds >= 3600:
-        return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def population_line(population: Population) -> str:

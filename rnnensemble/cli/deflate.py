@@ -23,6 +23,7 @@ import numpy as np
 from rnnensemble._core import runtime
 from rnnensemble._core.config import require_seconds
 from rnnensemble.analysis.battery import (
+    OF_GROUPS,
     Battery,
     group_rows,
     measure_battery,
@@ -30,7 +31,7 @@ from rnnensemble.analysis.battery import (
 )
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.cli.drawing import draw
-from rnnensemble.files import folders, manifests, stages, storage
+from rnnensemble.files import folders, live, manifests, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -117,7 +118,12 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
     plan, groups = load_rounds(folder)
     folders.require_writable(folder, "folder")
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
-        battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
+
+        def tell(level: str, done: int, total: int) -> None:
+            of = "groups" if level == OF_GROUPS else "pairs"
+            reporter.analysis(level, done, total, of=of)
+
+        battery = measure_battery(groups, devices=devices, progress=tell)
         rows = group_rows(battery)
         tables = battery.table(), rows, predictivity_rows(battery)
         for name, table in zip(TABLES, tables, strict=True):
@@ -243,15 +249,16 @@ class _Rounds(NamedTuple):
         self.reporter.section(f"{name}: {condition.size} networks")
         recipe = condition.recipe
         try:
-            (population,) = train_populations(
-                [recipe],
-                references=references_of(recipe, references) if references else None,
-                devices=self.devices,
-                resume=[resume],
-                progress=self.reporter.training,
-                checkpoint=save,
-                checkpoint_seconds=self.checkpoint_seconds,
-            )
+            with self.reporter.watched_at(live.beside(folder)):
+                (population,) = train_populations(
+                    [recipe],
+                    references=references_of(recipe, references) if references else None,
+                    devices=self.devices,
+                    resume=[resume],
+                    progress=self.reporter.training,
+                    checkpoint=save,
+                    checkpoint_seconds=self.checkpoint_seconds,
+                )
         except TrainingInterrupted as stop:
             save(stop.populations)
             done = f"interrupted: {stop.population.summary()}, saved in {folder}"
