@@ -16,7 +16,7 @@ import tyro
 
 from rnnensemble._core import process, programs, runtime
 from rnnensemble.analysis.over_training import require_snapshots
-from rnnensemble.cli import exchange_options, options
+from rnnensemble.cli import exchange_options, look_options, options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
 from rnnensemble.files import folders, live, stages, storage
@@ -211,7 +211,8 @@ COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {
     "sweep": (options.Sweep, "sweep:run_sweep"),
     "deflate": (options.Deflate, "deflate:run_rounds"),
     "battery": (options.Battery, "deflate:write_battery"),
-    "show": (options.Show, "show:show"),
+    "show": (look_options.Show, "show:show"),
+    "watch": (look_options.Watch, "watch:watch"),
     "export": (exchange_options.Export, "exchange:export_run"),
     "import": (exchange_options.Import, "exchange:import_networks"),
     "report": (options.Report, "report:report"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.cli.degeneracy_table import degeneracy_rows
-from rnnensemble.cli.notes import clock, training_note
+from rnnensemble.cli.notes import clock, fitted, training_note
 from rnnensemble.files import folders, live
 from rnnensemble.files.locks import LOG
 from rnnensemble.stats.comparable import incomparable
@@ -21,6 +21,9 @@ from rnnensemble.training.progress import Progress
 
 BAR = 10
 """Columns of a bar: the rest of 80 is for words."""
+
+GAP = 2
+"""Spaces between the columns of a table."""
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""
@@ -197,14 +200,14 @@ class Reporter:
         if progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
             self.line(f"{progress.converged} of {progress.size} converged; {note}")
 
-    def analysis(self, level: str, done: int, total: int, *, of: str = "pairs") -> None:
-        """Shows how many pairs were compared."""
+    def analysis(self, level: str, done: int, total: int, *, of: str = "pairs compared") -> None:
+        """Shows how much of a level is done."""
         if self.watched:
             self.watched.analysis(level, done, total, of)
         if self.live:
             self._bar(level, done, total, of)
         elif done == total:
-            self.line(f"{level}: {total} {of} compared")
+            self.line(f"{level}: {total} {of}")
 
     def degeneracy(self, degeneracy: Degeneracy) -> None:
         """Prints the three levels as a table."""
@@ -225,23 +228,40 @@ class Reporter:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a table; plain tabulated lines where there is no terminal."""
-        if self.console.is_terminal:
-            from rich.table import Table
-            from rich.text import Text
-
-            table = Table(title=Text(printable(title)))
-            for column in columns:
-                table.add_column(Text(printable(column)))
-            for row in rows:
-                table.add_row(*(Text(printable(cell)) for cell in row))
-            self.console.print(table)
-            return
-        self.line(title)
         lines = [columns, *rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+        if self.console.is_terminal:
+            self._framed(title, lines, widths)
+            return
+        self.line(title)
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.line(("  " + "  ".join(cells)).rstrip())
+
+    def _framed(self, title: str, lines: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+        """Prints a table that fits: its widest columns fold, at words where they can."""
+        from rich import box
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        def cell(text: str) -> Padding:
+            indent = len(text) - len(text.lstrip())  # what folds stays below its first word
+            return Padding(Text(printable(text.lstrip()), overflow="fold"), (0, 0, 0, indent))
+
+        room = self.console.width - GAP * (len(widths) - 1)
+        table = Table(
+            title=Text(printable(title)),
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, GAP - 1, 0, 0),
+        )
+        for name, width in zip(lines[0], fitted(widths, room), strict=True):
+            table.add_column(Text(printable(name), overflow="fold"), width=width)
+        for line in lines[1:]:
+            table.add_row(*map(cell, line))
+        self.console.print(table)
 
 
 def left_out_line(networks: Sequence[object], measure: str) -> str:

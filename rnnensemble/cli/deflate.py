@@ -95,7 +95,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
     manifest = stages.read_manifest(folder)
     if manifest["status"] != stages.ROUNDS:
         raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
-    plan = _stored_plan(folder, manifest)
+    plan = stored_plan(folder, manifest)
     names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
     found = {}
     for name in names:
@@ -120,7 +120,7 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
 
         def tell(level: str, done: int, total: int) -> None:
-            of = "groups" if level == OF_GROUPS else "pairs"
+            of = "groups measured" if level == OF_GROUPS else "pairs compared"
             reporter.analysis(level, done, total, of=of)
 
         battery = measure_battery(groups, devices=devices, progress=tell)
@@ -144,7 +144,7 @@ def _figures(battery: Battery, title: str) -> "dict[str, Figure]":
 
 def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
     """Shows how far a plan has come, and its battery if that was measured."""
-    plan = _stored_plan(folder, manifest)
+    plan = stored_plan(folder, manifest)
     reporter.line(f"{folder} ({stages.ROUNDS}), {plan.standard.task.name}")
     for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
         if not (folder / name).is_dir():
@@ -160,7 +160,7 @@ def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> N
         reporter.table(MEANS, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _stored_plan(folder: Path, manifest: dict[str, Any]) -> DeflationPlan:
+def stored_plan(folder: Path, manifest: dict[str, Any]) -> DeflationPlan:
     """The plan that a folder was started with."""
     if "plan.toml" in stages.broken_files(folder, manifest):
         remedy = "start its plan again, which brings it back"

@@ -71,12 +71,12 @@ AGES = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 """Units of an age, in seconds."""
 
 
-def ago(seconds: float) -> str:
-    """An age as "3 h ago"."""
+def age(seconds: float) -> str:
+    """An age as "3 h"."""
     for unit, size in AGES.items():
         if seconds >= size:
-            return f"{int(seconds / size)} {unit} ago"
-    return "now"
+            return f"{int(seconds / size)} {unit}"
+    return "0 s"
 
 
 def amount(count: float) -> str:
@@ -85,3 +85,16 @@ def amount(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g} {unit}"
     return f"{count:.0f} B"
+
+
+def fitted(widths: Sequence[int], room: int) -> list[int]:
+    """Widths of columns that fit into so much room: the widest give way, to one width.
+
+    Example:
+        >>> fitted([4, 30, 50], 64)
+        [4, 30, 30]
+    """
+    found = list(widths)
+    while sum(found) > room and max(found) > 1:
+        found[found.index(max(found))] -= 1
+    return found

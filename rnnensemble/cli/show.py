@@ -4,14 +4,14 @@ from pathlib import Path
 
 from rnnensemble.cli import deflate, distance_table, train
 from rnnensemble.cli.console import Reporter, population_line
-from rnnensemble.cli.notes import ago, amount
+from rnnensemble.cli.notes import age, amount
 from rnnensemble.files import overview, stages, storage, sweep_folder
 from rnnensemble.stats.digits import number
 from rnnensemble.study import shards
 
 
 def show(run: Path | None, runs: Path) -> None:
-    """Shows a run as a table, or lists all runs; see `options.Show`."""
+    """Shows a run as a table, or lists all runs; see `look_options.Show`."""
     reporter = Reporter(quiet=False)
     if run is not None:
         _show_run(run, reporter)
@@ -20,13 +20,14 @@ def show(run: Path | None, runs: Path) -> None:
     if not found:
         raise ValueError(f"`runs` folder {runs} holds no runs; `rnnensemble quickstart`.")
     rows = [
-        (x.name, x.kind, x.status, x.task, x.converged, amount(x.bytes), ago(x.age)) for x in found
+        (x.name, x.kind, x.status, x.task, x.converged, amount(x.bytes), age(x.age)) for x in found
     ]
     reporter.table("runs", ("name", "kind", "status", "task", "converged", "size", "age"), rows)
     count, left = overview.unfinished(runs)
     total = amount(sum(each.bytes for each in found) + left)
     half = f", {amount(left)} of it half written ({count})" if count else ""
-    reporter.line(f"{len(found)} folders, {total}{half}")
+    word = "folder" if len(found) == 1 else "folders"
+    reporter.line(f"{len(found)} {word}, {total}{half}")
 
 
 def _show_run(folder: Path, reporter: Reporter) -> None:

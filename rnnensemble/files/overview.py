@@ -17,6 +17,9 @@ from rnnensemble.study.factors import Sweep
 KINDS = {stages.SWEEP: "sweep", stages.ROUNDS: "plan"}
 """What folders of many runs are called, by the status in their manifests."""
 
+LOG_END = 4096
+"""Bytes at the end of a log among which its last line is looked for."""
+
 DAMAGED = "damaged"
 """Status of a folder whose manifest cannot be read."""
 
@@ -94,8 +97,13 @@ def work_at(progress: Path, lock: Path) -> Work | None:
 
 def work_on(folder: Path) -> Work | None:
     """The work on a run folder, which need not be there yet."""
+    return work_at(live.beside(folder), lock_of(folder))
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock of whoever writes to a folder (`folders.reserved`)."""
     place = folder.resolve()
-    return work_at(live.beside(folder), place.with_name(f".{place.name}.lock"))
+    return place.with_name(f".{place.name}.lock")
 
 
 def work_on_groups(folder: Path) -> list[Work]:
@@ -105,13 +113,17 @@ def work_on_groups(folder: Path) -> list[Work]:
     return [each for each in found if each is not None]
 
 
-def conditions_of(folder: Path) -> Conditions:
+def conditions_of(folder: Path, sweep: Sweep | None = None) -> Conditions:
     """How far the conditions of a sweep have come.
+
+    Args:
+        folder: The sweep's.
+        sweep: What it is of, if that was read before.
 
     Raises:
         ValueError: If it is no sweep's folder.
     """
-    found = Conditions(sweep_folder.stored_sweep(folder), {}, {}, {}, {})
+    found = Conditions(sweep or sweep_folder.stored_sweep(folder), {}, {}, {}, {})
     for digest in found.sweep.conditions:
         path = sweep_folder.condition_folder(folder, digest)
         if not path.exists():
@@ -166,12 +178,15 @@ def _entry(path: Path, manifest: dict[str, Any]) -> Entry:
         status += ", under way"
     counted = networks["converged"] is not None
     converged = "{converged}/{size}" if counted else "{size}"
-    written = datetime.datetime.fromisoformat(manifest["written"])
-    age = (datetime.datetime.now(datetime.UTC) - written).total_seconds()
     task = manifest.get("task", "(arrays)")
-    return Entry(
-        path.name, kind, status, task, converged.format(**networks), size_of(path), max(age, 0.0)
-    )
+    text, age = converged.format(**networks), age_of(manifest)
+    return Entry(path.name, kind, status, task, text, size_of(path), age)
+
+
+def age_of(manifest: dict[str, Any]) -> float:
+    """Seconds since a manifest was written."""
+    written = datetime.datetime.fromisoformat(manifest["written"])
+    return max((datetime.datetime.now(datetime.UTC) - written).total_seconds(), 0.0)
 
 
 def _of_conditions(folder: Path) -> tuple[str, dict[str, Any]]:
@@ -189,6 +204,18 @@ def _of_conditions(folder: Path) -> tuple[str, dict[str, Any]]:
 def _groups(folder: Path) -> list[dict[str, Any]]:
     """The manifests of the populations of a plan."""
     return list(stages.list_runs(folder).values())
+
+
+def last_line(logs: Path) -> str:
+    """The last line that was written into a folder of logs; nothing if there is none."""
+    files = [path for path in logs.glob("*") if path.is_file()]
+    if not files:
+        return ""
+    newest = max(files, key=lambda path: path.stat().st_mtime)
+    with newest.open("rb") as file:
+        file.seek(max(newest.stat().st_size - LOG_END, 0))
+        lines = file.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def unfinished(root: Path) -> tuple[int, int]:
