@@ -22,6 +22,9 @@ from rnnensemble.training.progress import Progress
 BAR = 10
 """Columns of a bar: the rest of 80 is for words."""
 
+TRAINING = "converged"
+"""Name of the bar of a training."""
+
 GAP = 2
 """Spaces between the columns of a table."""
 
@@ -165,9 +168,8 @@ class Reporter:
 
     def section(self, text: str) -> None:
         """Starts a new part: its bars begin anew."""
-        for task in self.tasks.values():
-            self.bars.remove_task(task)  # type: ignore[arg-type]
-        self.tasks.clear()
+        for name in list(self.tasks):
+            self._end(name)
         self.losses.clear()
         self.line(text)
 
@@ -187,10 +189,10 @@ class Reporter:
             self.watched.training(progress, self.losses)
         done = progress.size - progress.active
         if self.live:
-            taken = len(f"converged {progress.size}/{progress.size}") + BAR + 2
+            taken = len(f"{TRAINING} {progress.size}/{progress.size}") + BAR + 2
             room = self.console.width - taken
             note = training_note(progress, self.losses, self.console.encoding, room)
-            self._bar("converged", progress.converged, progress.size, note)
+            self._bar(TRAINING, progress.converged, progress.size, note)
             return
         note = (
             f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
@@ -205,7 +207,8 @@ class Reporter:
         if self.watched:
             self.watched.analysis(level, done, total, of)
         if self.live:
-            self._bar(level, done, total, of)
+            self._end(TRAINING)  # its words are as long as the line, without longer names below
+            self._bar(level, done, total, of.partition(" ")[0])
         elif done == total:
             self.line(f"{level}: {total} {of}")
 
@@ -220,6 +223,11 @@ class Reporter:
                 self.line(left_out_line(missing, name))
         for reason in degeneracy.left_out.values():
             self.line(reason)
+
+    def _end(self, name: str) -> None:
+        """Takes a bar away, if it is there."""
+        if name in self.tasks:
+            self.bars.remove_task(self.tasks.pop(name))  # type: ignore[arg-type]
 
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:

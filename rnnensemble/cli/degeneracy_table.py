@@ -78,10 +78,8 @@ def _texts(
     row: dict[str, Any], value: str, low: str, high: str, *, ratio: bool = False
 ) -> tuple[str, str]:
     """A value and its interval; an upper end that JSON cannot hold is infinity."""
-    ends = row.get(low), row.get(high)
-    if ends[0] is None:
-        ends = math.nan, math.nan
-    elif ends[1] is None:
-        ends = ends[0], math.inf
-    found = math.nan if row[value] is None else row[value]
-    return value_and_interval((found, *ends), ratio=ratio)
+    found = math.nan if row[value] is None else float(row[value])
+    if row.get(low) is None:
+        return value_and_interval((found, math.nan, math.nan), ratio=ratio)
+    end = math.inf if row[high] is None else float(row[high])
+    return value_and_interval((found, float(row[low]), end), ratio=ratio)

@@ -44,7 +44,7 @@ def training_note(progress: Progress, losses: Sequence[float], encoding: str, ro
     drawn = " ".join(filter(None, (loss, curve(losses, encoding))))
     known = math.isfinite(progress.seconds_left)
     left = f"{clock(progress.seconds_left)} left" if known else ""
-    speed = f"{rate(progress.net_steps_per_second)} net-steps/s"
+    speed = f"{rate(progress.net_steps_per_second)} steps/s"
     choices = (epoch, drawn, left, speed), (epoch, drawn, left), (epoch, loss, left), (epoch, loss)
     texts = [", ".join(filter(None, parts)) for parts in choices]
     return next((text for text in texts if len(text) <= room), texts[-1])

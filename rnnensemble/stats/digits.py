@@ -85,7 +85,7 @@ def texts(estimate: Estimate, *, ratio: bool = False) -> tuple[str, str, str]:
         low = 0.0 if 0 < low < abs(value) / REACH else low
     inside = [each for each in (value, low, high) if _usable(each, ratio)]
     width = max(inside) - min(inside) if inside else 0.0
-    return tuple(_text(each, width, ratio) for each in (value, low, high))  # type: ignore[return-value]
+    return _text(value, width, ratio), _text(low, width, ratio), _text(high, width, ratio)
 
 
 def _usable(value: float, ratio: bool) -> bool:
