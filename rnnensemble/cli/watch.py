@@ -246,4 +246,5 @@ def _networks(found: Conditions) -> str:
     converged, size = (sum(each[name] for each in manifests) for name in ("converged", "size"))
     few = sum(each["converged"] < sweep_folder.LEAST_CONVERGED for each in manifests)
     words = f"{converged} of {size} networks of these converged"
-    return f"{words}; {few} conditions have too few to compare" if few else words
+    which = "condition" if few == 1 else "conditions"
+    return f"{words}; too few in {few} {which} to compare any" if few else words

@@ -172,7 +172,7 @@ def _entry(path: Path, manifest: dict[str, Any]) -> Entry:
         status, networks = _of_conditions(path)
     elif kind == "plan":
         groups = [each for each in _groups(path) if each["status"] != stages.INTERRUPTED]
-        status = f"{len(groups)} groups trained"
+        status = f"{len(groups)} trained"
         networks = {name: sum(each[name] for each in groups) for name in networks}
     if work_on(path) or (kind == "sweep" and work_on_groups(path)):
         status += ", under way"
