@@ -251,16 +251,15 @@ def test_a_plan_shows_its_groups(tmp_path, capsys):
     deflate._start(folder, read_plan(text), text)
     run_folder(folder / "standard", stages.TRAINED)
     second = folder / "alternative_1"
-    with folders.reserved(folder):
-        with folders.reserved(second), live.Live(live.beside(second)) as told:
-            told.training(an_epoch(), [1.0])
-            lines = said(capsys, "watch", folder, "--once")
+    with folders.reserved(folder), live.Live(live.beside(second)) as told:
+        told.training(an_epoch(), [1.0])
+        lines = said(capsys, "watch", folder, "--once")
         (entry,) = overview.entries(tmp_path)
     assert lines[0] == f"{folder}: 1 of 3 groups trained"
     assert lines[1].startswith("  standard: trained, 3 of 3 converged after epoch 7")
     assert lines[2].startswith("  alternative_1: training, epoch 5, 1 of 3 converged")
     assert lines[3] == "  alternative_2: not begun"
-    assert (entry.kind, entry.status, entry.converged) == ("plan", "1 trained", "3/3")
+    assert (entry.kind, entry.status, entry.converged) == ("plan", "1 trained, under way", "3/3")
     assert said(capsys, "watch", folder)[-1].startswith("nobody works on it")
 
 

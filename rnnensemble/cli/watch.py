@@ -151,7 +151,7 @@ def _plan(folder: Path, encoding: str) -> Look:
     lines, trained = [], 0
     for name in names:
         group = folder / name
-        work = overview.work_on(group)
+        work = overview.work_on_group(folder, name)
         manifest = stages.read_manifest(group) if group.exists() else None
         ended = manifest is not None and manifest["status"] != stages.INTERRUPTED
         trained += ended
@@ -188,7 +188,7 @@ class _Sweep:
             "not begun": found.missing,
         }
         head += "".join(f", {count} {name}" for name, count in counts.items() if count)
-        lines = [head, _networks(found)]
+        lines = [head, _networks(found)] if found.finished else [head]
         lines += [f"  {each.name}: {_doing(each, self.encoding)}" for each in works]
         lines += [f"  finished: {line}" for line in self._latest(found)]
         left = self._seconds_left(found, len(works))

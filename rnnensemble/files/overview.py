@@ -106,6 +106,11 @@ def lock_of(folder: Path) -> Path:
     return place.with_name(f".{place.name}.lock")
 
 
+def work_on_group(folder: Path, name: str) -> Work | None:
+    """The work on a group of a plan: whoever works on it holds the plan's folder."""
+    return work_at(live.beside(folder / name), lock_of(folder))
+
+
 def work_on_groups(folder: Path) -> list[Work]:
     """The work on the groups of a sweep, and on their shards."""
     files = sorted((folder / "groups").glob(f"*{live.SUFFIX}"))
@@ -174,7 +179,7 @@ def _entry(path: Path, manifest: dict[str, Any]) -> Entry:
         groups = [each for each in _groups(path) if each["status"] != stages.INTERRUPTED]
         status = f"{len(groups)} trained"
         networks = {name: sum(each[name] for each in groups) for name in networks}
-    if work_on(path) or (kind == "sweep" and work_on_groups(path)):
+    if locks.is_alive(lock_of(path)) or work_on(path) or work_on_groups(path):
         status += ", under way"
     counted = networks["converged"] is not None
     converged = "{converged}/{size}" if counted else "{size}"
