@@ -292,3 +292,31 @@ def test_what_is_no_folder_is_one_line(tmp_path, capsys):
         assert "`every` must be" in failure(capsys, "watch", folder, "--every", every)
     (folder / "manifest.json").write_text("{}")
     assert "manifest.json is incomplete" in failure(capsys, "watch", folder)
+
+
+def test_distances_of_arrays_are_followed_too(tmp_path, capsys):
+    folder = tmp_path / "arrays"
+    folder.mkdir()
+    about = {"status": stages.INTERRUPTED, "digest": "c" * 12, "inputs": {}, "size": 6}
+    manifests.write_manifest(folder, about | {"command": "rnnensemble analyse --activity A.npy"})
+    with folders.reserved(folder):
+        assert said(capsys, "watch", folder, "--once")[0] == f"{folder}: in use"
+        with live.Live(live.beside(folder)) as told:
+            told.analysis("dsa", 5, 15, "pairs compared")
+            first = said(capsys, "watch", folder, "--once")[0]
+    assert first == f"{folder}: dsa, 5 of 15 pairs compared (0 s ago)"
+    lines = said(capsys, "watch", folder)
+    assert lines[0].startswith(f"{folder}: interrupted, 6 networks, ")
+    assert lines[1] == "go on with: rnnensemble analyse --activity A.npy"
+
+
+def test_watching_takes_no_device(sweep):
+    """Its process would take most of a GPU's memory from the one that trains."""
+    code = (
+        "import jax\n"
+        "from rnnensemble import cli\n"
+        f"cli.main(['watch', {str(sweep[0])!r}, '--once'])\n"
+        f"cli.main(['show', '--runs', {str(sweep[0].parent)!r}])\n"
+        "assert not jax._src.xla_bridge._backends\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
