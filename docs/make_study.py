@@ -32,7 +32,7 @@ def main(folder: Path, study: Path = STUDY, findings: Path = FINDINGS) -> None:
     cells = read_findings(folder / "findings.csv")
     sweep, outcomes = sweep_folder.load_sweep(folder)
     shutil.copyfile(folder / "findings.csv", findings)
-    for name in ("summary.csv", "sweep.toml"):
+    for name in ("summary.csv", "sweep.toml", "findings.csv"):
         shutil.copyfile(folder / name, study / name)
     (study / "figures").mkdir(exist_ok=True)
     for path in (study / "figures").glob("*.png"):

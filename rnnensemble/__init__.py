@@ -45,6 +45,7 @@ from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_cu
 from rnnensemble.analysis.retention import Retention, measure_retention
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.cli.report import write_report
 from rnnensemble.cli.sweep import run_sweep
 from rnnensemble.files.export import export
 from rnnensemble.files.storage import load_run as load
@@ -167,6 +168,7 @@ __all__ = [
     "train_sequence",
     "unit_importance",
     "use_all_cores",
+    "write_report",
 ]
 __version__ = "0.1.0"
 

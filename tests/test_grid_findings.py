@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from rnnensemble.cli import report as command
+from rnnensemble.cli import sweep_report as command
 from rnnensemble.figures.grids import grid_figure
 from rnnensemble.study import findings, tables
 from rnnensemble.study.factors import Axis, Grid, Sweep
@@ -98,10 +98,10 @@ def test_what_cannot_be_measured_is_left_out_and_said():
 
 def test_grids_take_their_place_in_a_report(planted, tmp_path):
     sweep, outcomes = planted
-    found = command.write_report(tmp_path, sweep, outcomes, permutations=99)
+    found = command.write_sweep_report(tmp_path, sweep, outcomes, permutations=99)
     text = (tmp_path / "report.html").read_text()
     assert "Two factors at once" in text
-    assert "gamma delay: maps" in text
+    assert "gamma delay, flipflop" in text
     assert "Findings over tasks" not in text
     assert not (tmp_path / "findings.csv").exists()
     with (tmp_path / "grids.csv").open() as file:
@@ -113,6 +113,6 @@ def test_grids_take_their_place_in_a_report(planted, tmp_path):
     (first, *_) = tables.grid_table(found.grids, "dynamics").rows
     assert first[:4] == ("gamma delay", "flipflop", "gamma", "up")
     lines, known = study([(factor("channels", [1, 2]), [Truth(networks=4)] * 2)])
-    command.write_report(tmp_path, lines, known, permutations=9)
+    command.write_sweep_report(tmp_path, lines, known, permutations=9)
     assert not (tmp_path / "grids.csv").exists()
     assert "Two factors at once" not in (tmp_path / "report.html").read_text()

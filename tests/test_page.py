@@ -2,15 +2,21 @@
 
 import dataclasses
 import html
+import json
 import os
 import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from rnnensemble.study import findings, page
+from rnnensemble.study import findings
+from rnnensemble.study.pages.document import Chart, Document, Picture, Section, Sheet
+from rnnensemble.study.pages.html import page, plain
+from rnnensemble.study.pages.sweep import sweep_document
+from rnnensemble.study.tables import Table
 from tests.outcomes import Truth, factor, study
 
 RUN = "document.documentElement.id='ran'"
@@ -19,7 +25,7 @@ PAYLOADS = (
     f'"><img src=x onerror="{RUN}">',
     f'\'><svg onload="{RUN}">',
     f'" onmouseover="{RUN}" autofocus onfocus="{RUN}" x="',
-    f"</title></style></pre><script>{RUN}</script>",
+    f"</title></style></pre></script><script>{RUN}</script>",
     f'<a href="javascript:{RUN}">javascript:{RUN}</a>',
     f'<iframe srcdoc="<script>parent.{RUN}</script>"></iframe>',
     '<meta http-equiv="refresh" content="0; url=data:text/html,x"><base href="//evil">',
@@ -46,9 +52,18 @@ def written(texts):
     for each in outcomes.values():
         each.manifest["versions"] = {next(turn): next(turn)}
     sweep = dataclasses.replace(sweep, name=texts[0], preset=texts[1], factors=tuple(factors))
-    cells = findings.find(sweep, outcomes, permutations=9).cells
-    pictures = {text: [page.Picture(text, text, b"")] for text in texts}
-    return page.page(sweep, outcomes, cells, pictures, version=texts[2])
+    found = findings.find(sweep, outcomes, permutations=9)
+    rows = [
+        {"factor": each.name, "task": each.task, "digest": level.condition.digest}
+        | {"converged": 4, "size": 4, "dsa": 0.5, "dsa_low": 0.4, "dsa_high": 0.6}
+        for each in sweep.factors
+        for level in each.levels
+    ]
+    pictures = {f"{text}_dynamics": Picture(text, text, b"") for text in texts}
+    files = {next(turn): next(turn) for _ in texts}
+    return page(
+        sweep_document(sweep, outcomes, found, rows, details={}, pictures=pictures, files=files)
+    )
 
 
 class Tags(HTMLParser):
@@ -73,17 +88,55 @@ def hostile():
 
 def test_hostile_names_add_no_element(hostile):
     """Nor an attribute: the page has those of one with harmless names."""
-    plain = written(tuple(f"plain {'abcdefghij'[i]}" for i in range(len(PAYLOADS))))
+    harmless = written(tuple(f"plain {'abcdefghij'[i]}" for i in range(len(PAYLOADS))))
     found = Tags(hostile)
-    assert found.found == Tags(plain).found
-    assert all(each.startswith("data:image/png") for each in found.addresses)
-    assert not {"script", "iframe", "svg", "a", "base"} & {tag for tag, *_ in found.found}
+    assert found.found == Tags(harmless).found
+    kinds = ("#", "data:image/png;base64,")
+    assert all(each.startswith(kinds) or ":" not in each for each in found.addresses)
+    assert not {"iframe", "svg", "base"} & {tag for tag, *_ in found.found}
     assert not [name for _, *names in found.found for name in names if name.startswith("on")]
     assert "{{7*7}}" in hostile
     for text in PAYLOADS[:7]:  # they are there, as text
         assert html.escape(text, quote=False).split("=")[0] in hostile.replace(
             "&#34;", '"'
         ).replace("&#39;", "'")
+
+
+def test_what_charts_draw_is_plain_and_ends_nothing(hostile):
+    """Numbers have few digits, none that JSON lacks; no text closes the element it stands in."""
+    values = {"x": np.array([1.23456789, np.nan]), "y": (np.float32(1e-9), np.inf, True, None, 3)}
+    assert plain(values) == {"x": [1.235, None], "y": [1e-9, None, True, None, 3]}
+    (text,) = re.findall(r'id="data">(.*?)</script>', hostile, re.S)
+    assert "<" not in text
+    drawn = json.dumps(json.loads(text), ensure_ascii=False)
+    assert PAYLOADS[0] in drawn
+
+
+def test_columns_and_legends():
+    """A column without any text is left out; a table of nothing stays; words have meanings."""
+    table = Table(("a", "b", "c"), [("1", "", "x"), ("2", "", "")])
+    assert Sheet(table).shown == Table(("a", "c"), [("1", "x"), ("2", "")])
+    assert Sheet(Table(("a", "b"), [])).shown.head == ("a", "b")
+    sheet = Sheet(table, "Words. More.", legend={"a": "the first"}, links={"1": "there"})
+    text = page(Document("t", ["s"], [Section("There", [sheet])]))
+    assert '<th scope="col" title="the first">a</th>' in text
+    assert '<th scope="row"><a href="#there">1</a></th>' in text
+    assert "<dt>a</dt><dd>the first</dd>" in text
+    assert "<caption>Words. More.</caption>" in text
+
+
+def test_anchors_are_all_different_and_charts_have_their_pictures():
+    picture = Picture("seen", "what is seen", b"png")
+    chart = Chart("c", "how to read it", {"kind": "levels", "measures": []}, [picture])
+    inner = Section("Same", [chart], folded=True)
+    sections = [Section("Same", [inner]), Section("Same", []), Section("?", [])]
+    text = page(Document("t", [], sections))
+    anchors = re.findall(r'<(?:section|details class="section") id="(.*?)"', text)
+    assert anchors == ["same", "same-2", "same-3", "part"]
+    assert '<figure class="chart" data-chart="0">' in text
+    assert 'alt="seen. what is seen"' in text
+    assert text.count('<a href="#same">') == 1
+    assert '<a href="#same-2">' not in text  # what is folded has no place in the contents
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -11,16 +11,20 @@ import pytest
 
 from rnnensemble import cli
 from rnnensemble.analysis.measures.standard import STANDARD
-from rnnensemble.cli import report as command
+from rnnensemble.cli import sweep_report as command
 from rnnensemble.files import folders
 from rnnensemble.stats.digits import with_interval
-from rnnensemble.study import advice, page, rows
+from rnnensemble.study import advice, rows
 from rnnensemble.study.factors import Factor, Level, Sweep
+from rnnensemble.study.findings import Findings, find
+from rnnensemble.study.pages.document import Picture
+from rnnensemble.study.pages.html import page
+from rnnensemble.study.pages.sweep import sweep_document
 from rnnensemble.study.tables import Table
 from tests.outcomes import Truth, factor, study
 
 ROOT = Path(__file__).parent.parent
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(HTMLParser):
@@ -29,6 +33,7 @@ class Page(HTMLParser):
     def __init__(self):
         super().__init__()
         self.open, self.seen, self.images, self.text = [], [], [], ""
+        self.addresses, self.anchors, self.unnamed = [], set(), []
 
     def handle_starttag(self, tag, attrs):
         self.seen.append(tag)
@@ -36,6 +41,9 @@ class Page(HTMLParser):
         if tag == "img":
             self.images.append(attributes)
         assert not {"onload", "onclick"} & attributes.keys()
+        self.addresses += [attributes[name] for name in ("href", "src") if name in attributes]
+        self.anchors |= {attributes["id"]} if "id" in attributes else set()
+        self.unnamed += [tag] if tag == "th" and "scope" not in attributes else []
         if tag not in VOID:
             self.open.append(tag)
 
@@ -43,7 +51,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data + " "
 
 
@@ -73,7 +81,7 @@ def toy():
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("sweep")
-    command.write_report(path, *toy(), permutations=499)
+    command.write_sweep_report(path, *toy(), permutations=499)
     return path
 
 
@@ -81,14 +89,49 @@ def test_the_page_is_whole_and_shows_every_factor(folder):
     found = parsed((folder / "report.html").read_text())
     for words in ("Findings of toy, preset small", "channels", "gamma", "auxiliary"):
         assert words in found.text
-    assert "12 of 13 conditions are measured" in found.text
+    assert "12 of 13 conditions are measured: " in found.text
     assert "channels, sine: 4 (1 of 4 values)" in found.text
     assert "without 4 (2 converged, 3 needed)" in found.text
     assert re.search(r"down \(2 of 2 tasks\), agrees \(paper: down\)", found.text)
     assert "up (1 of 1 task), disagrees (paper: down)" in found.text
     assert 'jax "0"' in found.text.replace("&quot;", '"')
     assert found.text.count("n_steps = ") == 13  # all settings of all conditions
-    assert {"details", "figure", "table"} <= set(found.seen)
+    assert {"details", "figure", "table", "caption", "nav", "main"} <= set(found.seen)
+
+
+def test_the_page_says_in_words_what_was_found(folder):
+    """Three paragraphs: what was trained, what was found, what to be careful about."""
+    text = (folder / "report.html").read_text()
+    (summary,) = re.findall(r'<div class="summary">(.*?)</div>', text, re.S)
+    trained, seen, careful = re.findall(r"<p>(.*?)</p>", summary, re.S)
+    assert "12 of 13 conditions are measured: 288 networks, of which 114 converged" in trained
+    assert "Raising channels lowers dynamics (DSA) in 2 of 2 tasks" in seen
+    assert "Raising gamma raises dynamics (DSA) in 1 of 1 task" in seen
+    assert careful.startswith("Be careful: as few as 2 networks stand behind a number")
+
+
+def test_every_condition_has_a_part_and_links_lead_somewhere(folder):
+    sweep, _ = toy()
+    found = parsed((folder / "report.html").read_text())
+    assert {f"condition-{digest}" for digest in sweep.conditions} <= found.anchors
+    inside = [each[1:] for each in found.addresses if each.startswith("#")]
+    assert inside
+    assert set(inside) <= found.anchors
+    beside = [x for x in found.addresses if not x.startswith(("#", "data:"))]
+    assert beside
+    assert all((folder / each).is_file() for each in beside)
+    assert not found.unnamed  # every head says what it heads
+
+
+def test_a_page_elsewhere_leaves_the_folder_alone(folder, tmp_path):
+    sweep, outcomes = toy()
+    found = command.write_sweep_report(
+        folder, sweep, outcomes, permutations=9, target=tmp_path / "page.html"
+    )
+    assert found.cells
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+    assert "figures/" not in re.findall(r'href="(.*?)"', (tmp_path / "page.html").read_text())
+    assert len(command.read_findings(folder / "findings.csv")) == len(found.cells)
 
 
 def test_verdicts_are_marked_and_intervals_stay_on_one_line(folder):
@@ -97,17 +140,21 @@ def test_verdicts_are_marked_and_intervals_stay_on_one_line(folder):
     assert '<td class="disagrees">disagrees</td>' in text
     assert '<td class="undecided">' in text
     assert re.search(r"<td>[\d.e+-]+ \[[\d.e+-]+,\xa0[\d.e+-]+\]</td>", text)
+    assert '<td class="number">' in text
 
 
 def test_the_page_needs_nothing_else(folder):
     text = (folder / "report.html").read_text()
     found = parsed(text)
-    assert not {"script", "link", "iframe"} & set(found.seen)
+    assert not {"link", "iframe"} & set(found.seen)
+    assert found.seen.count("script") == 3
     assert len(found.images) == 3 * 4 + 1
     assert all(each["src"].startswith("data:image/png;base64,iVBOR") for each in found.images)
     assert all(each["alt"] for each in found.images)
-    assert "://" not in text
-    assert "default-src 'none'" in text
+    assert not [each for each in found.addresses if "//" in each.partition(",")[0]]
+    (policy,) = re.findall(r'Content-Security-Policy" content="(.*?)"', text)
+    assert policy.startswith("default-src 'none'; script-src ")
+    assert "unsafe" not in policy.partition("script-src")[2].partition(";")[0]
     assert "prefers-color-scheme: dark" in text
 
 
@@ -128,7 +175,7 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
     (tmp_path / "figures").mkdir()
     (tmp_path / "figures" / "old.png").write_text("")
     first = dict(list(outcomes.items())[:1])
-    found = command.write_report(tmp_path, sweep, first, permutations=9)
+    found = command.write_sweep_report(tmp_path, sweep, first, permutations=9)
     assert not (tmp_path / "figures" / "old.png").exists()
     assert {cell.verdict for cell in found.cells} == {"undecided", "no claim"}
     text = parsed((tmp_path / "report.html").read_text()).text
@@ -140,9 +187,9 @@ def test_it_is_written_again_over_what_was_there(folder, tmp_path):
 def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
     known = [Truth(topology=x, networks=8) for x in (0.1, 0.2, 0.4)]
     sweep, outcomes = study([(factor("channels", [1, 2, 3], starts=16), known)])
-    command.write_report(tmp_path, sweep, outcomes, permutations=99)
+    command.write_sweep_report(tmp_path, sweep, outcomes, permutations=99)
     found = parsed((tmp_path / "report.html").read_text())
-    assert found.text.count("fixed points (OSPA)") == 2
+    assert "fixed points (OSPA)" in found.text
     assert "1: 2 + 1 (7 of 8); 2: 2 + 1 (7 of 8); 3: 2 + 1 (7 of 8)" in found.text
     cells = command.read_findings(tmp_path / "findings.csv")
     lines = advice.advise(cells, level="topology", want="diverse")
@@ -156,10 +203,10 @@ def test_topology_has_its_place_where_it_was_asked_for(tmp_path, folder):
 def test_a_sweep_without_results_has_no_report(tmp_path):
     sweep, _ = toy()
     with pytest.raises(ValueError, match=r"`folder` .* has no measured condition yet"):
-        command.write_report(tmp_path, sweep, {})
+        command.write_sweep_report(tmp_path, sweep, {})
     odd = dataclasses.replace(sweep.factors[0], name="../x")
     with pytest.raises(ValueError, match=r"`factors.name` must be letters.*got '\.\./x'"):
-        command.write_report(tmp_path, dataclasses.replace(sweep, factors=(odd,)), {})
+        command.write_sweep_report(tmp_path, dataclasses.replace(sweep, factors=(odd,)), {})
     assert not list(tmp_path.iterdir())
 
 
@@ -174,10 +221,22 @@ def test_names_are_escaped():
         levels=(Level(value=1.0, label="<script>", condition=level.condition),),
     )
     both = Sweep(name="<i>", preset="", factors=(odd, *sweep.factors))
-    text = page.page(both, {}, [], {"<u>": [page.Picture("<a>", "<p>", b"")]}, version="<0>")
+    picture = Picture("<u>", "<s>", b"")
+    text = page(
+        sweep_document(
+            both,
+            {},
+            Findings([], {}, []),
+            [],
+            details={},
+            pictures={"<b>&amp;_dynamics": picture},
+            files={"<em>": "<q>"},
+        )
+    )
     found = parsed(text)
-    assert not {"b", "i", "u", "a", "script"} & set(found.seen)
-    for words in ("<b>&amp;", '"task"', "<script>", "<i>", "<u>", "<0>"):
+    assert not {"b", "i", "u", "s", "em", "q"} & set(found.seen)
+    assert found.seen.count("script") == 3
+    for words in ("<b>&amp;", '"task"', "<script>", "<i>", "<em>"):
         assert words in found.text
 
 
@@ -241,7 +300,7 @@ def test_advice_says_what_depends_on_the_task_and_what_was_not_measured():
             (factor("delay", [1, 2, 3]), [Truth(weights=x) for x in (1.0, 3.0, 9.0)]),
         ]
     )
-    cells = command.findings.find(sweep, outcomes, permutations=499).cells
+    cells = find(sweep, outcomes, permutations=499).cells
     lines = advice.advise(cells, level="dynamics", want="consistent")
     assert "Depends on the task: channels (up in 1, down in 1)." in lines
     assert lines[-1] == "No effect shown: gamma (not measured); delay (0 of 1 task)."
@@ -256,7 +315,7 @@ def test_what_an_option_does_to_another_level_may_depend_on_the_task():
     falling = [Truth(dynamics=1 / x, weights=x) for x in (1.0, 2.0, 4.0)]
     known = zip(("flipflop", "sine"), (rising, falling), strict=True)
     sweep, outcomes = study([(factor("width", [1, 2, 3], task), x) for task, x in known])
-    cells = command.findings.find(sweep, outcomes, permutations=499).cells
+    cells = find(sweep, outcomes, permutations=499).cells
     assert {c.direction for c in cells if c.level == "weights"} == {"down"}  # over N^2
     lines = advice.advise(cells, level="weights", want="consistent")
     assert "(of PIF / N²) from 1 to 3" in lines[2]
@@ -311,7 +370,9 @@ def test_report_refuses_in_one_line(tmp_path, capsys):
     for arguments, message in (
         ([], "`folder` is missing: rnnensemble report FOLDER"),
         ([str(tmp_path), "--permutations", "0"], "`permutations` must lie between 1 and 1,000,000"),
-        ([str(tmp_path / "none")], "`sweep` must be a sweep's folder"),
+        ([str(tmp_path / "none")], "`run` must be a run folder"),
+        ([str(tmp_path)], "is no whole run folder: manifest.json is missing"),
+        ([str(tmp_path), str(tmp_path)], "`folder` names the same folder twice"),
     ):
         with pytest.raises(SystemExit) as stop:
             cli.main(["report", *arguments])
@@ -341,3 +402,30 @@ def test_the_study_page_has_a_part_for_every_table():
         assert f"<!-- {name}: begin -->" in text
         assert f"<!-- {name}: end -->" in text
     assert module.markdown(Table(("a", "b"), [("1|2", "3")])).splitlines()[-1] == "| 1\\|2 | 3 |"
+
+
+def test_the_study_has_its_findings_beside_it():
+    """The package's own findings, which `advise` quotes, are those of docs/study."""
+    assert (ROOT / "docs" / "study" / "findings.csv").read_bytes() == command.FINDINGS.read_bytes()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "words", "charts"),
+    [
+        ("study", "816 networks, of which 816 converged", 7),
+        ("alternatives", "flipflop: 40 standard, 4 alternative 1, 4 alternative 2", 6),
+    ],
+)
+def test_tables_alone_are_reported_on(tmp_path, name, words, charts):
+    """What docs/ holds of studies whose networks are not at hand; the folder stays as it is."""
+    folder = ROOT / "docs" / name
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    cli.main(["report", str(folder), "--to", str(tmp_path / "page.html"), "--quiet"])
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    text = (tmp_path / "page.html").read_text()
+    assert len(text.encode()) < 4e6
+    found = parsed(text)
+    assert words in found.text
+    assert text.count('<figure class="chart"') == charts
+    assert not [x for x in found.addresses if not x.startswith(("#", "data:"))]

@@ -480,8 +480,8 @@ def test_report_and_study_are_written_from_the_folder(copy, tmp_path, monkeypatc
     assert "findings over tasks" in printed
     assert "channels" in printed
     text = (folder / "report.html").read_text()
-    assert "All 3 conditions are measured" in text
-    assert "<td>rate</td>" in text
+    assert "3 of 3 conditions are measured" in text
+    assert '<a href="#factor-rate">rate</a>' in text
     cli.main(["advise", "--summary", str(folder / "findings.csv")])
     assert "Nothing measured supports an advice" in capsys.readouterr().out
     monkeypatch.syspath_prepend(root / "docs")

@@ -3,6 +3,7 @@
 import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -161,6 +162,9 @@ def test_what_a_killed_process_left_is_no_work(training, gone, capsys):
     lock.write_text("process 1 on another-machine since 2026-01-01 00:00:00+00:00")
     assert locks.is_alive(lock) is None
     assert overview.work_on(training).holder.startswith("process 1 on another-machine")
+    long_ago = time.time() - 2 * folders.DAY
+    os.utime(live.beside(training), (long_ago, long_ago))
+    assert overview.work_on(training) is None
     assert locks.is_alive(lock.with_name("no.lock")) is False
 
 

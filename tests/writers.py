@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from rnnensemble.cli import benchmark, deflate, distances, report, train
+from rnnensemble.cli import benchmark, deflate, distances, sweep_report, train
 from rnnensemble.files import arrays, folders, stages, storage, sweep_folder
 from tests.test_signals import PLAN, SWEEP, nested
 from tests.tiny import TINY
@@ -127,9 +127,9 @@ def names(root: Path) -> set[str]:
     return {str(path) for path in found if "conditions" not in path.parts[:-3]}
 
 
-HIDDEN = re.compile(r"(^|/)\.[^/]+(\.[0-9a-f]{12}\.partial|\.lock)(/|$)")
+HIDDEN = re.compile(r"(^|/)\.[^/]+(\.[0-9a-f]{12}\.partial|\.lock)(/|$)|\.progress(\.new)?$")
 """What a kill may leave beside a result that is whole, until its name is written to again: a lock's
-file that nobody holds, and what was unfinished or replaced."""
+file that nobody holds, what its process said of its progress, what was unfinished or replaced."""
 
 
 def quick_figures(patch) -> None:
@@ -141,8 +141,7 @@ def quick_figures(patch) -> None:
     for room in (train, deflate, benchmark):
         patch.setattr(room, "_figures", empty)
     patch.setattr(distances, "figures_of", empty)
-    patch.setattr(report, "study_figures", empty)
-    patch.setattr(report, "_pictures", lambda *_: {})
+    patch.setattr(sweep_report, "study_figures", empty)
 
 
 class Killed(BaseException):

@@ -215,7 +215,7 @@ COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {
     "watch": (look_options.Watch, "watch:watch"),
     "export": (exchange_options.Export, "exchange:export_run"),
     "import": (exchange_options.Import, "exchange:import_networks"),
-    "report": (options.Report, "report:report"),
+    "report": (options.Report, "report:write_report"),
     "advise": (options.Advise, "report:advise"),
     "benchmark": (options.Benchmark, "benchmark:run"),
     "tasks": (options.Tasks, "task_list:run"),

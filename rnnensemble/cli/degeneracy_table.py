@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from rnnensemble.analysis.degeneracy import Degeneracy
-from rnnensemble.stats import reliability
 from rnnensemble.stats.digits import number, value_and_interval
 
 Line = tuple[str, str, str, str]
@@ -52,19 +51,13 @@ def _beneath(row: dict[str, Any]) -> list[Line]:
 
 def _settings_lines(degeneracy: Degeneracy) -> list[Line]:
     """DSA over all settings that were measured: those of the grid, and the one of the row above."""
-    grid, found, dsa = degeneracy.grid, degeneracy.dynamics, degeneracy.analysis.dsa
-    means, ratios, good = grid.means.ravel(), grid.null_ratios.ravel(), grid.measurable.ravel()
-    among = dsa.rank in grid.ranks and dsa.n_delays in grid.grid.delays
-    if not among:
-        means = np.append(means, found.mean.value)
-        ratios = np.append(ratios, found.mean.value / max(found.null.mean(), 1e-12))
-        share, agreement = np.asarray(found.null_share), np.asarray(found.reliability)
-        good = np.append(good, reliability.measurable(share, agreement))
-    what = "ranks x delays" if among else "ranks x delays, and the one above"
+    found, others = degeneracy.over_settings(), degeneracy.grid.means.size
+    count = found["means"].size
+    what = "ranks x delays, and the one above" if count > others else "ranks x delays"
     lines = {
-        f"over {means.size} settings ({what})": _range(means, 3),
-        "the same relative to their nulls": _range(ratios, 2),
-        "measurable of these": f"{good.sum()}",
+        f"over {count} settings ({what})": _range(found["means"], 3),
+        "the same relative to their nulls": _range(found["null_ratios"], 2),
+        "measurable of these": f"{found['measurable'].sum()}",
     }
     return [("", f"  {name}", cell, "") for name, cell in lines.items()]
 

@@ -213,14 +213,20 @@ class Battery(Measured):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Quiet):
-    """Write a sweep's report.html, findings.csv and figures.
+    """Write report.html on a run, a sweep, a plan of deflation or arrays; or several runs side by
+    side.
 
     Attributes:
-        folder: Sweep folder, finished or not.
-        permutations: Permutations of networks for each p-value.
+        folder: A folder of any kind, finished or not.
+        beside: Further runs, which the page then shows side by side with the first.
+        to: Where the page goes; None for report.html in the folder, comparison.html here for
+            several.
+        permutations: Permutations of networks for each p-value of a sweep.
     """
 
     folder: Positional[Path]
+    beside: Positional[tuple[Path, ...]] = ()
+    to: Path | None = None
     permutations: int = 9999
 
 

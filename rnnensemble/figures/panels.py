@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 
 from rnnensemble.figures.style import Figure, ours
-from rnnensemble.stats.comparable import comparable, incomparable
+from rnnensemble.stats.comparable import incomparable
 from rnnensemble.stats.digits import with_interval as with_interval
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.ordination import cluster_order, mds
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 """Okabe & Ito (2008): distinct for all common kinds of color vision."""
@@ -32,26 +31,6 @@ def counted_name(count: int, name: str) -> str:
 def mark_stack(axes: Axes, channels: int) -> None:
     if channels > 1:
         axes.set_yticks([])
-
-
-def mds(matrix: np.ndarray) -> np.ndarray:
-    """Classical multidimensional scaling of distances `[M, M]` to coordinates `[M, 2]`.
-
-    Eigenvectors of -J D^2 J / 2 with J = I - 1/M; negative eigenvalues count as 0. Networks
-    without distances have NaN for coordinates.
-    Source: Torgerson (1952).
-    """
-    kept = comparable(matrix)
-    if len(kept) < len(matrix):
-        places = np.full((len(matrix), 2), np.nan)
-        places[kept] = mds(matrix[np.ix_(kept, kept)]) if len(kept) else 0.0
-        return places
-    count = len(matrix)
-    center = np.eye(count) - 1 / count
-    values, vectors = np.linalg.eigh(-0.5 * center @ matrix.astype(float) ** 2 @ center)
-    size = np.sqrt(np.maximum(values[::-1][:2], 0))
-    coordinates = vectors[:, ::-1][:, : len(size)] * size
-    return np.pad(coordinates, ((0, 0), (0, 2 - coordinates.shape[1])))
 
 
 @ours()
@@ -119,17 +98,3 @@ def heatmap_figure(matrix: np.ndarray, *, name: str, unit: str, networks: Sequen
     axes.set_xlabel("network")
     axes.set_ylabel("network")
     return figure
-
-
-def cluster_order(matrix: np.ndarray) -> np.ndarray:
-    """Order of the leaves of average-linkage clustering, neighbors as close as can be.
-
-    Networks without distances come last.
-    """
-    kept, missing = comparable(matrix), incomparable(matrix)
-    if missing:
-        order = kept[cluster_order(matrix[np.ix_(kept, kept)])] if len(kept) > 1 else kept
-        return np.append(order, missing)
-    condensed = squareform(matrix, checks=False)
-    tree = hierarchy.linkage(condensed, method="average", optimal_ordering=True)
-    return hierarchy.leaves_list(tree)

@@ -1,11 +1,9 @@
 """All figures of a run."""
 
-import jax
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from rnnensemble._core.programs import compiled_fast
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.figures.dsa import settings_figure
 from rnnensemble.figures.panels import (
@@ -20,10 +18,9 @@ from rnnensemble.figures.panels import (
 )
 from rnnensemble.figures.style import Figure, ours, plain
 from rnnensemble.tasks import Trials
-from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.evaluation import example_trials
 from rnnensemble.training.losses import unit as loss_unit
 from rnnensemble.training.population import Population
-from rnnensemble.training.recipe import shared
 
 CONVERGED, STOPPED, DIVERGED = COLORS[0], "#999999", COLORS[1]
 
@@ -237,21 +234,12 @@ def hold_figure(
     return figure
 
 
-@compiled_fast(static_argnames=("task", "network"))
-def _examples(key, params, *, task, network):  # noqa: ANN001, ANN202
-    """Trials, and the outputs of a network on them."""
-    trials = task.sample(key, EXAMPLES)
-    return trials, network.respond(params, trials.inputs)[1]
-
-
 @ours()
 def run_figures(population: Population, degeneracy: Degeneracy) -> dict[str, Figure]:
     """Every figure of an analysed run, by name."""
     task, shown = population.task, int(degeneracy.networks[0])
-    params = jax.tree.map(lambda x: x[shown], population.params)
-    key = evaluation_key(degeneracy.analysis.seed, 0)
-    found = _examples(key, params, task=task, network=shared(population.network))
-    trials, outputs = jax.tree.map(np.asarray, found)
+    seed = degeneracy.analysis.seed
+    trials, outputs = example_trials(population, shown, count=EXAMPLES, seed=seed)
     levels = {
         "dynamics": (degeneracy.dynamics, "DSA", f"DSA, {degeneracy.analysis.dsa.score}"),
     }

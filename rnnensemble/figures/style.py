@@ -28,9 +28,14 @@ from matplotlib import figure as drawn
 SCREEN = 90
 """Dots an inch in notebooks."""
 
+WIDEST = 1100
+"""Pixels that an image in a page is wide at most."""
+
 
 class Figure(drawn.Figure):
     """A figure that notebooks show below the cell that makes it, with or without pyplot."""
+
+    caption: str = ""
 
     def _repr_png_(self) -> bytes:
         shown = io.BytesIO()
@@ -57,3 +62,17 @@ def save(
 ) -> None:
     """Writes a figure to a file, of the kind its name says unless given."""
     figure.savefig(target, dpi=dpi, format=kind)
+
+
+def small(png: bytes) -> bytes:
+    """An image for a page: at most 1,100 pixels wide, in 64 colors, a third of the bytes."""
+    from matplotlib.image import imread
+    from PIL import Image  # matplotlib brings it
+
+    pixels = (255 * imread(io.BytesIO(png))[..., :3]).round().astype("uint8")
+    image, written = Image.fromarray(pixels), io.BytesIO()
+    if image.width > WIDEST:
+        height = round(image.height * WIDEST / image.width)
+        image = image.resize((WIDEST, height), Image.Resampling.LANCZOS)
+    image.quantize(64, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+    return written.getvalue()

@@ -230,3 +230,14 @@ def read_distances(folder: Path) -> list[Row]:
         ]
     except (OSError, KeyError, TypeError, ValueError):
         raise ValueError(f"`run` {folder} is damaged: distances.csv cannot be read.") from None
+
+
+def read_matrices(folder: Path) -> dict[str, np.ndarray]:
+    """The distance matrices of a folder of distances, by metric.
+
+    Raises:
+        ValueError: If the folder is not whole.
+    """
+    stages.require_whole(folder, stages.read_manifest(folder))
+    with np.load(folder / "matrices.npz", allow_pickle=False) as stored:
+        return {name: stored[name] for name in stored.files}

@@ -285,3 +285,13 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file, as text."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
+
+
+def images(folder: Path) -> dict[str, tuple[bytes, str]]:
+    """The PNG files of a folder and the captions beside them, by name without the ending."""
+    found = {}
+    for path in sorted(folder.glob("*.png")):
+        caption = path.with_suffix(".txt")
+        words = caption.read_text(encoding="utf-8").strip() if caption.is_file() else ""
+        found[path.stem] = (path.read_bytes(), words)
+    return found

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rnnensemble.files import live, locks, stages, sweep_folder
+from rnnensemble.files import folders, live, locks, stages, sweep_folder
 from rnnensemble.study import shards
 from rnnensemble.study.factors import Sweep
 
@@ -87,9 +87,12 @@ class Conditions(NamedTuple):
 
 
 def work_at(progress: Path, lock: Path) -> Work | None:
-    """The work whose file of progress this is; None if there is none, or its process is gone."""
-    found = live.read(progress)
-    if found is None or locks.is_alive(lock) is False:
+    """The work whose file of progress this is; None if there is none, or its process is gone.
+
+    Of a process on another machine that is only known by what it has not said for a day.
+    """
+    found, alive = live.read(progress), locks.is_alive(lock)
+    if found is None or alive is False or (alive is None and found[1] > folders.DAY):
         return None
     name = progress.name.removesuffix(live.SUFFIX).removeprefix(".")
     return Work(name, *found, locks.holder(lock))

@@ -65,6 +65,22 @@ def evaluation_key(seed: int, draw: int) -> Key:
     return jax.random.fold_in(jax.random.key(seed), np.uint32(TRIALS - draw))
 
 
+def example_trials(
+    population: Population, network: int, *, count: int, seed: int = 0
+) -> tuple[Trials, np.ndarray]:
+    """A few fresh trials of the task, and the outputs of one network on them, `[B, T, O]`."""
+    params = jax.tree.map(lambda x: x[network], population.params)
+    known = {"task": population.task, "network": shared(population.network), "count": count}
+    return jax.tree.map(np.asarray, _examples(evaluation_key(seed, 0), params, **known))
+
+
+@compiled_fast(static_argnames=("task", "network", "count"))
+def _examples(key, params, *, task, network, count):  # noqa: ANN001, ANN202
+    """Trials, and the outputs of a network on them."""
+    trials = task.sample(key, count)
+    return trials, network.respond(params, trials.inputs)[1]
+
+
 def losses(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
     """The loss of every network on the same fresh trials, `[M]`."""
     return LossDraw(subject, task, batch=trials, key=key).losses(trials)

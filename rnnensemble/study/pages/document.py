@@ -1,0 +1,139 @@
+"""What a report consists of, as values."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rnnensemble.study.tables import Table
+
+
+@dataclasses.dataclass(frozen=True)
+class Text:
+    """A paragraph; a warning where `careful`."""
+
+    text: str
+    careful: bool = False
+    kind = "text"
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """A list of sentences."""
+
+    lines: Sequence[str]
+    kind = "points"
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings as they stand in a file."""
+
+    text: str
+    kind = "settings"
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """Files beside the page: what each is, and its place from the page's folder."""
+
+    files: Mapping[str, str]
+    kind = "files"
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A table of the page.
+
+    Attributes:
+        table: Head and rows; columns without any text are left out.
+        caption: What it holds and how to read it.
+        legend: What the words in its first column, or its head, mean.
+        links: Anchors within the page, by the text of a cell in the first column.
+        group: If its rows are networks, whose: selecting a row selects the network in every chart
+            of the group. The first column is then its number.
+    """
+
+    table: Table
+    caption: str = ""
+    legend: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    links: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    group: str = ""
+    kind = "sheet"
+
+    @property
+    def shown(self) -> Table:
+        """The table without columns that say nothing."""
+        head, rows = self.table
+        used = [i for i in range(len(head)) if any(row[i] for row in rows)] if rows else []
+        if not rows:
+            return self.table
+        kept = [tuple(row[i] for i in used) for row in rows]
+        return Table(tuple(head[i] for i in used), kept)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A figure as an image.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it.
+        png: The image.
+    """
+
+    title: str
+    caption: str
+    png: bytes
+    kind = "picture"
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A plot that is drawn in the browser; `charts` makes what it draws.
+
+    Attributes:
+        title: What it shows.
+        caption: How to read it, and what is seen.
+        data: What `page.js` draws, of plain values and arrays.
+        pictures: What stands there without JavaScript, and on paper.
+    """
+
+    title: str
+    caption: str
+    data: Mapping[str, Any]
+    pictures: Sequence[Picture] = ()
+    kind = "chart"
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the page with a heading.
+
+    Attributes:
+        title: The heading.
+        parts: What it holds, sections among them.
+        anchor: Its place in links; made of the title unless given.
+        folded: Whether it opens by a click.
+    """
+
+    title: str
+    parts: Sequence[Any]
+    anchor: str = ""
+    folded: bool = False
+    kind = "section"
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """A whole report.
+
+    Attributes:
+        title: The heading.
+        summary: What was trained, what was found, what to be careful about: a sentence or two
+            each.
+        sections: The rest.
+    """
+
+    title: str
+    summary: Sequence[str]
+    sections: Sequence[Section]
