@@ -212,17 +212,6 @@ class Battery(Measured):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Show(Runs):
-    """Show a run; without RUN, list all runs.
-
-    Attributes:
-        run: Run folder; None to list all.
-    """
-
-    run: Positional[Path | None] = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Quiet):
     """Write report.html on a run, a sweep, a plan of deflation or arrays; or several runs side by
     side.
