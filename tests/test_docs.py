@@ -12,78 +12,63 @@ import numpy as np
 import pytest
 
 from rnnensemble import distance_matrix, metrics
-from tests import own_measure, own_metric, own_network, own_task
-
-ROOT = Path(__file__).parent.parent
-
-
-def blocks(path, language):
-    """The fenced blocks of a document in a language, `""` for none."""
-    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / path).read_text(), re.DOTALL | re.M)
-    return [block for found, block in fenced if found == language]
+from tests import own_metric
+from tests.shown import NEEDS, PAGES, ROOT, SHOWN, blocks, fresh, is_file, page_blocks, run_page, runs
 
 
-@pytest.mark.long
-def test_readme_example_runs_as_printed():
+def test_readme_is_one_screen():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 80
     (code,) = blocks("README.md", "python")
     assert len(code.strip().splitlines()) <= 16
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "4 of 4 networks converged" in done.stdout
-    assert "(4, 4)" in done.stdout
-
-
-SHOWN = {
-    "docs/add-a-task.md": (Path(own_task.__file__), {"Evidence": own_task.Evidence}),
-    "docs/add-a-network.md": (Path(own_network.__file__), {"Leaky": own_network.Leaky}),
-    "docs/add-a-metric.md": (Path(own_metric.__file__), {"Speed": own_metric.Speed}),
-    "docs/extending.md": (Path(own_measure.__file__), {}),
-    "docs/foreign-data.md": (ROOT / "docs" / "pytorch_ensemble.py", {}),  # needs torch
-}
-"""Files that pages show whole, which other tests run, and what the next blocks use of them."""
 
 
 def test_pages_show_the_tested_files():
-    for page, (file, _) in SHOWN.items():
-        assert blocks(page, "python").count(file.read_text()) == 1, page
-
-
-def own_blocks(page):
-    """The Python blocks of a page but the files that it shows."""
-    file, _ = SHOWN.get(page, (None, {}))
-    return [code for code in blocks(page, "python") if file is None or code != file.read_text()]
-
-
-PAGES = [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
+    for page in SHOWN:
+        assert [is_file(page, block) for block in page_blocks(page)].count(True) == 1, page
 
 
 def test_no_block_is_left_out():
     for page in PAGES:
-        assert (ROOT / page).read_text().count("```python") == len(blocks(page, "python")), page
+        text = (ROOT / page).read_text()
+        for language in ("python", "text", "console"):
+            assert text.count(f"```{language}") == len(blocks(page, language)), page
 
 
-NEEDS = {"docs/export.md": ("torch", "xarray"), "docs/trackers.md": ("tensorboard",)}
-"""Packages that are no extra of the tests: their pages run where these are installed."""
+def test_every_output_stands_behind_its_code():
+    for page in PAGES:
+        assert all(b.after_code for b in page_blocks(page) if b.language == "text"), page
+
+
+@pytest.mark.parametrize(
+    ("printed", "same"),
+    [
+        ("mean 0.48 of 6", True),  # one more in the last digit
+        ("mean   0.489 of 6\n", True),
+        ("mean 0.52 of 6", False),
+        ("mean 0.47 of 5", False),
+        ("median 0.47 of 6", False),
+        ("mean 0.47 of 6 and 7", False),
+    ],
+)
+def test_outputs_are_compared(printed, same):
+    assert fresh("mean 0.47 of 6", printed) == same
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("page", [page for page in PAGES if own_blocks(page)])
-def test_page_runs_as_printed(page, tmp_path, monkeypatch, capsys):
-    """The blocks of a page are one program."""
+@pytest.mark.parametrize("page", [page for page in PAGES if runs(page)])
+def test_page_runs_as_printed(page, tmp_path, monkeypatch):
+    """What a page shows is what its code and its commands print, up to rounding."""
     for package in NEEDS.get(page, ()):
         pytest.importorskip(package)
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
     monkeypatch.chdir(tmp_path)
     names = dict(SHOWN[page][1]) if page in SHOWN else {}
-    for code in own_blocks(page):
-        exec(compile(code, page, "exec"), names)
+    printed = []
+    for block, text in run_page(page, names):
+        printed.append(text)
+        assert block is None or fresh(block.text, text), f"{page} shows\n{block.text}not\n{text}"
     if page in CHECKS:
-        CHECKS[page](names, capsys.readouterr().out)
+        CHECKS[page](names, "".join(printed))
 
 
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
