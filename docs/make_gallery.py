@@ -19,7 +19,6 @@ def main() -> None:
     page, names, started = (DOCS / "gallery.md").read_text(), {}, Path.cwd()
     (DOCS / "figures" / "gallery").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "experiments").symlink_to(DOCS.parent / "experiments")
         os.chdir(folder)
         for code, picture in PARTS.findall(page):
             if picture:

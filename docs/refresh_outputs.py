@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.shown import PAGES, SHOWN, fresh, run_page, runs  # noqa: E402
+from tests.shown import NEEDS, PAGES, SHOWN, fresh, run_page, runs  # noqa: E402
 
 
 def refresh(page: str) -> None:
@@ -43,6 +44,10 @@ def main() -> None:
             refresh(page)
         case pages:
             for page in pages or filter(runs, PAGES):
+                missing = [name for name in NEEDS.get(page, ()) if find_spec(name) is None]
+                if missing:
+                    print(f"{page}: left as it is, needs {', '.join(missing)}", flush=True)
+                    continue
                 subprocess.run([sys.executable, __file__, page], check=False)
 
 
