@@ -218,7 +218,7 @@ CHECKS = {
 def test_table_of_metrics_is_the_registry():
     rows = re.findall(
         r"^\| `(\w+)` \|.*?\| (\w+) \| (yes|no) \|.*\]\((metrics/.*?\.md)\) \|$",
-        (ROOT / "docs/index.md").read_text(),
+        (ROOT / "docs/measures.md").read_text(),
         re.M,
     )
     found = {name: (data, symmetric == "yes") for name, data, symmetric, _ in rows}
