@@ -20,6 +20,7 @@ from tests.shown import (
     blocks,
     fresh,
     is_file,
+    masked,
     page_blocks,
     run_page,
     runs,
@@ -108,6 +109,9 @@ def test_notebook_runs(path, tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
+    shown = ["".join(each["text"]) for each in outputs if each.get("name") == "stdout"]
+    assert fresh(masked("".join(shown)), masked(done.stdout)), done.stdout
 
 
 def test_notebooks_were_executed():
