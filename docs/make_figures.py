@@ -1,4 +1,4 @@
-"""Makes docs/figures/hold.png and prints how many networks hold their outputs.
+"""Makes docs/figures/hold.png and the table of docs/concepts.md: do networks hold their outputs?
 
     python docs/make_figures.py
 
@@ -7,6 +7,7 @@ and with rare ones, so that outputs must be held for long.
 """
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import jax
@@ -16,6 +17,11 @@ import rnnensemble as rnne
 from rnnensemble.figures import trials as drawing
 from rnnensemble.study import conditions
 
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from documents import replace_part, table  # noqa: E402
+
 HOLDS = 0.01
 """Largest MSE over the long trial that counts as holding: ten times the training threshold."""
 
@@ -23,13 +29,12 @@ HOLDS = 0.01
 def main() -> None:
     """Trains, tests, draws."""
     rnne.use_all_cores()
-    root = Path(__file__).parent.parent
-    condition = conditions.from_toml((root / "experiments" / "flipflop.toml").read_text())
+    condition = conditions.from_toml((ROOT / "experiments" / "flipflop.toml").read_text())
     (population,) = rnne.train_populations([condition.recipe])
     print(population.summary())
     long = condition.task.lengthened(10)
     rare = dataclasses.replace(long, pulse_probability=0.01)
-    networks = np.flatnonzero(population.converged)
+    networks, rows = np.flatnonzero(population.converged), []
     for name, task in (("the preset's pulses", long), ("rare pulses", rare)):
         trials = task.sample(jax.random.key(1), 32)
         errors, outputs = [], []
@@ -40,14 +45,16 @@ def main() -> None:
             outputs.append(out[:1])
         means = np.mean(errors, axis=1)
         held = int((means < HOLDS).sum())
-        print(f"{name}: {held} of {len(networks)} hold (MSE below {HOLDS}): {means.round(5)}")
+        rows.append([name, f"{held} of {len(networks)}", f"{means.min():.1e} to {means.max():.1e}"])
     figure = drawing.hold_figure(
         jax.tree.map(np.asarray, trials),
         outputs[0],
         np.array(errors),
         trained_steps=condition.task.n_steps,
     )
-    figure.savefig(root / "docs" / "figures" / "hold.png", dpi=160)
+    figure.savefig(ROOT / "docs" / "figures" / "hold.png", dpi=160)
+    text = table(["trials with", f"networks with an MSE below {HOLDS}", "their MSE"], rows)
+    replace_part(ROOT / "docs" / "concepts.md", "hold", text)
 
 
 if __name__ == "__main__":

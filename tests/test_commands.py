@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.test_docs import ROOT, blocks
+from tests.shown import ROOT, blocks
 
 pytestmark = pytest.mark.long
 
@@ -17,7 +17,7 @@ OPTIMIZED = "--xla_backend_optimization_level=1"
 
 def documented_commands():
     """Every whole command in the documents, in order, once."""
-    names = ("index", "tasks", "concepts", "foreign-data")
+    names = ("index", "command-line", "tasks", "concepts", "foreign-data")
     for path in ("README.md", *(f"docs/{name}.md" for name in names)):
         text = (ROOT / path).read_text()
         inline = re.findall(r"(?<!`)`((?:rnnensemble|python) [^`]+)`", text)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.test_docs import ROOT, blocks
+from tests.shown import ROOT, blocks
 
 PAGE = "docs/extending.md"
 

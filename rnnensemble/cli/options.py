@@ -213,7 +213,7 @@ class Battery(Measured):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Quiet):
-    """Write a page on a run, a sweep, a plan or arrays, or on several runs.
+    """Write a page on what a folder holds, or on several runs.
 
     Attributes:
         folder: A folder of any kind, finished or not.
