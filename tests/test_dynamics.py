@@ -82,7 +82,7 @@ def test_what_is_measured_already_is_taken_as_it_is():
             kept, before = (np.array(getattr(x, name)) for x in (found, alone))
             kept[own] = before[own] = 0
             np.testing.assert_array_equal(kept, before)
-    assert seen == [(18, 27), (27, 27)]  # nothing is left of the second grid
+    assert seen == [(2, 3), (3, 3)]  # pairs of networks; nothing is left of the second grid
 
 
 def test_a_share_of_variance_is_one_rank_for_all_networks():

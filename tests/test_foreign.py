@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from rnnensemble.cli.console import Reporter
 from rnnensemble.files import arrays, manifests, stages
 from rnnensemble.files.arrays import read_arrays
 from rnnensemble.networks import VanillaParams
+from rnnensemble.stats.digits import value_and_interval
 from rnnensemble.stats.intervals import mean_distance
 from tests.test_cli import failure
 from tests.test_pairwise import Power, direct
@@ -62,8 +64,8 @@ def test_the_command_finds_what_the_call_finds(files, capsys):
         np.testing.assert_array_equal(matrices[row.metric], expected[row.metric])
         mean = mean_distance(expected[row.metric])
         assert (row.mean, row.low, row.high) == mean
-        assert f"{mean.value:.3g}" in printed
-        assert f"{mean.low:.3g} to {mean.high:.3g}" in printed
+        value, interval = value_and_interval(mean)
+        assert re.search(rf" {value} +{interval}\n", printed)
         assert json.loads(row.settings)["starts"] == {"dsa": 4, "pif": 1}[row.metric]
         for kind in ("mds", "matrix"):
             figure = folder / "figures" / f"{row.metric}_{kind}"

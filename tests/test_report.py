@@ -13,6 +13,7 @@ from rnnensemble import cli
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.cli import sweep_report as command
 from rnnensemble.files import folders
+from rnnensemble.stats.digits import with_interval
 from rnnensemble.study import advice, rows
 from rnnensemble.study.factors import Factor, Level, Sweep
 from rnnensemble.study.findings import Findings, find
@@ -255,11 +256,11 @@ def test_advice_quotes_the_measured_effects_in_their_order(folder):
     assert all(effect < 1 for effect in effects)
     by_cell = {(c.factor, c.task): c for c in cells if c.level == "dynamics"}
     found = by_cell["channels", "flipflop"]
-    low, high = f"{found.ratio.low:.3g}", f"{found.ratio.high:.3g}"
-    quoted = f"flipflop: x{found.ratio.value:.3g} [{low}, {high}] from 1 to 3"
+    quoted = f"flipflop: x{with_interval(found.ratio, ratio=True)} from 1 to 3"
     assert any(quoted in line for line in lines)
     gamma = by_cell["gamma", "flipflop"]
-    inverse = f"x{1 / gamma.ratio.value:.3g} [{1 / gamma.ratio.high:.3g}"
+    value, low, high = gamma.ratio
+    inverse = f"x{with_interval((1 / value, 1 / high, 1 / low), ratio=True)}"
     assert any(inverse in line and "from 2 to 0.5" in line for line in lines)
     assert any("down in 100% of 4 DSA settings" in line for line in lines)
     assert any("the paper finds the opposite" in line for line in lines)

@@ -259,6 +259,6 @@ def test_what_was_measured_along_training_is_a_chart_by_epoch(trained):
     (measure,) = chart.data["measures"]
     points = measure["series"][0]["points"]
     assert [(x["x"], x["label"], x["value"]) for x in points] == [(0, "0", 0.2), (3, "7", 0.4)]
-    assert points[0]["text"].startswith("0.2 [0.1")
+    assert points[0]["text"] == "0.20 [0.10, 0.30]"
     table = next(x for x in parts_of(document, Sheet) if "class" in x.caption).table
     assert table.rows == [("0", "0.123", "1")]

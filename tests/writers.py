@@ -127,9 +127,9 @@ def names(root: Path) -> set[str]:
     return {str(path) for path in found if "conditions" not in path.parts[:-3]}
 
 
-HIDDEN = re.compile(r"(^|/)\.[^/]+(\.[0-9a-f]{12}\.partial|\.lock)(/|$)")
+HIDDEN = re.compile(r"(^|/)\.[^/]+(\.[0-9a-f]{12}\.partial|\.lock)(/|$)|\.progress(\.new)?$")
 """What a kill may leave beside a result that is whole, until its name is written to again: a lock's
-file that nobody holds, and what was unfinished or replaced."""
+file that nobody holds, what its process said of its progress, what was unfinished or replaced."""
 
 
 def quick_figures(patch) -> None:

@@ -39,6 +39,10 @@ class BatteryAnalysis(Config):
     decoder_trials: int = 256
 
 
+OF_GROUPS = "fixed points and content"
+"""What is measured group by group, where all else is compared in pairs: as progress names it."""
+
+
 class Battery(NamedTuple):
     """What was measured of several groups of networks.
 
@@ -114,7 +118,7 @@ def measure_battery(
             population, decoder=analysis.decoder, trials=analysis.decoder_trials, **how
         )
         if progress is not None:
-            progress("fixed points and content of groups", number, len(kept))
+            progress(OF_GROUPS, number, len(kept))
     return Battery(solutions, points, content, analysis)
 
 

@@ -25,6 +25,18 @@ def at_level(progress: Report | None, level: str) -> Callable[[int, int], None] 
     return None if progress is None else partial(progress, level)
 
 
+def of_pairs(
+    progress: Callable[[int, int], None] | None, networks: int
+) -> Callable[[int, int], None] | None:
+    """The callback told in pairs of networks, whatever else is compared beside each of them.
+
+    A user counts K (K - 1) / 2 pairs. Nulls, pairs that are measured twice and further settings are
+    compared too, and take their share of the time.
+    """
+    pairs = networks * (networks - 1) // 2
+    return progress and (lambda done, total: progress(pairs * done // total, pairs))
+
+
 class Distances(NamedTuple):
     """Distances between M networks and what they are worth.
 
@@ -121,7 +133,7 @@ def distances(
         seed: Seed of the searches' random starts.
         trials: How many trials each of both took; 0 where they are no draws of trials, and
             nothing is to be measured again.
-        progress: Called with the pairs done and the pairs in all.
+        progress: Called with the pairs of networks done and those in all (`of_pairs`).
     """
     count = subject.size
     left, right = reliability.pairs_of_both(count, again=trials > 0, across=trials > 0)
@@ -131,7 +143,7 @@ def distances(
         (left, right),
         where=place_for(metric, features, subject.mesh, tile=subject.tile),
         seed=seed,
-        progress=progress,
+        progress=of_pairs(progress, count),
     )
     matrix, null, again, across = reliability.split(distance_of(found), count)
 

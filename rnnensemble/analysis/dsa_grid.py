@@ -10,6 +10,7 @@ import numpy as np
 from rnnensemble._core import runtime
 from rnnensemble._core.axes import Array
 from rnnensemble._core.config import finite
+from rnnensemble.analysis.distances import of_pairs
 from rnnensemble.analysis.settings import DSAGrid, at
 from rnnensemble.metrics import DSA
 from rnnensemble.metrics.base import distance_of
@@ -174,7 +175,7 @@ def compare_grid(
             been measured on other trials too: the grid then takes them as they are.
         tile: Pairs that a device compares at once.
         seed: Seed of the searches' random starts.
-        progress: Called with the pairs done and the pairs in all.
+        progress: Called with the pairs of networks done, in all settings, and those in all.
     """
     ranks = list(grid.ranks)
     if grid.shares:
@@ -191,10 +192,9 @@ def compare_grid(
     for (rank, columns), *sets in zip(settings.items(), *operators, strict=True):
         metric = at(dsa, rank, 1)
         values = _distances_at(metric, sets, columns, mesh=mesh, tile=tile, seed=seed)
-        done += values.size
-        if progress is not None and columns:
-            progress(done, sum(map(len, settings.values())) * values.shape[1])
-        count = len(jax.tree.leaves(sets[0])[0])
+        count, done = len(jax.tree.leaves(sets[0])[0]), done + len(columns)
+        if (told := of_pairs(progress, count)) and columns:
+            told(done, sum(map(len, settings.values())))
         if len(sets) == 1:
             values = np.pad(values, ((0, 0), (0, count)), constant_values=np.nan)
         measured = reliability.split(values, count)[:3]

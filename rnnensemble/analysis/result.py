@@ -13,6 +13,8 @@ from rnnensemble.analysis.distances import Distances
 from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.analysis.settings import Analysis
+from rnnensemble.stats import reliability
+from rnnensemble.stats.digits import number
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.losses import unit as loss_unit
 
@@ -140,9 +142,29 @@ class Degeneracy:
         """The rows of `table` for what is left out, by their `measure`."""
         return {measures.find(name).column or name for name in self.left_out}
 
+    def over_settings(self) -> dict[str, np.ndarray]:
+        """DSA in all settings that were measured, those of the grid and the main one, `[S]` each.
+
+        Returns:
+            `means` of distances, `null_ratios` (these over the mean null), and `measurable`, as
+            `grid` has them, of which a mean distance of dynamics is always one.
+        """
+        grid, found, dsa = self.grid, self.dynamics, self.analysis.dsa
+        names = ("means", "null_ratios", "measurable")
+        values = {name: getattr(grid, name).ravel() for name in names}
+        if dsa.rank in grid.ranks and dsa.n_delays in grid.grid.delays:
+            return values
+        share, agreement = np.asarray(found.null_share), np.asarray(found.reliability)
+        own = {
+            "means": found.mean.value,
+            "null_ratios": found.mean.value / max(float(found.null.mean()), 1e-12),
+            "measurable": reliability.measurable(share, agreement),
+        }
+        return {name: np.append(values[name], own[name]) for name in names}
+
     def __repr__(self) -> str:
         numbers = ", ".join(
-            f"{row['measure']} {row['value']:.3g}"
+            f"{row['measure']} {number(row['value'])}"
             for row in self.table()
             if row["value"] is not None and not row["measure"].startswith("disagreement")
         )

@@ -16,10 +16,10 @@ import tyro
 
 from rnnensemble._core import process, programs, runtime
 from rnnensemble.analysis.over_training import require_snapshots
-from rnnensemble.cli import exchange_options, options
+from rnnensemble.cli import exchange_options, look_options, options
 from rnnensemble.cli.console import Reporter, output, printable, show_warnings
 from rnnensemble.cli.flags import HELP, parse
-from rnnensemble.files import folders, stages, storage
+from rnnensemble.files import folders, live, stages, storage
 from rnnensemble.study import conditions, shards
 from rnnensemble.study.toml import nearest
 
@@ -185,7 +185,10 @@ def _analyse(arguments: list[str]) -> None:
         train.require_measurable(condition)
         if given.over_training:
             require_snapshots(run.population)
-        with Reporter(quiet=given.quiet) as reporter:
+        with (
+            Reporter(quiet=given.quiet) as reporter,
+            reporter.watched_at(live.beside(given.run)),
+        ):
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")
             population, shard = run.population, shards.noted(run.manifest)
@@ -208,7 +211,8 @@ COMMANDS: dict[str, tuple[type, Callable[[list[str]], None] | str]] = {
     "sweep": (options.Sweep, "sweep:run_sweep"),
     "deflate": (options.Deflate, "deflate:run_rounds"),
     "battery": (options.Battery, "deflate:write_battery"),
-    "show": (options.Show, "show:show"),
+    "show": (look_options.Show, "show:show"),
+    "watch": (look_options.Watch, "watch:watch"),
     "export": (exchange_options.Export, "exchange:export_run"),
     "import": (exchange_options.Import, "exchange:import_networks"),
     "report": (options.Report, "report:write_report"),

@@ -7,15 +7,26 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.cli.degeneracy_table import degeneracy_rows
-from rnnensemble.files import folders
+from rnnensemble.cli.notes import clock, fitted, training_note
+from rnnensemble.files import folders, live
 from rnnensemble.files.locks import LOG
 from rnnensemble.stats.comparable import incomparable
 from rnnensemble.training.population import Population
 from rnnensemble.training.progress import Progress
+
+BAR = 10
+"""Columns of a bar: the rest of 80 is for words."""
+
+TRAINING = "converged"
+"""Name of the bar of a training."""
+
+GAP = 2
+"""Spaces between the columns of a table."""
 
 PLAIN_EPOCHS = 5
 """Without a terminal, every fifth epoch gets a line."""
@@ -133,13 +144,15 @@ class Reporter:
         self.live = self.console.is_terminal and not quiet
         self.bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
         )
         self.tasks: dict[str, object] = {}
+        self.losses: list[float] = []
+        self.watched: live.Live | None = None
 
     def __enter__(self) -> "Reporter":
         if self.live:
@@ -155,30 +168,49 @@ class Reporter:
 
     def section(self, text: str) -> None:
         """Starts a new part: its bars begin anew."""
-        for task in self.tasks.values():
-            self.bars.remove_task(task)  # type: ignore[arg-type]
-        self.tasks.clear()
+        for name in list(self.tasks):
+            self._end(name)
+        self.losses.clear()
         self.line(text)
+
+    @contextlib.contextmanager
+    def watched_at(self, path: Path) -> Iterator[None]:
+        """Inside the block, a small file says how far it is, for `rnnensemble watch`."""
+        try:
+            with live.Live(path) as self.watched:
+                yield
+        finally:
+            self.watched = None
 
     def training(self, progress: Progress) -> None:
         """Shows one epoch."""
-        left = clock(progress.seconds_left)
-        note = (
-            f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
-            f"{progress.net_steps_per_second:.0f} net-steps/s, about {left} left"
-        )
+        self.losses.append(progress.loss)
+        if self.watched:
+            self.watched.training(progress, self.losses)
         done = progress.size - progress.active
         if self.live:
-            self._bar("converged", progress.converged, progress.size, note)
-        elif progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
+            taken = len(f"{TRAINING} {progress.size}/{progress.size}") + BAR + 2
+            room = self.console.width - taken
+            note = training_note(progress, self.losses, self.console.encoding, room)
+            self._bar(TRAINING, progress.converged, progress.size, note)
+            return
+        note = (
+            f"epoch {progress.epoch}, median loss {progress.loss:.2g}, "
+            f"{progress.net_steps_per_second:.0f} net-steps/s, "
+            f"about {clock(progress.seconds_left)} left"
+        )
+        if progress.epoch % PLAIN_EPOCHS == 0 or done == progress.size:
             self.line(f"{progress.converged} of {progress.size} converged; {note}")
 
-    def analysis(self, level: str, done: int, total: int) -> None:
-        """Shows how many pairs were compared."""
+    def analysis(self, level: str, done: int, total: int, *, of: str = "pairs compared") -> None:
+        """Shows how much of a level is done."""
+        if self.watched:
+            self.watched.analysis(level, done, total, of)
         if self.live:
-            self._bar(level, done, total, "pairs")
+            self._end(TRAINING)  # its words are as long as the line, without longer names below
+            self._bar(level, done, total, of.partition(" ")[0])
         elif done == total:
-            self.line(f"{level}: {total} pairs compared")
+            self.line(f"{level}: {total} {of}")
 
     def degeneracy(self, degeneracy: Degeneracy) -> None:
         """Prints the three levels as a table."""
@@ -192,6 +224,11 @@ class Reporter:
         for reason in degeneracy.left_out.values():
             self.line(reason)
 
+    def _end(self, name: str) -> None:
+        """Takes a bar away, if it is there."""
+        if name in self.tasks:
+            self.bars.remove_task(self.tasks.pop(name))  # type: ignore[arg-type]
+
     def _bar(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:
             self.tasks[name] = self.bars.add_task(name, total=total, note=note)
@@ -199,23 +236,40 @@ class Reporter:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Prints a table; plain tabulated lines where there is no terminal."""
-        if self.console.is_terminal:
-            from rich.table import Table
-            from rich.text import Text
-
-            table = Table(title=Text(printable(title)))
-            for column in columns:
-                table.add_column(Text(printable(column)))
-            for row in rows:
-                table.add_row(*(Text(printable(cell)) for cell in row))
-            self.console.print(table)
-            return
-        self.line(title)
         lines = [columns, *rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+        if self.console.is_terminal:
+            self._framed(title, lines, widths)
+            return
+        self.line(title)
         for line in lines:
             cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
             self.line(("  " + "  ".join(cells)).rstrip())
+
+    def _framed(self, title: str, lines: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+        """Prints a table that fits: its widest columns fold, at words where they can."""
+        from rich import box
+        from rich.padding import Padding
+        from rich.table import Table
+        from rich.text import Text
+
+        def cell(text: str) -> Padding:
+            indent = len(text) - len(text.lstrip())  # what folds stays below its first word
+            return Padding(Text(printable(text.lstrip()), overflow="fold"), (0, 0, 0, indent))
+
+        room = self.console.width - GAP * (len(widths) - 1)
+        table = Table(
+            title=Text(printable(title)),
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, GAP - 1, 0, 0),
+        )
+        for name, width in zip(lines[0], fitted(widths, room), strict=True):
+            table.add_column(Text(printable(name), overflow="fold"), width=width)
+        for line in lines[1:]:
+            table.add_row(*map(cell, line))
+        self.console.print(table)
 
 
 def left_out_line(networks: Sequence[object], measure: str) -> str:
@@ -225,15 +279,6 @@ def left_out_line(networks: Sequence[object], measure: str) -> str:
         f"{measure} cannot compare network {names}: what it compares does not vary, or is no "
         "number; it is left out of means and maps"
     )
-
-
-def clock(seconds: float) -> str:
-    """A duration as minutes:seconds or hours:minutes:seconds."""
-    if not math.isfinite(seconds):
-        return "?"
-    if seconds >= 3600:
-        return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02d}:{int(seconds) % 60:02d}"
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 def population_line(population: Population) -> str:

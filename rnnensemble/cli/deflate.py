@@ -23,6 +23,7 @@ import numpy as np
 from rnnensemble._core import runtime
 from rnnensemble._core.config import require_seconds
 from rnnensemble.analysis.battery import (
+    OF_GROUPS,
     Battery,
     group_rows,
     measure_battery,
@@ -30,7 +31,7 @@ from rnnensemble.analysis.battery import (
 )
 from rnnensemble.cli.console import Reporter, population_line
 from rnnensemble.cli.drawing import draw
-from rnnensemble.files import folders, manifests, stages, storage
+from rnnensemble.files import folders, live, manifests, stages, storage
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -94,7 +95,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
     manifest = stages.read_manifest(folder)
     if manifest["status"] != stages.ROUNDS:
         raise ValueError(f"`folder` must come from `rnnensemble deflate`; {folder} does not.")
-    plan = _stored_plan(folder, manifest)
+    plan = stored_plan(folder, manifest)
     names = [STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))]
     found = {}
     for name in names:
@@ -117,7 +118,12 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
     plan, groups = load_rounds(folder)
     folders.require_writable(folder, "folder")
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
-        battery = measure_battery(groups, devices=devices, progress=reporter.analysis)
+
+        def tell(level: str, done: int, total: int) -> None:
+            of = "groups measured" if level == OF_GROUPS else "pairs compared"
+            reporter.analysis(level, done, total, of=of)
+
+        battery = measure_battery(groups, devices=devices, progress=tell)
         rows = group_rows(battery)
         tables = battery.table(), rows, predictivity_rows(battery)
         for name, table in zip(TABLES, tables, strict=True):
@@ -138,7 +144,7 @@ def _figures(battery: Battery, title: str) -> "dict[str, Figure]":
 
 def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> None:
     """Shows how far a plan has come, and its battery if that was measured."""
-    plan = _stored_plan(folder, manifest)
+    plan = stored_plan(folder, manifest)
     reporter.line(f"{folder} ({stages.ROUNDS}), {plan.standard.task.name}")
     for name in (STANDARD, *(alternative(r) for r in range(1, plan.rounds + 1))):
         if not (folder / name).is_dir():
@@ -154,7 +160,7 @@ def show_rounds(folder: Path, manifest: dict[str, Any], reporter: Reporter) -> N
         reporter.table(MEANS, list(rows[0]), [list(row.values()) for row in rows])
 
 
-def _stored_plan(folder: Path, manifest: dict[str, Any]) -> DeflationPlan:
+def stored_plan(folder: Path, manifest: dict[str, Any]) -> DeflationPlan:
     """The plan that a folder was started with."""
     if "plan.toml" in stages.broken_files(folder, manifest):
         remedy = "start its plan again, which brings it back"
@@ -243,15 +249,16 @@ class _Rounds(NamedTuple):
         self.reporter.section(f"{name}: {condition.size} networks")
         recipe = condition.recipe
         try:
-            (population,) = train_populations(
-                [recipe],
-                references=references_of(recipe, references) if references else None,
-                devices=self.devices,
-                resume=[resume],
-                progress=self.reporter.training,
-                checkpoint=save,
-                checkpoint_seconds=self.checkpoint_seconds,
-            )
+            with self.reporter.watched_at(live.beside(folder)):
+                (population,) = train_populations(
+                    [recipe],
+                    references=references_of(recipe, references) if references else None,
+                    devices=self.devices,
+                    resume=[resume],
+                    progress=self.reporter.training,
+                    checkpoint=save,
+                    checkpoint_seconds=self.checkpoint_seconds,
+                )
         except TrainingInterrupted as stop:
             save(stop.populations)
             done = f"interrupted: {stop.population.summary()}, saved in {folder}"

@@ -3,60 +3,76 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from rnnensemble.analysis.degeneracy import Degeneracy
-from rnnensemble.analysis.dsa_grid import GridDistances
+from rnnensemble.stats.digits import number, value_and_interval
+
+Line = tuple[str, str, str, str]
+"""Level, measure, value, interval."""
 
 
-def degeneracy_rows(degeneracy: Degeneracy) -> list[tuple[str, str, str, str]]:
+def degeneracy_rows(degeneracy: Degeneracy) -> list[Line]:
     """The numbers as lines: level, measure, value, interval; what belongs to each below it."""
-    lines, shown = [], ""
+    lines, shown = list[Line](), ""
     for row in degeneracy.table():
         level = row["level"] if row["level"] != shown else ""
-        interval = _interval(row["low"], row["high"])
-        value = f"{math.nan if row['value'] is None else row['value']:.3g}"
-        value = "" if row["measure"] in degeneracy.unmeasured else value
+        value, interval = _texts(row, "value", "low", "high")
+        value = "" if row["measure"] in degeneracy.unmeasured else value or "nan"
         lines += [(level, row["title"], value, interval), *_beneath(row)]
         if row["measure"] == "dsa":
-            lines += _settings_lines(degeneracy.grid)
+            lines += _settings_lines(degeneracy)
         shown = row["level"]
     return lines
 
 
-def _beneath(row: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def _beneath(row: dict[str, Any]) -> list[Line]:
     """What bounds a value from below, its null, and what trials add to it."""
     null = f"{row['trials']:,} other trials" if row["trials"] else "units renumbered"
     null = null if row["level"] == "behavior" else f"same network, {null}"
-    ratio = _interval(row["null_ratio_low"], row["null_ratio_high"])
-    apart = _interval(row["log_spread_low"], row["log_spread_high"])
-    lines = [
-        ("spread of log losses (robust)", "log_spread", ".3g", apart),
-        ("no alignment comes below", "lower_bound", ".3g", ""),
-        (f"its null: {null}", "null", ".3g", ""),
-        ("relative to its null", "null_ratio", ".3g", ratio),
-        ("without what trials add", "corrected", ".3g", ""),
-        ("reliability: agreement of pairs measured twice", "reliability", ".2f", ""),
-        ("networks with the most frequent counts", "agreement", ".0%", ""),
-    ]
-    return [
-        ("", f"  {name}", f"{row[key]:{form}}", interval)
-        for name, key, form, interval in lines
-        if row[key] is not None
-    ]
+    names = {
+        "log_spread": "spread of log losses (robust)",
+        "lower_bound": "no alignment comes below",
+        "null": f"its null: {null}",
+        "null_ratio": "relative to its null",
+        "corrected": "without what trials add",
+        "reliability": "reliability: agreement of pairs measured twice",
+        "agreement": "networks with the most frequent counts",
+    }
+    texts = {
+        name: _texts(row, name, f"{name}_low", f"{name}_high", ratio=name == "null_ratio")
+        for name in names
+    }
+    for name, form in (("reliability", ".2f"), ("agreement", ".0%")):
+        if row[name] is not None:
+            texts[name] = f"{row[name]:{form}}", ""
+    return [("", f"  {names[name]}", *texts[name]) for name in names if row[name] is not None]
 
 
-def _settings_lines(grid: GridDistances) -> list[tuple[str, str, str, str]]:
-    """DSA over its other settings."""
-    means, ratios = grid.means, grid.null_ratios
+def _settings_lines(degeneracy: Degeneracy) -> list[Line]:
+    """DSA over all settings that were measured: those of the grid, and the one of the row above."""
+    found, others = degeneracy.over_settings(), degeneracy.grid.means.size
+    count = found["means"].size
+    what = "ranks x delays, and the one above" if count > others else "ranks x delays"
     lines = {
-        f"over {means.size} settings (ranks x delays)": f"{means.min():.3g} to {means.max():.3g}",
-        "the same relative to their nulls": f"{ratios.min():.2g} to {ratios.max():.2g}",
-        "measurable of these": f"{grid.measurable.sum()}",
+        f"over {count} settings ({what})": _range(found["means"], 3),
+        "the same relative to their nulls": _range(found["null_ratios"], 2),
+        "measurable of these": f"{found['measurable'].sum()}",
     }
     return [("", f"  {name}", cell, "") for name, cell in lines.items()]
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    """From low to high; without an end, to infinity; nothing where there is no interval."""
-    if low is None:
-        return ""
-    return f"{low:.3g} to {math.inf if high is None else high:.3g}"
+def _range(values: np.ndarray, digits: int) -> str:
+    """From the lowest to the highest."""
+    return " to ".join(number(float(end), digits) for end in (values.min(), values.max()))
+
+
+def _texts(
+    row: dict[str, Any], value: str, low: str, high: str, *, ratio: bool = False
+) -> tuple[str, str]:
+    """A value and its interval; an upper end that JSON cannot hold is infinity."""
+    found = math.nan if row[value] is None else float(row[value])
+    if row.get(low) is None:
+        return value_and_interval((found, math.nan, math.nan), ratio=ratio)
+    end = math.inf if row[high] is None else float(row[high])
+    return value_and_interval((found, float(row[low]), end), ratio=ratio)

@@ -1,6 +1,5 @@
 """What is shown and drawn of distances of networks made elsewhere."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rnnensemble.cli.console import Reporter, left_out_line
 from rnnensemble.files import arrays
 from rnnensemble.files.arrays import Row
 from rnnensemble.metrics import Metric
+from rnnensemble.stats.digits import value_and_interval
 from rnnensemble.stats.intervals import Estimate
 
 
@@ -39,8 +39,7 @@ def show_rows(rows: Sequence[Row], reporter: Reporter) -> None:
             row.data,
             row.metric,
             str(row.networks),
-            f"{row.mean:.3g}",
-            "" if math.isnan(row.low) else f"{row.low:.3g} to {row.high:.3g}",
+            *value_and_interval((row.mean, row.low, row.high)),
         )
         for row in rows
     ]

@@ -21,7 +21,7 @@ from rnnensemble.cli.distance_table import figures_of, show_rows
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.flags import parse
 from rnnensemble.cli.pair_plan import print_plan
-from rnnensemble.files import arrays, folders, manifests
+from rnnensemble.files import arrays, folders, live, manifests
 from rnnensemble.files.arrays import MatrixCheckpoint, Row
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.data import as_networks, networks_of, shape_of
@@ -85,7 +85,8 @@ def analyse_arrays(arguments: list[str]) -> None:
             f"{request.devices or runtime.describe()['devices']} devices, into {request.folder}"
         )
         try:
-            matrices = _matrices(request, reporter)
+            with reporter.watched_at(live.beside(request.folder)):
+                matrices = _matrices(request, reporter)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"interrupted; the pairs done are kept in {request.folder}; go on with: {command}"

@@ -160,6 +160,8 @@ def _flag(hint: Any, flag: str, known: dict[str, str]) -> Any:
     def read(texts: list[str]) -> Any:
         if not all(isinstance(text, str) for text in texts):
             return None  # before an unknown flag tyro has nothing for a positional argument
+        if not texts and told == flag:
+            return ()  # of any number of folders, none
         if not texts:
             raise _MisfitError(f"`{told}` lacks its value, {spec.metavar}.")
         try:

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
-from rnnensemble.cli.console import Reporter, clock
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.notes import clock
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Cost, Speed, compile_seconds, expected_costs, group_bytes
 from rnnensemble.study.factors import Group, Sweep, trained_once

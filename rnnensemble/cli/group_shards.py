@@ -1,10 +1,11 @@
 """Shards of a group of a sweep: a range of its networks, trained apart."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
 from rnnensemble.cli.work import Work, stored_run, train
-from rnnensemble.files import locks, shard_folders, storage
+from rnnensemble.files import live, locks, shard_folders, storage
 from rnnensemble.study import shards
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Group
@@ -14,9 +15,11 @@ from rnnensemble.training.population import Population
 
 def run_shard(work: Work, piece: Piece, title: str) -> None:
     """Trains a shard of a group's networks unless another process does, or has."""
-    with locks.held(work.folder / "groups" / f"{piece.name}.lock") as ours:
+    lock = work.folder / "groups" / f"{piece.name}.lock"
+    with locks.held(lock) as ours, contextlib.ExitStack() as stack:
         if not ours or not work.left(piece):
             return
+        stack.enter_context(work.reporter.watched_at(lock.with_suffix(live.SUFFIX)))
         trained = work.sources(piece.group)
         held = [each for each in piece.shards() if each[0].recipe_digest not in trained]
         cuts = [shards.cut(*each) for each in held]

@@ -1,5 +1,6 @@
 """Groups of a sweep's conditions, one compiled program each: trained, measured, gone on with."""
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,7 +11,8 @@ from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning, measure_feature_learning
 from rnnensemble.cli.group_shards import run_shard
 from rnnensemble.cli.work import Work, stored_run, train
-from rnnensemble.files import locks, shard_folders, stages, storage, sweep_folder
+from rnnensemble.files import live, locks, shard_folders, stages, storage, sweep_folder
+from rnnensemble.stats import digits
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Group, trained_once
 from rnnensemble.training.population import Population
@@ -64,10 +66,11 @@ def run_groups(work: Work, groups: list[Group]) -> None:
 def run_group(work: Work, group: Group, title: str, summarize: Callable[[], object]) -> None:
     """Trains and measures a group unless another process does; sums up after each condition."""
     lock = work.folder / "groups" / f"{group.name}.lock"
-    with locks.held(lock) as ours:
+    with locks.held(lock) as ours, contextlib.ExitStack() as stack:
         unfinished = work.unfinished(group) if ours else []
         if not unfinished:  # or another process has ended it in the meantime
             return
+        stack.enter_context(work.reporter.watched_at(lock.with_suffix(live.SUFFIX)))
         for condition in set(group.conditions) - set(unfinished):
             work.budget.skip(condition)
         networks = sum(condition.size for condition in trained_once(unfinished))
@@ -138,9 +141,9 @@ def _measure(work: Work, condition: Condition, population: Population) -> None:
 
 def _levels(found: Degeneracy, features: FeatureLearning) -> str:
     """The levels of a condition in a few words."""
-    pif = "not measured" if "weights" in found.left_out else f"{found.weights.mean.value:.3g}"
-    return (
-        f"sigma {found.behavior.sigma.value:.3g}, DSA {found.dynamics.mean.value:.3g}, "
-        f"PIF {pif}, "
-        f"kernel alignment {features.kernel_alignment.mean():.2f}"
-    )
+    pif = "not measured"
+    if "weights" not in found.left_out:
+        pif = digits.number(found.weights.mean.value)
+    sigma, dsa = (digits.number(x.value) for x in (found.behavior.sigma, found.dynamics.mean))
+    alignment = features.kernel_alignment.mean()
+    return f"sigma {sigma}, DSA {dsa}, PIF {pif}, kernel alignment {alignment:.2f}"

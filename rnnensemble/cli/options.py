@@ -212,20 +212,8 @@ class Battery(Measured):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Show(Runs):
-    """Show a run; without RUN, list all runs.
-
-    Attributes:
-        run: Run folder; None to list all.
-    """
-
-    run: Positional[Path | None] = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Report(Quiet):
-    """Write report.html on a run, a sweep, a plan of deflation or arrays; or several runs side by
-    side.
+    """Write a page on a run, a sweep, a plan or arrays, or on several runs.
 
     Attributes:
         folder: A folder of any kind, finished or not.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rnnensemble.analysis.over_training import ClassPrediction, OverTraining, predict_classes
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, manifests, stages
+from rnnensemble.stats.digits import number
 
 if TYPE_CHECKING:
     from rnnensemble.figures.style import Figure
@@ -43,7 +44,7 @@ def _show(found: OverTraining, prediction: ClassPrediction | None, reporter: Rep
     rows: dict[int, dict[str, str]] = {}
     for row in found.table():
         if not row["measure"].startswith("disagreement") and row["value"] is not None:
-            rows.setdefault(row["epoch"], {})[row["measure"]] = f"{row['value']:.3g}"
+            rows.setdefault(row["epoch"], {})[row["measure"]] = number(row["value"])
     for row in prediction.table() if prediction else []:
         rows[row["epoch"]]["class told"] = f"{row['value']:.0%} (null {row['null']:.0%})"
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))

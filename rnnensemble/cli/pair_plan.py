@@ -8,7 +8,8 @@ import jax
 import numpy as np
 
 from rnnensemble._core import runtime
-from rnnensemble.cli.console import Reporter, clock
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.notes import clock
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.blocks import compare_pairs
 from rnnensemble.metrics.pair_blocks import PAIR_BYTES, feature_shapes, pair_blocks

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble._core import process
-from rnnensemble.cli.console import Reporter, clock
+from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.driver import Tasks, require_none_failed, watch
+from rnnensemble.cli.notes import clock
 from rnnensemble.cli.worker import made_ready, versions
 from rnnensemble.files import arrays, block_files, locks, sweep_folder
 from rnnensemble.metrics import Metric

@@ -4,30 +4,30 @@ from pathlib import Path
 
 from rnnensemble.cli import deflate, distance_table, train
 from rnnensemble.cli.console import Reporter, population_line
-from rnnensemble.files import stages, storage, sweep_folder
+from rnnensemble.cli.notes import age, amount
+from rnnensemble.files import overview, stages, storage, sweep_folder
+from rnnensemble.stats.digits import number
 from rnnensemble.study import shards
 
 
 def show(run: Path | None, runs: Path) -> None:
-    """Shows a run as a table, or lists all runs; see `options.Show`."""
+    """Shows a run as a table, or lists all runs; see `look_options.Show`."""
     reporter = Reporter(quiet=False)
     if run is not None:
         _show_run(run, reporter)
         return
-    found = stages.list_runs(runs)
+    found = overview.entries(runs)
     if not found:
         raise ValueError(f"`runs` folder {runs} holds no runs; `rnnensemble quickstart`.")
     rows = [
-        (
-            path.name,
-            m["status"] + (f", shard {part}" if (part := shards.noted(m)) else ""),
-            m.get("task", "(arrays)"),
-            f"{m['converged']}/{m['size']}" if "converged" in m else f"{m['size']}",
-            m["written"][:16],
-        )
-        for path, m in found.items()
+        (x.name, x.kind, x.status, x.task, x.converged, amount(x.bytes), age(x.age)) for x in found
     ]
-    reporter.table("runs", ("name", "status", "task", "converged", "written"), rows)
+    reporter.table("runs", ("name", "kind", "status", "task", "converged", "size", "age"), rows)
+    count, left = overview.unfinished(runs)
+    total = amount(sum(each.bytes for each in found) + left)
+    half = f", {amount(left)} of it half written ({count})" if count else ""
+    word = "folder" if len(found) == 1 else "folders"
+    reporter.line(f"{len(found)} {word}, {total}{half}")
 
 
 def _show_run(folder: Path, reporter: Reporter) -> None:
@@ -72,7 +72,7 @@ def _show_sweep(folder: Path, reporter: Reporter) -> None:
             row["task"],
             row["label"],
             f"{row['converged']}/{row['size']}",
-            *(f"{float(row[name]):.3g}" if name in row else "" for name in names),
+            *(number(float(row[name])) if name in row else "" for name in names),
         )
         for row in rows
     ]

@@ -15,7 +15,7 @@ from rnnensemble.cli import over_training
 from rnnensemble.cli.console import EXPLANATION, Reporter, population_line
 from rnnensemble.cli.drawing import draw
 from rnnensemble.cli.options import Quickstart
-from rnnensemble.files import folders, stages, storage
+from rnnensemble.files import folders, live, stages, storage
 from rnnensemble.study import shards
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
@@ -46,8 +46,9 @@ def train_and_analyse(
     with reserved as folder, Reporter(quiet=options.quiet) as reporter:
         resumed = _begun(folder, condition, options, reporter)
         programs.in_background(partial(_compile_searches, condition, options.devices))
-        population = _train(folder, condition, resumed or begun, reporter, options.devices)
-        measure(folder, condition, population, reporter, options.devices)
+        with reporter.watched_at(live.beside(folder)):
+            population = _train(folder, condition, resumed or begun, reporter, options.devices)
+            measure(folder, condition, population, reporter, options.devices)
         if explain:
             reporter.line(EXPLANATION)
 
@@ -87,7 +88,8 @@ def _train_shard(folder: Path, condition: Condition, shard: Shard, options: Quic
     require_measurable(condition)
     with folders.reserved(folder), Reporter(quiet=options.quiet) as reporter:
         resumed = _begun(folder, condition, options, reporter)
-        _train(folder, condition, resumed, reporter, options.devices, shard)
+        with reporter.watched_at(live.beside(folder)):
+            _train(folder, condition, resumed, reporter, options.devices, shard)
         every = folder.name.removesuffix(shard.suffix) + f"-*-of-{shard.of}"
         reporter.line(
             f"shard {shard} is in {folder}; join all when they are trained: rnnensemble join "

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from rnnensemble.cli.console import Reporter, clock
+from rnnensemble.cli.console import Reporter
+from rnnensemble.cli.notes import clock
 from rnnensemble.files import shard_folders, stages, storage, sweep_folder
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget

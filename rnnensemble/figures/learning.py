@@ -9,8 +9,9 @@ from matplotlib.ticker import MaxNLocator
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import thin
-from rnnensemble.figures.panels import COLORS, with_interval
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.figures.style import Figure, ours, plain, small_size
+from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.training.losses import unit as loss_unit
 from rnnensemble.training.population import Population
 
@@ -150,9 +151,8 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
     axes.set_xlabel("trials")
     axes.set_ylabel(plain(loss_unit(behavior.loss)))
     if behavior.main is not None:
-        value, low, high = behavior.sigma
-        null = f"null {behavior.nulls[behavior.main]:.2g}"
-        told = f"sigma_OOD {value:.3g}\n[{low:.3g}, {high:.3g}], {null}"
+        null = number(behavior.nulls[behavior.main], 2)
+        told = f"sigma_OOD {with_interval(behavior.sigma)}, null {null}".replace(" [", "\n[")
         axes.set_title(plain(f"behavior: {told}"))
     return [
         {"network": network, "trials": name, "loss": loss}

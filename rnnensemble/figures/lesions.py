@@ -9,8 +9,9 @@ from rnnensemble.analysis.importance import UnitImportance
 from rnnensemble.analysis.lesions import Lesions
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import thin
-from rnnensemble.figures.panels import COLORS, with_interval
+from rnnensemble.figures.panels import COLORS
 from rnnensemble.figures.style import Figure, ours, plain
+from rnnensemble.stats.digits import with_interval
 from rnnensemble.training.losses import unit as loss_unit
 
 

@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 
 from rnnensemble.figures.canvas import Given, canvas, counted
 from rnnensemble.figures.labels import label_points
-from rnnensemble.figures.panels import COLORS, null_of, with_interval, without
+from rnnensemble.figures.panels import COLORS, null_of, without
 from rnnensemble.figures.style import Figure, ours, small_size
 from rnnensemble.stats.comparable import comparable
+from rnnensemble.stats.digits import with_interval
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.ordination import mds
 

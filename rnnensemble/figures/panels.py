@@ -46,8 +46,3 @@ def without(matrix: np.ndarray, networks: Sequence[int]) -> str:
     """A line of a title: the networks that have no distance."""
     missing = ", ".join(str(networks[k]) for k in incomparable(matrix))
     return f"\nwithout network {missing}, which cannot be compared" if missing else ""
-
-
-def with_interval(estimate: tuple[float, float, float]) -> str:
-    value, low, high = estimate
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"

@@ -18,9 +18,10 @@ from rnnensemble.figures.learning import (
 )
 from rnnensemble.figures.maps import draw_mds, mds_figure, told_null
 from rnnensemble.figures.matrices import heatmap_figure
-from rnnensemble.figures.panels import COLORS, counted_name, with_interval
+from rnnensemble.figures.panels import COLORS, counted_name
 from rnnensemble.figures.style import Figure, ours
 from rnnensemble.figures.trials import draw_outputs, trial_rows, trials_figure
+from rnnensemble.stats.digits import with_interval
 from rnnensemble.tasks import Trials
 from rnnensemble.training.evaluation import example_trials
 from rnnensemble.training.population import Population

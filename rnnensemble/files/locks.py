@@ -6,6 +6,8 @@ import errno
 import logging
 import os
 import platform
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +66,26 @@ def holder(path: Path) -> str:
         return path.read_text("utf-8") or "another process"
     except OSError:
         return "another process"
+
+
+def is_alive(path: Path) -> bool | None:
+    """Whether the process that holds a lock, or held it last, runs; None where that is not known.
+
+    Nothing is locked for it: a look from outside must not take what a worker is about to take. A
+    process of another machine cannot be asked.
+    """
+    found = re.match(r"process (\d+) on (\S+) since", holder(path))
+    if found is None:
+        return None if path.exists() else False
+    if found[2] != platform.node() or sys.platform == "win32":  # there, a signal of 0 ends it
+        return None
+    try:
+        os.kill(int(found[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
 
 
 def _acquired(path: Path, *, wait: bool) -> "BaseFileLock | None":

@@ -121,6 +121,11 @@ def write_probe(folder: Path) -> str:
     return read_text(file)
 
 
+def has_engine(folder: Path) -> bool:
+    """Whether tasks of an engine work in a folder, or did: a probe was written for them."""
+    return (folder / "probe").is_file()
+
+
 def sees(folder: Path, probe: str) -> bool:
     """Whether this machine sees what `write_probe` has written."""
     return (folder / "probe").is_file() and read_text(folder / "probe") == probe

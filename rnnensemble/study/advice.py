@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from rnnensemble.analysis import measures
+from rnnensemble.stats.digits import number
 from rnnensemble.stats.intervals import Estimate
+from rnnensemble.study import tables
 from rnnensemble.study.findings import DOWN, UP, Finding
 from rnnensemble.study.readings import is_scaled, title_of
 from rnnensemble.study.rows import levels_of, over_tasks
-from rnnensemble.study.tables import interval, number, share, words
+from rnnensemble.study.tables import share, words
 
 WISHES = {"consistent": DOWN, "diverse": UP}
 """What may be wanted, and where the level of degeneracy must go for it."""
@@ -113,7 +115,7 @@ def _explained(place: int, option: Option, cells: Sequence[Finding]) -> list[str
     opposed = found.paper and found.paper != (UP if found.up else DOWN)
     paper = " (the paper finds the opposite)" if opposed else ""
     lines = [
-        f"{place}. {option.turn} {words(option.factor)}: x{number(option.effect)}, "
+        f"{place}. {option.turn} {words(option.factor)}: x{_alone(option.effect)}, "
         f"significant in {_count(found.up + found.down, found.tasks)}{paper}"
     ]
     lines += [f"     {words(cell.task)}: {_measured(cell, option.turn)}" for cell in option.cells]
@@ -129,7 +131,7 @@ def _measured(cell: Finding, turn: str) -> str:
     if turn == "lower":
         ratio, ends = Estimate(1 / ratio.value, 1 / ratio.high, 1 / ratio.low), ends[::-1]
     scaled = " (of PIF / N²)" if is_scaled(cell.factor, cell.level) else ""
-    text = f"x{interval(ratio)}{scaled} from {ends[0]} to {ends[1]}"
+    text = f"x{tables.ratio(ratio)}{scaled} from {ends[0]} to {ends[1]}"
     text += f", adjusted p {number(cell.p_adjusted)}"
     if cell.settings and cell.direction in (UP, DOWN):
         text += (
@@ -149,10 +151,15 @@ def _cost(level: str, option: Option, cells: Sequence[Finding]) -> str:
         return f"{level} no trend in {_count(found.tasks, found.tasks)}"
     effect = _effect(mine, option.turn)
     if found.up and found.down:
-        return f"{level} x{number(effect)}, depending on the task"
+        return f"{level} x{_alone(effect)}, depending on the task"
     word = "diverse" if bool(found.up) == (option.turn == "raise") else "consistent"
     count = _count(found.up + found.down, found.tasks)
-    return f"{level} x{number(effect)}, more {word} in {count}"
+    return f"{level} x{_alone(effect)}, more {word} in {count}"
+
+
+def _alone(ratio: float) -> str:
+    """A ratio without an interval."""
+    return tables.ratio(Estimate(ratio, math.nan, math.nan))
 
 
 def _count(some: int, every: int) -> str:

@@ -17,7 +17,6 @@ from rnnensemble.study.readings import (
     Reading,
     above_its_share,
     asked_for,
-    change_per,
     is_measurable,
     is_scaled,
     measure_of,
@@ -25,6 +24,7 @@ from rnnensemble.study.readings import (
     read,
     usable,
 )
+from rnnensemble.study.scales import scale_of
 
 SIGNIFICANT = 0.05
 """Adjusted p-value up to which a direction counts."""
@@ -68,7 +68,7 @@ class Finding:
         last: The statistic at the highest value.
         direction: "up" or "down" if the adjusted p-value is at most 0.05, else "none".
         change: Factor by which the statistic changes for each `per`, with a 95% interval.
-        per: "doubling", "next level" or "unit" of the factor.
+        per: "doubling", "next level" or "unit" of the factor, or "lowest to highest" of its values.
         ratio: `last` over `first`, with a 95% interval; the levels between do not count.
         rank_correlation: Kendall's tau-b of the factor and the networks' own numbers.
         p_value: Two-sided, by permutation of networks.
@@ -145,10 +145,10 @@ def find(
 ) -> Findings:
     """The trend of every measure along every factor, and whether it is the paper's.
 
-    Trends are those of `stats.trend`: along log2 of factors that multiply (gamma, width,
-    frequencies), along the order of regularization strengths (the lowest is 0), along the values
-    of the others. With two levels this is `stats.compare_conditions`. Levels with too few
-    converged networks, or not measured yet, are left out and noted.
+    Trends are those of `stats.trend`, on the scale that the factor's values ask for
+    (`scales.scale_of`): along log2 of values that are spread over ratios, along the order of values
+    from 0 on, along the values of the others. With two levels this is `stats.compare_conditions`.
+    Levels with too few converged networks, or not measured yet, are left out and noted.
 
     Args:
         sweep: Factors and levels.
@@ -192,7 +192,7 @@ def _cell(
         measure.name,
         values=tuple(each.level.label for each in used),
         converged=tuple(f"{len(each.data)}/{each.degeneracy.size}" for each in used),
-        per=change_per(factor),
+        per=scale_of(factor.values),
         paper=PAPER.get(factor.name, {}).get(measure.name, measure.claims.get(factor.name, "")),
         unmeasurable=tuple(x.level.label for x in used if not is_measurable(x, measure)),
         note=_note(factor, measure, readings),

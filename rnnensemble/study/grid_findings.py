@@ -69,7 +69,7 @@ def find_in_grids(
 ) -> list[GridFinding]:
     """Both effects and the interaction for every grid and measure; nothing for sweeps without.
 
-    Values stand on the scale of trends (`readings.positions`), which here goes from 0 at the lowest
+    Values stand on the scale of trends (`scales.scale_of`), which here goes from 0 at the lowest
     to 1 at the highest. Combinations with too few converged networks, or not measured yet, are left
     out and noted.
 

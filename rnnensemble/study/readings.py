@@ -12,13 +12,8 @@ from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.stats import intervals, reliability
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.reduction import LEAST
+from rnnensemble.study import scales
 from rnnensemble.study.factors import Axis, Factor, Grid, Level, Outcome, Sweep
-
-DOUBLED = ("gamma", "width", "frequencies", "learning_rate")
-"""Factors that multiply: trends are taken along the logarithm of their values."""
-
-STRENGTHS = ("nuclear_norm", "l1", "l2", "rates_l2", "weight_decay")
-"""Factors that multiply from 0 on, where only the order of the values can be a scale."""
 
 ESTIMATES = {
     "mean_distance": intervals.mean_distance,
@@ -87,27 +82,9 @@ def asked_for(sweep: Sweep) -> list[str]:
     return [*names, *dict.fromkeys(name for each in analyses for name in each.measures or ())]
 
 
-def scale_of(factor: Factor | Axis) -> str:
-    """Along what a trend is taken: "log", "order" or "linear"."""
-    if factor.name in STRENGTHS:
-        return "order"
-    positive = all(value > 0 for value in factor.values)
-    return "log" if factor.name in DOUBLED and positive else "linear"
-
-
-def change_per(factor: Factor | Axis) -> str:
-    """What a change is for: one step of the trend's scale, in words."""
-    return {"log": "doubling", "order": "next level", "linear": "unit"}[scale_of(factor)]
-
-
-def positions(factor: Factor | Axis, values: list[float]) -> np.ndarray:
-    """Where some of a factor's values stand on the trend's scale."""
-    if scale_of(factor) == "log":
-        return np.log2(values)
-    if scale_of(factor) == "order":
-        ordered = np.sort(factor.values)
-        return np.searchsorted(ordered, values).astype(float)
-    return np.asarray(values, float)
+def positions(part: Factor | Axis, values: Sequence[float]) -> np.ndarray:
+    """Where some of a factor's values stand on the scale of its trends (`scales.scale_of`)."""
+    return scales.places(part.values, values)
 
 
 def read(factor: Factor, measure: Measure, outcomes: Mapping[str, Outcome]) -> list[Reading | Gap]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from rnnensemble.metrics import DSA
+from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
 from rnnensemble.study.factors import Factor, Grid, Outcome, Sweep
@@ -13,6 +14,7 @@ from rnnensemble.study.findings import NONE, Finding
 from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged, title_of
 from rnnensemble.study.rows import convergence, levels_of, overall
+from rnnensemble.study.scales import in_words
 
 Part = TypeVar("Part", Factor, Grid)
 
@@ -34,16 +36,9 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def number(value: float) -> str:
-    """Three digits; nothing for NaN."""
-    return "" if math.isnan(value) else f"{value:.3g}"
-
-
-def interval(estimate: Estimate) -> str:
-    """As "0.42 [0.31, 0.57]"; nothing for NaN."""
-    if math.isnan(estimate.value):
-        return ""
-    return f"{number(estimate.value)} [{number(estimate.low)}, {number(estimate.high)}]"
+def ratio(estimate: Estimate) -> str:
+    """A ratio with its interval, as "1.42 [1.31, 1.57]"; nothing for NaN."""
+    return with_interval(estimate, ratio=True)
 
 
 def share(value: float) -> str:
@@ -88,8 +83,8 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
         cell.verdict,
         ", ".join(ends) if measured else "",
         ", ".join(map(number, (cell.first, cell.last))) if measured else "",
-        interval(cell.ratio),
-        f"{interval(cell.change)} per {cell.per}" if measured else "",
+        ratio(cell.ratio),
+        f"{ratio(cell.change)} {in_words(cell.per)}" if measured else "",
         number(cell.rank_correlation),
         number(cell.p_value),
         number(cell.p_adjusted),
@@ -98,7 +93,7 @@ def _finding(cell: Finding, dynamics: bool, null: bool) -> tuple[str, ...]:
         kind = "no trend" if cell.direction == NONE else cell.direction
         share_text = f"{share(cell.settings_share)} of {cell.settings} ({kind})"
         p = f", p {number(cell.null_p_value)}" if not math.isnan(cell.null_p_value) else ""
-        found += [share_text if cell.settings else "", interval(cell.null_change) + p]
+        found += [share_text if cell.settings else "", ratio(cell.null_change) + p]
     if null:
         both = (number(cell.null_first), number(cell.null_last))
         found.append(", ".join(filter(None, both)))
@@ -111,7 +106,7 @@ def grid_table(cells: Sequence[GridFinding], level: str) -> Table:
     rows = []
     for cell in (each for each in cells if each.level == level):
         for term in cell.terms:
-            shown = (interval(term.change), number(term.p_value), number(term.p_adjusted))
+            shown = (ratio(term.change), number(term.p_value), number(term.p_adjusted))
             direction = term.direction if shown[0] else "not measured"
             name = words(term.name)
             rows.append((words(cell.grid), words(cell.task), name, direction, *shown, cell.note))

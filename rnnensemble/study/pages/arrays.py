@@ -8,13 +8,13 @@ import numpy as np
 
 from rnnensemble import metrics
 from rnnensemble.stats.comparable import incomparable
-from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.digits import with_interval
 from rnnensemble.study.pages import charts, measured
 from rnnensemble.study.pages.charts import Between
 from rnnensemble.study.pages.document import Chart, Document, Files, Points, Section, Sheet, Text
 from rnnensemble.study.pages.measured import Pictures
 from rnnensemble.study.pages.run import CARE, FEW
-from rnnensemble.study.tables import Table, interval, number
+from rnnensemble.study.tables import Table
 
 GROUP = "arrays"
 
@@ -82,8 +82,7 @@ def arrays_document(
 
 def mean_text(row: Compared) -> str:
     """The mean with its interval, where it has one."""
-    estimate = Estimate(row.mean, row.low, row.high)
-    return number(row.mean) if math.isnan(row.low) else interval(estimate)
+    return with_interval((row.mean, row.low, row.high))
 
 
 def summary(rows: Sequence[Compared], manifest: Mapping[str, Any]) -> list[str]:

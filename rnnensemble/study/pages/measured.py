@@ -10,11 +10,11 @@ from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.stats import reliability
-from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.study.pages import charts
 from rnnensemble.study.pages.charts import Between, Cell
 from rnnensemble.study.pages.document import Chart, Picture, Sheet
-from rnnensemble.study.tables import Table, interval, number
+from rnnensemble.study.tables import Table
 from rnnensemble.tasks import Trials
 from rnnensemble.training.population import Population
 
@@ -72,7 +72,7 @@ def value_text(row: Mapping[str, Any]) -> str:
     if row["low"] is None:
         return number(row["value"])
     high = math.inf if row["high"] is None else row["high"]
-    return interval(Estimate(row["value"], row["low"], high))
+    return with_interval((row["value"], row["low"], high))
 
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -60,7 +60,7 @@
 
   /* ---- tables ---- */
   const numberOf = (text) => {
-    const found = text.replace(/,(?=\d{3})/g, "").match(/^[^\d-]{0,2}(-?\d+(\.\d+)?(e[+-]?\d+)?)/i);
+    const found = text.replace(/,(?=\d{3})/g, "").match(/^(?:over |under )?[^\d-]{0,2}(-?\d+(\.\d+)?(e[+-]?\d+)?)/i);
     return found ? Number(found[1]) : NaN;
   };
   function sorted(rows, column, down) {

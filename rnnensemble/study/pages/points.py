@@ -8,11 +8,12 @@ import numpy as np
 
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.stats import reliability
-from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.study.factors import Axis, Factor, Grid
 from rnnensemble.study.pages.charts import Cell, Drawn, Line, Point
-from rnnensemble.study.readings import is_scaled, measure_of, positions, scale_of
-from rnnensemble.study.tables import interval, number, words
+from rnnensemble.study.readings import is_scaled, measure_of, positions
+from rnnensemble.study.scales import DOUBLING, NEXT_LEVEL, scale_of
+from rnnensemble.study.tables import words
 
 Row = Mapping[str, Any]
 """A row of summary.csv, as it is written or read."""
@@ -101,14 +102,14 @@ def point(
         part = np.asarray(reliability.share(null, value))
         good = bool(reliability.measurable(part, np.asarray(agreement)))
     notes += [] if good else ["more about trials than about solutions"]
-    text = interval(Estimate(value, low, high)) if math.isfinite(low) else number(value)
+    text = with_interval((value, low if math.isfinite(low) else math.nan, high))
     return Point(x, label, value, low, high, null, text, tuple(notes), good, link)
 
 
 def scale_text(factor: Factor) -> str:
     """How a chart's axis is spaced, in words."""
-    kinds = {"log": "by doublings", "order": "in order"}
-    return kinds.get(scale_of(factor), "evenly")
+    kinds = {DOUBLING: "by doublings", NEXT_LEVEL: "in order"}
+    return kinds.get(scale_of(factor.values), "evenly")
 
 
 def cells(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rnnensemble.stats.digits import number
 from rnnensemble.study.pages import charts
 from rnnensemble.study.pages.charts import Between
 from rnnensemble.study.pages.document import (
@@ -20,7 +21,7 @@ from rnnensemble.study.pages.document import (
 )
 from rnnensemble.study.pages.measured import Pictures
 from rnnensemble.study.pages.run import CARE
-from rnnensemble.study.tables import Table, number, words
+from rnnensemble.study.tables import Table, words
 
 START = "predictivity_to"
 """What the column begins with that is drawn first."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
+from rnnensemble.stats.digits import number
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.pages import charts, measured
@@ -23,7 +24,7 @@ from rnnensemble.study.pages.document import (
     Text,
 )
 from rnnensemble.study.pages.measured import Example, Pictures
-from rnnensemble.study.tables import Table, number, words
+from rnnensemble.study.tables import Table, words
 from rnnensemble.training.population import Population
 
 GROUP = "run"
@@ -239,9 +240,11 @@ def careful_sentence(population: Population, degeneracy: Degeneracy | None) -> s
     doubtful = [row["title"] for row in degeneracy.table() if measured.is_measurable(row) is False]
     if doubtful:
         found.append(f"more about trials than about solutions: {', '.join(doubtful)}")
-    means = degeneracy.grid.means
+    means = degeneracy.over_settings()["means"]
     if means.size > 1:
         low, high = (measured.number(float(x)) for x in (means.min(), means.max()))
-        found.append(f"other settings of DSA give {low} to {high}, so compare equal settings alone")
+        found.append(
+            f"{means.size} settings of DSA give {low} to {high}, so compare equal settings alone"
+        )
     found = found or ["compare these numbers only with those of equal settings"]
     return "Be careful: " + "; ".join(found) + "."
