@@ -230,3 +230,44 @@ def test_what_is_not_measured_has_no_panel_and_is_said():
     assert "Left out: flipflop (DSA distance at 1, not measured yet" in empty.caption
     (words,) = empty.texts
     assert words.get_text() == "too little measured"
+
+
+def lonely():
+    """Distances of which network 3 has none."""
+    matrix = MATRIX.copy()
+    matrix[3] = matrix[:, 3] = np.nan
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("matrix", "null"),
+    [
+        (np.array([[0.0, 1.0], [1.0, 0.0]]), [0.5, 0.5]),
+        (lonely(), np.where(np.arange(COUNT) == 3, np.nan, 1.0)),
+        (np.full((3, 3), np.nan), None),
+        (np.zeros((4, 4)), np.zeros(4)),
+        (MATRIX, np.full(COUNT, 50.0)),  # the bar is longer than the map
+    ],
+)
+def test_odd_distances_are_drawn_as_well(matrix, null):
+    labels = LABELS | {"networks": range(len(matrix)), "null": null}
+    for figure in (
+        figures.mds_figure(matrix, mean_distance(matrix), **labels),
+        figures.heatmap_figure(matrix, **labels),
+    ):
+        assert overlaps(figure) == []
+        assert len(figure.data) in (len(matrix), len(matrix) * (len(matrix) - 1) // 2)
+    bars = figures.mds_figure(matrix, mean_distance(matrix), **labels).axes[0].get_lines()
+    known = null is not None and np.nansum(null) > 0
+    assert [np.ptp(bar.get_xdata()) for bar in bars] == pytest.approx(
+        [np.nanmean(null)] if known else []
+    )
+
+
+def test_settings_without_nulls_have_one_panel():
+    grid = degeneracy().grid
+    figure = figures.settings_figure(grid._replace(nulls=np.full_like(grid.nulls, np.nan)))
+    (axes,) = figure.axes
+    assert axes.get_ylabel() == "mean DSA distance"
+    assert "null" not in figure.caption
+    assert overlaps(figure) == []

@@ -15,6 +15,9 @@ from rnnensemble.stats.digits import with_interval
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.stats.ordination import mds
 
+MOST_LABELED = 200
+"""Networks of which dots have numbers; of more there would be no room."""
+
 
 @ours()
 def mds_figure(
@@ -82,7 +85,8 @@ def draw_mds(
     reach = frame(axes, places[there], size)
     if size is not None:
         draw_bar(axes, size, reach)
-    label_points(axes, places, [str(each) for each in networks])
+    if len(networks) <= MOST_LABELED:
+        label_points(axes, places, [str(each) for each in networks])
     axes.set_xlabel(f"MDS 1 ({unit})")
     axes.set_ylabel(f"MDS 2 ({unit})")
     columns = {"x": places[:, 0], "y": places[:, 1], "mean_distance": means}

@@ -36,10 +36,10 @@ def mark_stack(axes: Axes, channels: int) -> None:
 
 
 def null_of(null: Any) -> float | None:
-    """The mean null; None where there is none, or none above 0."""
-    if null is None or not np.isfinite(null).all():
-        return None
-    return float(np.mean(null)) if np.mean(null) > 0 else None
+    """The mean null of networks that have one; None where there is none, or none above 0."""
+    known = np.asarray([] if null is None else null, float)
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if known.size and known.mean() > 0 else None
 
 
 def without(matrix: np.ndarray, networks: Sequence[int]) -> str:
