@@ -142,5 +142,6 @@ def files_beside(folder: Path, target: Path, names: Sequence[str]) -> dict[str, 
     if target.absolute().parent != folder.absolute():
         return {}
     shown = [name for name in names if (folder / name).exists()]
-    images = sorted((folder / "figures").glob("*.svg")) if (folder / "figures").is_dir() else []
-    return {name: name for name in shown} | {x.name: f"figures/{x.name}" for x in images}
+    kinds = (".svg", ".pdf", ".csv")
+    drawn = sorted(each for each in (folder / "figures").glob("*") if each.suffix in kinds)
+    return {name: name for name in shown} | {x.name: f"figures/{x.name}" for x in drawn}

@@ -140,7 +140,7 @@ def write_sweep_report(
     else:
         figures = study_figures(sweep, outcomes, found)
     pictures = {
-        name: Picture(tables.words(name), _caption(name), png_of(figure))
+        name: Picture(tables.words(name), figure.caption or _caption(name), png_of(figure))
         for name, figure in figures.items()
     }
     document = sweep_document(
