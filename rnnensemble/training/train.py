@@ -44,7 +44,7 @@ def train_population(
     """Trains K networks on one task in one compiled program.
 
     Network k draws its weights and trials from `fold_in(key(seed), k)` alone: it is the same
-    network whatever the population's size, tiling, device count or neighbours. Each network
+    network whatever the population's size, tiling, device count or neighbors. Each network
     stops by its own threshold and patience and then costs nothing more.
 
     Args:
