@@ -30,6 +30,8 @@ bench-distances: $(VENV)/installed-reference
 
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/rnnensemble report docs/study --to site/study/report.html --quiet
+	$(BIN)/rnnensemble report docs/alternatives --to site/alternatives/report.html --quiet
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

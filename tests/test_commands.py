@@ -17,7 +17,7 @@ OPTIMIZED = "--xla_backend_optimization_level=1"
 
 def documented_commands():
     """Every whole command in the documents, in order, once."""
-    names = ("index", "command-line", "tasks", "concepts", "foreign-data")
+    names = ("index", "command-line", "tasks", "concepts", "foreign-data", "reports")
     for path in ("README.md", *(f"docs/{name}.md" for name in names)):
         text = (ROOT / path).read_text()
         inline = re.findall(r"(?<!`)`((?:rnnensemble|python) [^`]+)`", text)
@@ -43,6 +43,7 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
         "export",
         "sweep",
         "report",
+        "watch",
         "deflate",
         "battery",
         "benchmark",
