@@ -23,19 +23,16 @@ from rnnensemble.training.population import Population
 if TYPE_CHECKING:
     from rnnensemble.figures.style import Figure
 
-DPI = 110
-"""Dots per inch of the figures in a page; those in `figures` are finer."""
-
 EXAMPLES = 3
 """Trials shown."""
 
 
 def png_of(figure: "Figure") -> bytes:
     """A figure as an image for a page."""
-    from rnnensemble.figures import style
+    from rnnensemble.figures.style import PAGE, style  # loads matplotlib
 
     written = io.BytesIO()
-    style.save(figure, written, dpi=DPI, kind="png")
+    style.save(figure, written, dpi=PAGE, kind="png")
     return style.small(written.getvalue())
 
 

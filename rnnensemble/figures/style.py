@@ -24,8 +24,8 @@ DPI = 300
 SCREEN = 140
 """Dots an inch in notebooks."""
 
-WIDEST = 1100
-"""Pixels that an image in a page is wide at most."""
+PAGE = 150
+"""Dots an inch of images in pages."""
 
 FONT_SIZE = 7.0
 """Points of labels and titles; small texts have one less, the title of a figure one more."""
@@ -141,16 +141,14 @@ class style:  # noqa: N801
 
     @staticmethod
     def small(png: bytes) -> bytes:
-        """An image for a page: at most 1,100 pixels wide, in 64 colors, a third of the bytes."""
-        from matplotlib.image import imread
-        from PIL import Image  # matplotlib brings it
+        """An image for a page: of 150 dots an inch at most, in 64 colors, a third of the bytes."""
+        from PIL import Image, PngImagePlugin  # matplotlib brings it
 
-        pixels = (255 * imread(io.BytesIO(png))[..., :3]).round().astype("uint8")
-        image, written = Image.fromarray(pixels), io.BytesIO()
-        if image.width > WIDEST:
-            height = round(image.height * WIDEST / image.width)
-            image = image.resize((WIDEST, height), Image.Resampling.LANCZOS)
-        image.quantize(64, dither=Image.Dither.NONE).save(written, "png", optimize=True)
+        image, written = PngImagePlugin.PngImageFile(io.BytesIO(png)), io.BytesIO()
+        scale = min(PAGE / image.info.get("dpi", (PAGE,))[0], 1.0)
+        size = round(scale * image.width), round(scale * image.height)
+        shown = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        shown.quantize(64, dither=Image.Dither.NONE).save(written, "png", optimize=True)
         return written.getvalue()
 
 
