@@ -88,7 +88,7 @@ def _draw_predictivity(axes: Axes, matrix: np.ndarray, groups: np.ndarray, where
         axes.axvline(edge, color="white", lw=0.8)
     axes.set_xlabel("predicted network")
     axes.set_ylabel("predicting network")
-    axes.set_title(f"predictivity {where}")
+    axes.set_title(f"predictivity\n{where}")
 
 
 def _spread(count: int) -> np.ndarray:
@@ -122,9 +122,9 @@ def _draw_counts(axes: Axes, battery: Battery, colors: dict[str, str]) -> list[d
     """Draws stable fixed points, saddles, lines and cycles, one dot a network."""
     groups = battery.solutions.groups
     counts = {
-        "stable\npoints": lambda each: each.stable,
+        "stable points": lambda each: each.stable,
         "saddles": lambda each: each.saddles,
-        "slow\npoints": lambda each: int((~each.fixed).sum()),
+        "slow points": lambda each: int((~each.fixed).sum()),
         "lines": lambda each: len(each.lines),
         "cycle": lambda each: int(each.cycle is not None),
     }
@@ -139,7 +139,8 @@ def _draw_counts(axes: Axes, battery: Battery, colors: dict[str, str]) -> list[d
             axes.plot(x, own, "o", color=color, ms=3, alpha=0.8)
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=-0.3)
-    axes.set_xticks(range(len(counts)), list(counts))
+    turned: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(range(len(counts)), list(counts), **turned)
     axes.set_ylabel("found, no input")
     axes.set_title("where networks rest")
     return [

@@ -13,6 +13,7 @@ from rnnensemble.figures.canvas import Given, canvas, nothing
 from rnnensemble.figures.factor_panels import words
 from rnnensemble.figures.panels import COLORMAP, NEUTRAL
 from rnnensemble.figures.style import WIDTHS, Figure, ours, plain, small_size
+from rnnensemble.stats.digits import number
 from rnnensemble.study.factors import Axis, Grid, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_measurable, measure_of, read_grid, usable
 
@@ -57,19 +58,18 @@ def grid_figure(
     fit = max(int(WIDTHS["double"] / (CELL * across + 26)), 1)
     columns = min(len(maps), fit)
     width = "single" if columns == 1 and CELL * across + 26 <= WIDTHS["single"] else "double"
-    aspect = (8.5 * down + 17) * columns / WIDTHS[width]
+    aspect = (8.5 * down + 20) * columns / WIDTHS[width]
     made = canvas(axes, len(maps), columns=columns, width=width, aspect=aspect, extra=4.0)
     rows = []
     for panel, (grid, measure, found) in zip(made.axes, maps, strict=True):
         rows += _draw_map(panel, grid, measure, found)
-        panel.set_title(plain(f"{measure.symbol}, {words(grid.task)}"))
     if made.own:
         made.figure.supxlabel("*: not measurable; gray: no value", fontsize=small_size())
     first, second = grids[0].axes
     caption = [
         f"{', '.join(dict.fromkeys(measure.title for _, measure, _ in maps))} at every combination "
         f"of {first.title} (down) and {second.title} (to the right).",
-        "Each map has its own range of colors, which its bar states: compare colors within a map "
+        "Each map has its own range of colors, which its title states: compare colors within a map "
         "alone. A star: not measurable beyond trials. Gray: no value.",
     ]
     return made.told(caption, rows)
@@ -97,7 +97,7 @@ def _draw_map(
             row["problem"] = reading.problem
         else:
             good = is_measurable(reading, measure)
-            text = f"{reading.estimate.value:.3g}{'' if good else '*'}"
+            text = f"{number(reading.estimate.value)}{'' if good else '*'}"
             color = "k" if float(np.asarray(image.norm(values[i, j]))) > 0.6 else "w"
             row |= {"estimate": reading.estimate.value, "low": reading.estimate.low}
             row |= {"high": reading.estimate.high, "measurable": good}
@@ -112,7 +112,9 @@ def _draw_map(
     figure: Any = axes.get_figure(root=True)
     bar = figure.colorbar(image, ax=axes)
     bar.minorticks_off()
-    bar.set_label(f"{'log' if scale is LogNorm else 'linear'}: {low:.3g} to {high:.3g}")
+    kind = "log" if scale is LogNorm else "linear"
+    title = f"{measure.symbol}, {words(grid.task)}\n{number(low)} to {number(high)}, {kind}"
+    axes.set_title(plain(title))
     return rows
 
 
