@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.canvas import Given, canvas, line
@@ -86,6 +87,8 @@ def _draw_predictivity(axes: Axes, matrix: np.ndarray, groups: np.ndarray, where
     for edge in edges:
         axes.axhline(edge, color="white", lw=0.8)
         axes.axvline(edge, color="white", lw=0.8)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("predicted network")
     axes.set_ylabel("predicting network")
     axes.set_title(f"predictivity\n{where}")
