@@ -41,11 +41,14 @@ def nested(text, table):
 
 
 @pytest.fixture(autouse=True)
-def _ctrl_c_is_heard():
-    """Also where the tests were started in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def _signals_are_heard():
+    """Also where the tests were started in the background, or by `nohup`, which ignore some."""
+    usual = {"SIGINT": signal.default_int_handler}
+    numbers = {getattr(signal, name): usual.get(name, signal.SIG_DFL) for name in LIKE_CTRL_C}
+    before = {number: signal.signal(number, handler) for number, handler in numbers.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
