@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnensemble.figures import panels
+from rnnensemble.figures import learning, maps
 from rnnensemble.stats.digits import number, value_and_interval, with_interval
+from rnnensemble.study import tables
+from rnnensemble.study.pages import measured
 
 INF, NAN = math.inf, math.nan
 
@@ -48,7 +50,8 @@ def test_ratios_beyond_use_are_named(estimate, text):
 
 
 def test_one_formatter_for_tables_and_figures():
-    assert panels.with_interval is with_interval
+    for module in (maps, learning, tables, measured):
+        assert module.with_interval is with_interval
     assert value_and_interval((0.481, 0.414, 0.558)) == ("0.48", "0.41 to 0.56")
     assert value_and_interval((0.481, NAN, NAN)) == ("0.481", "")
 

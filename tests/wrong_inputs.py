@@ -377,8 +377,11 @@ report | folder
 report nowhere | folder
 report FILE | folder
 report FOLDER | folder
-report DONE | sweep
-report PLANNED | sweep
+report DONE DONE | folder
+report DONE SWEPT | run
+report DONE --to FOLDER | to
+report DONE --to /proc/nowhere/page.html | to
+report PLANNED | folder
 report SWEPT | sweep.toml
 report SWEPT --permutations 0 | permutations
 report SWEPT --permutations -1 | permutations

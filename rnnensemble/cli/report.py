@@ -8,7 +8,7 @@ from rnnensemble.cli import run_report, sweep_report
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.sweep_report import FINDINGS, read_findings
 from rnnensemble.files import results, stages, storage
-from rnnensemble.files.folders import require_writable, reserved, write_text
+from rnnensemble.files.folders import make_folder, require_writable, reserved, write_text
 from rnnensemble.study import advice
 from rnnensemble.study.pages.comparison import Side, comparison_document
 from rnnensemble.study.pages.html import page
@@ -64,10 +64,12 @@ def write_report(
             f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
         )
     folder, target = Path(folder), None if to is None else Path(to)
+    if target is not None and target.is_dir():
+        raise ValueError(f"`to` must be the page's file; {target} is a folder.")
     if beside:
         return _compare([folder, *map(Path, beside)], target or Path("comparison.html"), quiet)
     write = _kind(folder)
-    require_writable(folder if target is None else target.parent, "folder" if to is None else "to")
+    _require_place(target, folder)
     target = target or folder / PAGE
     inside = to is None and (folder / "manifest.json").exists()
     with Reporter(quiet=quiet) as reporter, reserved(folder) if inside else nullcontext():
@@ -95,7 +97,7 @@ def _kind(folder: Path) -> Callable[[Path, Path, int, Reporter], None]:
 def _compare(paths: Sequence[Path], target: Path, quiet: bool) -> Path:
     """Writes a page with several runs side by side."""
     sides, names = [], _different([path.absolute() for path in paths])
-    require_writable(target.parent, "to")
+    _require_place(target, target.parent)
     for path, name in zip(paths, names, strict=True):
         run = storage.load_run(path)
         if run.degeneracy is None:
@@ -106,6 +108,15 @@ def _compare(paths: Sequence[Path], target: Path, quiet: bool) -> Path:
     write_text(target, page(comparison_document(sides)))
     Reporter(quiet=quiet).line(f"report: {target}")
     return target
+
+
+def _require_place(target: Path | None, folder: Path) -> None:
+    """Raises ValueError unless the page can be written; makes the folder that it is to go to."""
+    if target is None:
+        require_writable(folder, "folder")
+        return
+    require_writable(target.parent, "to")
+    make_folder(target.parent)
 
 
 def _different(paths: Sequence[Path]) -> list[str]:
