@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.tiny import TINY
 
 pytestmark = pytest.mark.long
 
+DOCS = Path(__file__).parent.parent / "docs"
 WIDTHS = (1400, 400)
 """Pixels of a screen and of a phone."""
 
@@ -108,13 +110,15 @@ def pages(tmp_path_factory):
         cli.main(["report", str(root / name), "--quiet", "--permutations", "9"])
     both = (str(root / "one"), str(root / "two"))
     cli.main(["report", *both, "--to", str(root / "both.html"), "--quiet"])
-    return {name: root / name / "report.html" for name in ("one", "foreign", "shown")} | {
-        "both": root / "both.html"
-    }
+    for name in ("study", "alternatives"):
+        given = (str(DOCS / name), "--to", str(root / f"{name}.html"))
+        cli.main(["report", *given, "--quiet"])
+    made = {name: root / name / "report.html" for name in ("one", "foreign", "shown")}
+    return made | {name: root / f"{name}.html" for name in ("both", "study", "alternatives")}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("name", ["one", "foreign", "shown", "both"])
+@pytest.mark.parametrize("name", ["one", "foreign", "shown", "both", "study", "alternatives"])
 def test_every_page_draws_its_charts_and_asks_for_nothing(driver, pages, name, width):
     shown = Shown(driver, pages[name], width)
     shown.look_through()

@@ -295,7 +295,7 @@
           cells.push({ value: [j, i, value], ...(dim ? { itemStyle: { opacity: 0.25 } } : {}) });
         }));
         const [low, high] = range(cells.map((cell) => cell.value[2]));
-        const labelled = { axisLabel: { color: color("--ink"), interval: count > 40 ? "auto" : 0, fontSize: count > 24 ? 8 : 10 }, splitArea: { show: false }, axisTick: { show: false } };
+        const labelled = { axisLabel: { color: color("--ink"), interval: "auto", hideOverlap: true, fontSize: count > 24 ? 8 : 10 }, splitArea: { show: false }, axisTick: { show: false } };
         return base({
           tooltip: tooltip((p) => "networks " + labels[p.value[1]] + " and " + labels[p.value[0]] + "\n" + chosen.title + ": " + shown(p.value[2])),
           grid: { left: 56, right: 16, top: 10, bottom: 86 },
