@@ -52,13 +52,11 @@ def comparison_document(sides: Sequence[Side]) -> Document:
 def summary(sides: Sequence[Side], differing: dict[str, list[str]]) -> list[str]:
     """What was trained, what was found, what to be careful about."""
     trained = "; ".join(f"{side.name}: {side.population.summary()}" for side in sides)
-    tables = [{row["measure"]: row for row in side.degeneracy.table()} for side in sides]
-    found = []
+    every, found = _by_measure(sides), []
     for name in ("dsa", "pif", f"sigma_{sides[0].degeneracy.behavior.main}"):
-        rows = [table.get(name) for table in tables]
-        if all(row is not None and row["value"] is not None for row in rows):
-            shown = (measured.value_text(row) for row in rows if row is not None)
-            found.append(f"{name}: {', '.join(shown)}")
+        rows = [row for row in every.get(name, []) if row is not None]
+        if len(rows) == len(sides):
+            found.append(f"{name}: {', '.join(map(measured.value_text, rows))}")
     return [
         f"{trained}.",
         f"In this order, with 95% intervals over networks: {'; '.join(found)}.",
@@ -103,37 +101,41 @@ def _settings(sides: Sequence[Side], differing: dict[str, list[str]]) -> Any:
     return Sheet(Table(head, rows), "Settings that are not the same in all.")
 
 
+def _by_measure(sides: Sequence[Side]) -> dict[str, list[dict[str, Any] | None]]:
+    """The rows of every measure, one a run; None where it has no value."""
+    tables = [{row["measure"]: row for row in side.degeneracy.table()} for side in sides]
+    names = dict.fromkeys(name for table in tables for name in table)
+    found = {name: [table.get(name) for table in tables] for name in names}
+    return {
+        name: [row if row and row["value"] is not None else None for row in rows]
+        for name, rows in found.items()
+        if any(row and row["value"] is not None for row in rows)
+    }
+
+
+def _title(rows: Sequence[dict[str, Any] | None]) -> str:
+    return next(row["title"] for row in rows if row)
+
+
 def _numbers(sides: Sequence[Side]) -> Sheet:
     """Every measure, a column a run."""
-    tables = [{row["measure"]: row for row in side.degeneracy.table()} for side in sides]
-    titles = {name: row["title"] for table in tables for name, row in table.items()}
-    rows = []
-    for name, title in titles.items():
-        cells = []
-        for table in tables:
-            row = table.get(name)
-            has = row is not None and row["value"] is not None
-            cells.append(measured.value_text(row) if has and row is not None else "")
-        rows.append((title, *cells))
     counts = (str(len(side.degeneracy.networks)) for side in sides)
-    rows.insert(0, ("converged networks", *counts))
+    cells = [("converged networks", *counts)]
+    cells += [
+        (_title(rows), *(measured.value_text(row) if row else "" for row in rows))
+        for rows in _by_measure(sides).values()
+    ]
     head = ("measure", *(side.name for side in sides))
-    return Sheet(Table(head, rows), "Values with 95% intervals over networks.")
+    return Sheet(Table(head, cells), "Values with 95% intervals over networks.")
 
 
 def _chart(sides: Sequence[Side]) -> Chart:
     """Every measure with its interval, a place a run."""
-    tables = [{row["measure"]: row for row in side.degeneracy.table()} for side in sides]
-    titles = {name: row["title"] for table in tables for name, row in table.items()}
     drawn = []
-    for name, title in titles.items():
-        points = []
-        for place, (side, table) in enumerate(zip(sides, tables, strict=True)):
-            row = table.get(name)
-            if row is not None and row["value"] is not None:
-                points.append(_point(float(place), side, row))
-        if points:
-            drawn.append(Drawn(title, title, [Line("runs", points)]))
+    for rows in _by_measure(sides).values():
+        places = zip(range(len(sides)), sides, rows, strict=True)
+        points = [_point(float(place), side, row) for place, side, row in places if row]
+        drawn.append(Drawn(_title(rows), _title(rows), [Line("runs", points)]))
     caption = "Choose a measure; bars are 95% intervals over networks, diamonds the nulls."
     data = charts.levels("runs side by side", "run", drawn, joined=False)
     return Chart("Measures side by side", caption, data)
