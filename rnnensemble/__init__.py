@@ -27,10 +27,7 @@ from rnnensemble.analysis.generalization import (
     generalization_gap,
 )
 from rnnensemble.analysis.importance import UnitImportance, unit_importance
-from rnnensemble.analysis.intrinsic_dimension import (
-    IntrinsicDimension,
-    measure_intrinsic_dimension,
-)
+from rnnensemble.analysis.intrinsic_dimension import IntrinsicDimension, measure_intrinsic_dimension
 from rnnensemble.analysis.lesions import Lesions, measure_lesions
 from rnnensemble.analysis.over_training import (
     ClassPrediction,

@@ -161,11 +161,7 @@ def _mesh_of(devices: list[Any]) -> Mesh:
 
 
 def default_tile(
-    mesh: Mesh,
-    work: float,
-    *,
-    item_bytes: float = 0.0,
-    within: tuple[float, float] = (1, math.inf),
+    mesh: Mesh, work: float, *, item_bytes: float = 0.0, within: tuple[float, float] = (1, math.inf)
 ) -> int:
     """Items that a device handles at once: the one rule for networks, pairs and states.
 

@@ -10,12 +10,7 @@ from rnnensemble._core.config import Config
 from rnnensemble.analysis.decoding import Decodability, Decoder, measure_decodability
 from rnnensemble.analysis.fixed_points.points import FixedPoints, find_fixed_points
 from rnnensemble.analysis.fixed_points.search import FixedPointSearch
-from rnnensemble.analysis.solutions import (
-    MATRICES,
-    SolutionAnalysis,
-    Solutions,
-    compare_solutions,
-)
+from rnnensemble.analysis.solutions import MATRICES, SolutionAnalysis, Solutions, compare_solutions
 from rnnensemble.training.population import Population
 
 LEAST_REFERENCE = 2

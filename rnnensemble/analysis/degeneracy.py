@@ -93,12 +93,7 @@ def measure_degeneracy(
     }
     return Degeneracy(
         behavior=_behavior(population[networks], subject, analysis),
-        distances={
-            "dynamics": dynamics,
-            "autocovariance": autocovariance,
-            **weights,
-            **further,
-        },
+        distances={"dynamics": dynamics, "autocovariance": autocovariance, **weights, **further},
         grid=grid,
         topology=topology,
         networks=networks,

@@ -207,13 +207,7 @@ def compare_grid(
 
 
 def _distances_at(
-    metric: DSA,
-    sets: Sequence[Any],
-    columns: list[int],
-    *,
-    mesh: Any,
-    tile: int | None,
-    seed: int,
+    metric: DSA, sets: Sequence[Any], columns: list[int], *, mesh: Any, tile: int | None, seed: int
 ) -> np.ndarray:
     """Distances of one rank for some numbers of delays, `[columns, pairs]`.
 

@@ -40,10 +40,7 @@ def sums_of(task: Task, network: Network, analysis: Analysis) -> DynamicsSums:
 
 
 def measure_dynamics(
-    task: Task,
-    subject: Subject,
-    analysis: Analysis,
-    progress: Report | None,
+    task: Task, subject: Subject, analysis: Analysis, progress: Report | None
 ) -> tuple[Distances, GridDistances, Distances]:
     """Both measures, on as many trials as their nulls ask for, and other settings on the same."""
     dsa, second = analysis.dsa, analysis.autocovariance
@@ -51,13 +48,7 @@ def measure_dynamics(
     how, first = sums_of(task, subject.network, analysis), analysis.dynamics_trials
     operators = how.operators
     draws = [
-        evaluation.Draw(
-            subject,
-            task,
-            how,
-            batch=first,
-            key=evaluation_key(analysis.seed, draw),
-        )
+        evaluation.Draw(subject, task, how, batch=first, key=evaluation_key(analysis.seed, draw))
         for draw in (0, 1)
     ]
 

@@ -13,12 +13,7 @@ from rnnensemble.training.frozen import stopped
 
 
 def kernel_alignment(
-    pair: Params,
-    parts: Trials,
-    *,
-    network: Network,
-    stride: int,
-    frozen: tuple[str, ...] = (),
+    pair: Params, parts: Trials, *, network: Network, stride: int, frozen: tuple[str, ...] = ()
 ) -> Array:
     """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
 
@@ -63,12 +58,7 @@ def kernel_alignment(
 
 
 def output_jacobian(
-    params: Params,
-    trials: Trials,
-    *,
-    network: Network,
-    stride: int,
-    frozen: tuple[str, ...] = (),
+    params: Params, trials: Trials, *, network: Network, stride: int, frozen: tuple[str, ...] = ()
 ) -> Params:
     """J of the outputs at every stride-th step, zero where the loss does not count.
 

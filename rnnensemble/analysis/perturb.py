@@ -9,13 +9,7 @@ import numpy as np
 
 from rnnensemble._core import runtime
 from rnnensemble.analysis.fixed_points.points import states_at
-from rnnensemble.analysis.perturbations import (
-    Cut,
-    Kick,
-    Perturbation,
-    Silence,
-    cannot_silence,
-)
+from rnnensemble.analysis.perturbations import Cut, Kick, Perturbation, Silence, cannot_silence
 from rnnensemble.networks import Perturbed, PerturbedParams, weights_of
 from rnnensemble.tasks import Trials
 from rnnensemble.tasks.base import require_at_least

@@ -185,10 +185,7 @@ def _analyse(arguments: list[str]) -> None:
         train.require_measurable(condition)
         if given.over_training:
             require_snapshots(run.population)
-        with (
-            Reporter(quiet=given.quiet) as reporter,
-            reporter.watched_at(live.beside(given.run)),
-        ):
+        with Reporter(quiet=given.quiet) as reporter, reporter.watched_at(live.beside(given.run)):
             if run.damage:
                 reporter.line(f"{run.damage}; they are measured again")
             population, shard = run.population, shards.noted(run.manifest)

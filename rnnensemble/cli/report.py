@@ -87,10 +87,7 @@ def _kind(folder: Path) -> Callable[[Path, Path, int, Reporter], None]:
     manifest = stages.read_manifest(folder)
     if "inputs" in manifest:
         return run_report.report_arrays
-    kinds = {
-        stages.SWEEP: sweep_report.report_sweep,
-        stages.ROUNDS: run_report.report_batteries,
-    }
+    kinds = {stages.SWEEP: sweep_report.report_sweep, stages.ROUNDS: run_report.report_batteries}
     return kinds.get(manifest["status"], run_report.report_run)
 
 

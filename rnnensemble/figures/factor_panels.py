@@ -13,15 +13,7 @@ from rnnensemble.figures.labels import thin
 from rnnensemble.figures.panels import COLORS
 from rnnensemble.figures.style import plain, small_size
 from rnnensemble.study.factors import Factor, Outcome
-from rnnensemble.study.readings import (
-    Gap,
-    Reading,
-    is_scaled,
-    measure_of,
-    positions,
-    read,
-    usable,
-)
+from rnnensemble.study.readings import Gap, Reading, is_scaled, measure_of, positions, read, usable
 
 ACROSS = 3
 """Panels side by side of a factor with one task."""
@@ -33,11 +25,7 @@ OTHERS = "#4C4C4C"
 """Color of measures that others add."""
 
 MEASURE_COLORS = dict(
-    zip(
-        (each.name for each in STANDARD),
-        (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"),
-        strict=True,
-    )
+    zip((each.name for each in STANDARD), (*COLORS, "#000000", "#7A4B2A", "#5B5B9E"), strict=True)
 )
 
 Panels = dict[tuple[int, int], tuple[Factor, Measure, list[Reading]]]

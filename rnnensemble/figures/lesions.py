@@ -52,7 +52,7 @@ def lesions_figure(lesions: Lesions, *, axes: Given = None) -> Figure:
     caption = [
         f"Loss ({loss_unit(lesions.loss)}) of {counted(values.shape[1], 'network')} after each "
         "perturbation, a gray line a network; the colored line is the mean, its bars are 95% "
-        "intervals over networks. Intact networks come first.",
+        "intervals over networks. Intact networks come first."
     ]
     networks = [
         row

@@ -54,10 +54,7 @@ def trials_figure(
 def _told_outputs(channels: int) -> list[Any]:
     """A legend's lines: targets and outputs."""
     name = "network" if channels == 1 else "network (a color each channel)"
-    return [
-        line("target", color="k", lw=0.7, ls="--"),
-        line(name, color=COLORS[0], lw=1.2),
-    ]
+    return [line("target", color="k", lw=0.7, ls="--"), line(name, color=COLORS[0], lw=1.2)]
 
 
 def trial_rows(trials: Trials, outputs: np.ndarray, trial: int) -> list[dict[str, Any]]:

@@ -193,11 +193,7 @@ def _is_unfinished(folder: Path) -> bool:
 
 @process.uninterrupted()
 def save_distances(
-    folder: Path,
-    manifest: dict[str, Any],
-    *,
-    rows: Sequence[Row],
-    matrices: dict[str, np.ndarray],
+    folder: Path, manifest: dict[str, Any], *, rows: Sequence[Row], matrices: dict[str, np.ndarray]
 ) -> None:
     """Puts a whole folder of distances in the unfinished one's place."""
     with folders.whole_folder(folder) as partial:

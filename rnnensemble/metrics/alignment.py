@@ -139,10 +139,7 @@ def align(
     few = min(starts, 2 * last)
     by_few, at_once = (
         partial(climbed, first=first, then=then)
-        for first, then in (
-            (starts if n <= SMALL else few, few),
-            (starts, stages[2].climbers),
-        )
+        for first, then in ((starts if n <= SMALL else few, few), (starts, stages[2].climbers))
     )
     at = by_platform(a, b, at, cpu=by_few, default=at_once)
     rotations = at.rotation

@@ -239,12 +239,6 @@ def solve_damped(
         direction = jnp.where(running, residual + ratio * direction, direction)
         return x, residual, direction, new_size, running
 
-    start = (
-        jnp.zeros_like(gradient),
-        gradient,
-        gradient,
-        jnp.sum(gradient**2),
-        jnp.array(True),
-    )
+    start = (jnp.zeros_like(gradient), gradient, gradient, jnp.sum(gradient**2), jnp.array(True))
     x = jax.lax.fori_loop(0, iterations, step, start)[0]
     return jnp.where(jnp.any(x != 0), x, gradient)  # negative curvature at once: go uphill

@@ -6,12 +6,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.metrics.activity import (
-    centered,
-    principal_components,
-    require_activity,
-    samples,
-)
+from rnnensemble.metrics.activity import centered, principal_components, require_activity, samples
 from rnnensemble.metrics.base import Metric
 
 

@@ -19,13 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.metrics.assignment import (
-    LEAST_EXPONENT,
-    assignment,
-    first_true,
-    sinkhorn,
-    spread,
-)
+from rnnensemble.metrics.assignment import LEAST_EXPONENT, assignment, first_true, sinkhorn, spread
 
 SOFTEST, SHARPEST, ROUNDS = 1.0, 8.0, 10
 """Sharpness of annealed vertices from first to last, in inverse standard deviations of the slope,

@@ -8,12 +8,7 @@ from rnnensemble._core import factorization
 from rnnensemble._core.axes import Array
 from rnnensemble._core.products import summed_products
 from rnnensemble._core.units import unit_of
-from rnnensemble.metrics.activity import (
-    ROUNDING,
-    above_rounding,
-    principal_components,
-    with_ties,
-)
+from rnnensemble.metrics.activity import ROUNDING, above_rounding, principal_components, with_ties
 from rnnensemble.metrics.masks import together
 
 COORDINATES = 64

@@ -11,12 +11,7 @@ from rnnensemble._core import runtime
 from rnnensemble._core.config import require_seed
 from rnnensemble.metrics import Metric
 from rnnensemble.metrics.base import distance_of
-from rnnensemble.metrics.blocks import (
-    Checkpoint,
-    Where,
-    compare_pairs,
-    plan,
-)
+from rnnensemble.metrics.blocks import Checkpoint, Where, compare_pairs, plan
 from rnnensemble.metrics.data import count_of, networks_of, require_comparable, shape_of
 from rnnensemble.metrics.masks import as_mask
 from rnnensemble.metrics.preparation import expected_features, prepare_networks

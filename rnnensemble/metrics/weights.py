@@ -7,11 +7,7 @@ import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array
 from rnnensemble._core.units import unit_of
-from rnnensemble.metrics.matching import (
-    Problem,
-    Vertex,
-    largest_possible,
-)
+from rnnensemble.metrics.matching import Problem, Vertex, largest_possible
 
 AXES = {
     "recurrent_weights": "NN",

@@ -176,12 +176,7 @@ def states(
     """The states h_0 ... h_T, `[T + 1, B, N]`, for inputs `[T, B, I]`; in another form if given."""
     steps, batch, _ = inputs.shape
     width = len(params.bias)
-    fixed = (
-        params.recurrent_weights,
-        params.input_weights,
-        params.bias,
-        params.initial_state,
-    )
+    fixed = (params.recurrent_weights, params.input_weights, params.bias, params.initial_state)
     shape = (steps + 1, batch, width)
     return _over_trials(scheme, _states_kernel, (inputs,), fixed, shape, form, interpret)
 

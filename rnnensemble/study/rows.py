@@ -10,15 +10,7 @@ from rnnensemble.analysis.measures import LEVELS
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.factors import Outcome, Sweep
-from rnnensemble.study.findings import (
-    AGREES,
-    DISAGREES,
-    DOWN,
-    NO_CLAIM,
-    UNDECIDED,
-    UP,
-    Finding,
-)
+from rnnensemble.study.findings import AGREES, DISAGREES, DOWN, NO_CLAIM, UNDECIDED, UP, Finding
 from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged
 

@@ -95,12 +95,7 @@ def blank_history(x: Any, training: Training) -> History:
 
 
 def init_state(
-    key: Key,
-    hyper: Hyperparameters,
-    *,
-    task: Task,
-    network: Network,
-    optimizer: Optimizer = ADAM,
+    key: Key, hyper: Hyperparameters, *, task: Task, network: Network, optimizer: Optimizer = ADAM
 ) -> TrainState:
     """The state of one network before its first step; `key` is the network's own."""
     params = network.init(

@@ -83,10 +83,7 @@ class SGD(Optimizer):
     nesterov: bool = False
 
     def direction(self, **own: Any) -> optax.GradientTransformation:
-        return optax.chain(
-            _decay(self, own),
-            optax.trace(own["momentum"], nesterov=self.nesterov),
-        )
+        return optax.chain(_decay(self, own), optax.trace(own["momentum"], nesterov=self.nesterov))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -114,8 +111,7 @@ class RMSProp(Optimizer):
 
     def direction(self, **own: Any) -> optax.GradientTransformation:
         return optax.chain(
-            _decay(self, own),
-            optax.scale_by_rms(self.decay, self.eps, eps_in_sqrt=False),
+            _decay(self, own), optax.scale_by_rms(self.decay, self.eps, eps_in_sqrt=False)
         )
 
 

@@ -14,13 +14,7 @@ from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training import snapshots
 from rnnensemble.training.epoch import History, Training, TrainState
-from rnnensemble.training.recipe import (
-    Recipe,
-    hyperparameters,
-    part_of,
-    shared,
-    with_epochs,
-)
+from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
 from rnnensemble.training.respond import noise_keys, respond, respond_noisily
 from rnnensemble.training.similarity import Deflation
 

@@ -24,13 +24,7 @@ from rnnensemble.training.epoch import (
     init_state,
     train_epoch,
 )
-from rnnensemble.training.recipe import (
-    Recipe,
-    hyperparameters,
-    own_keys,
-    shared,
-    shared_deflation,
-)
+from rnnensemble.training.recipe import Recipe, hyperparameters, own_keys, shared, shared_deflation
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
 from rnnensemble.training.similarity import References
 
@@ -262,13 +256,7 @@ def _epoch(keys, state, hyper, active, whole, *, task, network, mesh, tile, **ho
         return train_epoch(fixed[0], item[0], fixed[1], **own, **how)
 
     return mapping.map_active(
-        one,
-        (state, blank),
-        (keys, hyper),
-        active=active,
-        mesh=mesh,
-        tile=tile,
-        shared=whole,
+        one, (state, blank), (keys, hyper), active=active, mesh=mesh, tile=tile, shared=whole
     )
 
 

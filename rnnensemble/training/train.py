@@ -14,12 +14,7 @@ from rnnensemble.training.interruption import for_one
 from rnnensemble.training.memory import fitted, require_training_room
 from rnnensemble.training.population import Population, resumable
 from rnnensemble.training.progress import Progress
-from rnnensemble.training.recipe import (
-    Recipe,
-    counted_from,
-    require_first,
-    require_group,
-)
+from rnnensemble.training.recipe import Recipe, counted_from, require_first, require_group
 from rnnensemble.training.run import one_epoch, populations_of, progress_of, started
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import default_tile

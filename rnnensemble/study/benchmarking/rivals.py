@@ -79,12 +79,7 @@ def torch_step(
 
     width, batch, n_steps = shape
     row = Row(
-        kind="rival",
-        name=NAMES[form],
-        width=width,
-        batch=batch,
-        steps=n_steps,
-        precision=precision,
+        kind="rival", name=NAMES[form], width=width, batch=batch, steps=n_steps, precision=precision
     )
     if not is_installed():
         return Step(row, lambda: 0.0, measure)
@@ -102,11 +97,7 @@ def run_script(arguments: tuple, seconds: float) -> float:
     command = [sys.executable, "-P", str(SCRIPT), *map(str, arguments)]
     try:
         done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=max(seconds, 1.0),
-            check=False,
+            command, capture_output=True, text=True, timeout=max(seconds, 1.0), check=False
         )
     except subprocess.TimeoutExpired:
         raise OutOfTimeError(f"PyTorch was stopped after {seconds:.0f} s") from None

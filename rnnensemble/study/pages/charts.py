@@ -232,11 +232,7 @@ def cells(
 
 
 def scatter(
-    group: str,
-    networks: Sequence[str],
-    groups: Sequence[str],
-    rows: Rows,
-    start: tuple[str, str],
+    group: str, networks: Sequence[str], groups: Sequence[str], rows: Rows, start: tuple[str, str]
 ) -> dict:
     """Numbers of networks against each other, or by group.
 

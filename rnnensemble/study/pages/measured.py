@@ -227,10 +227,7 @@ def settings_chart(degeneracy: Degeneracy, pictures: Pictures) -> Chart:
     )
     delays = [str(each) for each in grid.grid.delays]
     drawn = charts.cells(
-        "DSA under other settings",
-        ("delays", delays),
-        ("rank", rows),
-        {"mean DSA distance": known},
+        "DSA under other settings", ("delays", delays), ("rank", rows), {"mean DSA distance": known}
     )
     kept = [pictures["settings"]] if "settings" in pictures else []
     return Chart("DSA under other settings", caption, drawn, kept)

@@ -71,11 +71,7 @@ class BatteryTables(NamedTuple):
 
 
 def rounds_document(
-    name: str,
-    found: Mapping[str, BatteryTables],
-    *,
-    pictures: Pictures,
-    files: Mapping[str, str],
+    name: str, found: Mapping[str, BatteryTables], *, pictures: Pictures, files: Mapping[str, str]
 ) -> Document:
     """The report on one plan, or on several.
 
