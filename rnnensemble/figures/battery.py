@@ -8,12 +8,12 @@ from matplotlib.ticker import MaxNLocator
 
 from rnnensemble.analysis.battery import Battery
 from rnnensemble.figures.canvas import Given, canvas, line
-from rnnensemble.figures.factor_panels import words
 from rnnensemble.figures.labels import thin
 from rnnensemble.figures.maps import draw_groups
 from rnnensemble.figures.matrices import draw_matrix, matrix_rows
 from rnnensemble.figures.panels import COLORS
 from rnnensemble.figures.style import Figure, ours, plain
+from rnnensemble.study.tables import words
 
 LEADING = 6
 """Eigenvalues drawn of each fixed point."""
@@ -110,10 +110,8 @@ def _draw_losses(axes: Axes, battery: Battery, colors: dict[str, str]) -> list[d
     axes.set_yscale("log")
     thin(axes, "y")
     names = [plain(name.replace("_", " ")) for name in found.losses]
-    turned: Any = {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(names)), names, **turned)
-    axes.set_ylabel("loss")
-    axes.set_title("behavior: loss by variant")
+    axes.set_xticks(range(len(names)), names, rotation=20, ha="right", rotation_mode="anchor")
+    axes.set(ylabel="loss", title="behavior: loss by variant")
     return [
         {"group": group, "network": int(network), "trials": name, "loss": loss}
         for name, losses in found.losses.items()
@@ -142,10 +140,8 @@ def _draw_counts(axes: Axes, battery: Battery, colors: dict[str, str]) -> list[d
             axes.plot(x, own, "o", color=color, ms=3, alpha=0.8)
     axes.set_yscale("symlog", linthresh=1)
     axes.set_ylim(bottom=-0.3)
-    turned: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(counts)), list(counts), **turned)
-    axes.set_ylabel("found, no input")
-    axes.set_title("where networks rest")
+    axes.set_xticks(range(len(counts)), [*counts], rotation=30, ha="right", rotation_mode="anchor")
+    axes.set(ylabel="found, no input", title="where networks rest")
     return [
         {"group": name} | {kind.replace("\n", " "): count(each) for kind, count in counts.items()}
         for each, name in zip(battery.fixed_points, groups, strict=True)
@@ -201,8 +197,7 @@ def _draw_content(
                 for step in steps
             ]
         axes.plot([], [], style, color="k", label=words(name))
-    axes.set_title(f"decodability: {kind}")
-    axes.set_xlabel("time step")
+    axes.set(title=f"decodability: {kind}", xlabel="time step")
     axes.legend(loc="lower right")
     axes.set_ylim(-0.1 if kind.startswith("q") else 0, 1.05)
     return rows

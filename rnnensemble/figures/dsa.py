@@ -143,8 +143,7 @@ def _draw_prediction(axes: Axes, found: Prediction) -> list[dict[str, Any]]:
     axes.set_xticks(found.grid.ranks, [str(rank) for rank in found.grid.ranks])
     axes.minorticks_off()
     thin(axes)
-    axes.set_ylim(0, 1.1 * min(max(mean.max(), persistence), 2 * mean.max()))
-    axes.set_xlabel("rank")
+    axes.set(ylim=(0, 1.1 * min(max(mean.max(), persistence), 2 * mean.max())), xlabel="rank")
     return [
         {
             "rank": rank,

@@ -10,16 +10,14 @@ from matplotlib.ticker import FixedLocator
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.measures.standard import STANDARD
 from rnnensemble.figures.labels import thin
-from rnnensemble.figures.panels import COLORS
+from rnnensemble.figures.panels import COLORS, SHOWN_DECADE
 from rnnensemble.figures.style import plain, small_size
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_scaled, measure_of, positions, read, usable
+from rnnensemble.study.tables import axis_words, words
 
 ACROSS = 3
 """Panels side by side of a factor with one task."""
-
-SHOWN_DECADE = 8.0
-"""Highest over lowest value from which on an axis is logarithmic."""
 
 OTHERS = "#4C4C4C"
 """Color of measures that others add."""
@@ -73,31 +71,13 @@ def name_panel(axes: Axes, cell: tuple[int, int], panels: Panels, *, alone: bool
     top = not any((other, column) in panels for other in range(row))
     last = not any(r > row and c == column for r, c in panels)
     if first:
-        axes.set_ylabel(_label(measure, factor))
+        scaled = " / N²" if is_scaled(factor.name, measure.name) else ""
+        axes.set_ylabel(plain(measure.symbol) + scaled)
     if top:
         axes.set_title(plain(words(factor.task)))
     axes.tick_params(labelbottom=last)
     if last:
-        axes.set_xlabel(axis_name(factor))
-
-
-def axis_name(factor: Factor) -> str:
-    """A factor's title with its unit, as matplotlib shows it."""
-    return plain(axis_words(factor))
-
-
-def axis_words(factor: Factor) -> str:
-    return f"{factor.title} ({factor.unit})" if factor.unit else factor.title
-
-
-def words(name: str) -> str:
-    """A name as it is read."""
-    return name.replace("_", " ")
-
-
-def _label(measure: Measure, factor: Factor) -> str:
-    scaled = " / N²" if is_scaled(factor.name, measure.name) else ""
-    return plain(measure.symbol) + scaled
+        axes.set_xlabel(plain(axis_words(factor)))
 
 
 def draw_measure(
@@ -125,9 +105,9 @@ def draw_measure(
     for k, each in enumerate(readings):
         names = {"factor": factor.name, "task": factor.task, "measure": measure.name}
         names |= {"value": each.level.value, "label": each.level.label}
-        counted = {"networks": len(each.degeneracy.networks)}
-        rows.append(names | counted | each.estimate._asdict() | {"estimate": each.estimate.value})
-        rows[-1]["value"] = each.level.value
+        value, low, high = each.estimate
+        counted = {"networks": len(each.degeneracy.networks), "low": low, "high": high}
+        rows.append(names | counted | {"estimate": value})
         if len(nulls) == len(readings):
             rows[-1] |= {"null": nulls[k], "below_null": bool(below[k])}
     return rows
@@ -158,5 +138,4 @@ def _scale(axes: Axes, shown: np.ndarray, values: np.ndarray) -> None:
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
         axes.yaxis.get_offset_text().set_fontsize(small_size())
         return
-    axes.set_yscale("log")
-    axes.set_ylim(kept.min() / 1.4, kept.max() * 1.4)
+    axes.set(yscale="log", ylim=(kept.min() / 1.4, kept.max() * 1.4))

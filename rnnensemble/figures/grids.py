@@ -10,15 +10,12 @@ from matplotlib.colors import LogNorm, Normalize
 
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.figures.canvas import Given, canvas, nothing
-from rnnensemble.figures.factor_panels import words
-from rnnensemble.figures.panels import COLORMAP, NEUTRAL
+from rnnensemble.figures.panels import COLORMAP, NEUTRAL, SHOWN_DECADE
 from rnnensemble.figures.style import WIDTHS, Figure, ours, plain, small_size
 from rnnensemble.stats.digits import number
-from rnnensemble.study.factors import Axis, Grid, Outcome
+from rnnensemble.study.factors import Grid, Outcome
 from rnnensemble.study.readings import Gap, Reading, is_measurable, measure_of, read_grid, usable
-
-SHOWN_DECADE = 8.0
-"""Highest over lowest value from which on colors are logarithmic."""
+from rnnensemble.study.tables import axis_words, words
 
 CELL = 12.0
 """Millimeters of a cell's width that its words need."""
@@ -107,8 +104,7 @@ def _draw_map(
     axes.spines[["top", "right"]].set_visible(True)
     axes.set_xticks(range(values.shape[1]), [plain(x) for x in second.labels])
     axes.set_yticks(range(values.shape[0]), [plain(x) for x in first.labels])
-    axes.set_xlabel(_name(second))
-    axes.set_ylabel(_name(first))
+    axes.set(xlabel=plain(axis_words(second)), ylabel=plain(axis_words(first)))
     figure: Any = axes.get_figure(root=True)
     bar = figure.colorbar(image, ax=axes)
     bar.minorticks_off()
@@ -122,7 +118,3 @@ def _place(grid: Grid, reading: Reading | Gap) -> tuple[int, int]:
     """Row and column of a combination."""
     first, second = reading.level.values
     return grid.axes[0].values.index(first), grid.axes[1].values.index(second)
-
-
-def _name(axis: Axis) -> str:
-    return plain(f"{axis.title} ({axis.unit})" if axis.unit else axis.title)

@@ -78,8 +78,7 @@ def _draw_means(axes: Axes, found: Groups, colors: dict[str, str]) -> list[dict[
             axes.plot([place, place], [mean.low, mean.high], color=color, lw=1.2)
         rows.append({"group": first, "other_group": second} | mean._asdict())
     labels = [plain(a if a == b else f"{a}, {b}") for (a, b), _ in means]
-    turned: Any = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
-    axes.set_xticks(range(len(means)), labels, **turned)
+    axes.set_xticks(range(len(means)), labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.5, len(means) - 0.5)
     axes.set_ylim(bottom=0)
     axes.set_title("mean distance within and between groups")

@@ -71,8 +71,7 @@ def _draw_accuracy(axes: Axes, population: Population, accuracy: np.ndarray) -> 
     if population.training.criterion == "accuracy":
         axes.axhline(population.thresholds[0], color="k", lw=0.7, ls="--")
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("accuracy on training trials")
+    axes.set(xlabel="epoch", ylabel="accuracy on training trials")
 
 
 def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:
@@ -140,16 +139,14 @@ def draw_losses(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
     for place, row in zip(places, values, strict=True):
         color = COLORS[place % len(COLORS)]
         axes.scatter(np.full(len(row), place), row, s=9, color=color, lw=0, zorder=3)
-    axes.set_yscale("log")
-    axes.set_xlim(-0.4, len(values) - 0.6)
+    axes.set(yscale="log", xlim=(-0.4, len(values) - 0.6))
     names = [plain(name.replace("_", " ")) for name in behavior.losses]
     if len(names) > MOST_FLAT:
         axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
     else:
         axes.set_xticks(places, [name.replace(" ", "\n") for name in names])
     thin(axes, "xy" if len(names) <= MOST_FLAT else "y")
-    axes.set_xlabel("trials")
-    axes.set_ylabel(plain(loss_unit(behavior.loss)))
+    axes.set(xlabel="trials", ylabel=plain(loss_unit(behavior.loss)))
     if behavior.main is not None:
         null = number(behavior.nulls[behavior.main], 2)
         told = f"sigma_OOD {with_interval(behavior.sigma)}, null {null}".replace(" [", "\n[")

@@ -90,8 +90,7 @@ def importance_figure(importance: UnitImportance, *, axes: Given = None) -> Figu
     for k, profile in enumerate(profiles):
         panel.plot(ranks, profile, color=COLORS[k % len(COLORS)], lw=0.8, marker=".", ms=2.5)
     carried, null = importance.participation, np.nanmean(importance.null)
-    panel.set_xlabel("unit, by rank")
-    panel.set_ylabel("share of the importance of all units")
+    panel.set(xlabel="unit, by rank", ylabel="share of the importance of all units")
     panel.set_ylim(bottom=0)
     units = f"{np.nanmin(carried):.1f} to {np.nanmax(carried):.1f} units carry the function"
     below = ", below it" if importance.mean.value < null else ""

@@ -87,8 +87,7 @@ def draw_mds(
         draw_bar(axes, size, reach)
     if len(networks) <= MOST_LABELED:
         label_points(axes, places, [str(each) for each in networks])
-    axes.set_xlabel(f"MDS 1 ({unit})")
-    axes.set_ylabel(f"MDS 2 ({unit})")
+    axes.set(xlabel=f"MDS 1 ({unit})", ylabel=f"MDS 2 ({unit})")
     columns = {"x": places[:, 0], "y": places[:, 1], "mean_distance": means}
     columns |= {} if null is None else {"null": np.broadcast_to(null, means.shape)}
     return [
@@ -113,8 +112,7 @@ def frame(axes: Axes, places: np.ndarray, null: float | None = None) -> float:
     reach = 1.18 * float(np.abs(places).max(initial=0.0)) or 1.0
     reach = reach if null is None else max(reach, 0.5 * null)
     room = 0.0 if null is None else 0.3 * reach
-    axes.set_xlim(-reach - room / 2, reach + room / 2)
-    axes.set_ylim(-reach - room, reach)
+    axes.set(xlim=(-reach - room / 2, reach + room / 2), ylim=(-reach - room, reach))
     axes.set_aspect("equal", adjustable="box")
     return reach
 
@@ -136,7 +134,5 @@ def draw_groups(
         here = places[groups == group]
         scatter(axes, here, np.zeros(len(here), bool), color)
     frame(axes, places[np.isfinite(places).all(axis=1)])
-    axes.set_xlabel("MDS 1")
-    axes.set_ylabel("MDS 2")
-    axes.set_title(name)
+    axes.set(xlabel="MDS 1", ylabel="MDS 2", title=name)
     return [{"group": group, "x": x, "y": y} for group, (x, y) in zip(groups, places, strict=True)]

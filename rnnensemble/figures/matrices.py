@@ -44,8 +44,7 @@ def heatmap_figure(
     panel.set_xticks(range(len(order)), labels)
     panel.set_yticks(range(len(order)), labels)
     thin(panel)
-    panel.set_xlabel("network")
-    panel.set_ylabel("network")
+    panel.set(xlabel="network", ylabel="network")
     low, high = off_diagonal(matrix)
     caption = [
         f"{name} distances of all pairs of {counted(len(matrix), 'network')}, ordered so that "

@@ -16,6 +16,9 @@ COLORMAP = "cividis"
 NEUTRAL = "0.75"
 """Gray of cells without a number: the diagonal of a matrix, what is not measured."""
 
+SHOWN_DECADE = 8.0
+"""Highest over lowest value from which on an axis, or colors, are logarithmic."""
+
 BELOW = "Open markers lie below their null."
 """A sentence of captions."""
 

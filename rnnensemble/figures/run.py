@@ -108,8 +108,7 @@ def _draw_null(axes: Axes, degeneracy: Degeneracy) -> list[dict[str, Any]]:
             {"kind": kind, "from": low, "to": high, "pairs": float(count)}
             for low, high, count in zip(bins, bins[1:], np.asarray(heights), strict=False)
         ]
-    axes.set_xlabel("DSA distance")
-    axes.set_ylabel("pairs")
+    axes.set(xlabel="DSA distance", ylabel="pairs")
     axes.yaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
     axes.set_ylim(0, 1.45 * axes.get_ylim()[1])  # room for the legend
     axes.legend(loc="upper left")

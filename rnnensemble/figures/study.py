@@ -11,13 +11,10 @@ from rnnensemble.figures.canvas import Given, canvas, line, nothing
 from rnnensemble.figures.factor_panels import (
     MEASURE_COLORS,
     Panels,
-    axis_name,
-    axis_words,
     draw_measure,
     left_out,
     name_panel,
     panels_of,
-    words,
 )
 from rnnensemble.figures.maps import draw_bar, frame, scatter
 from rnnensemble.figures.panels import BELOW, NEUTRAL, null_of
@@ -26,6 +23,7 @@ from rnnensemble.stats.ordination import mds
 from rnnensemble.study.factors import Factor, Outcome
 from rnnensemble.study.findings import SIGNIFICANT, Findings
 from rnnensemble.study.readings import Reading, measure_of, positions, read, usable
+from rnnensemble.study.tables import axis_words, words
 
 PANELS_MOST = 6
 """Values that have a panel of networks."""
@@ -55,7 +53,7 @@ def factor_figure(
     panels = panels_of(factors, outcomes, names)
     missing = left_out(factors, outcomes, names)
     if not panels:
-        told = f"Nothing to draw along {axis_name(factors[0])}: {missing}"
+        told = f"Nothing to draw along {plain(axis_words(factors[0]))}: {missing}"
         return nothing("too little measured", told)
     columns = 1 + max(column for _, column in panels)
     made = canvas(axes, len(panels), columns=columns, cells=list(panels), aspect=0.74, extra=6.0)

@@ -123,8 +123,7 @@ def hold_figure(
         below.plot(row, color=COLORS[index % len(COLORS)], lw=0.6)
     below.set_yscale("log")
     thin(below)
-    below.set_ylabel("MSE, each network")
-    below.set_xlabel("time step")
+    below.set(ylabel="MSE, each network", xlabel="time step")
     for each in made.axes:
         each.set_xlim(0, outputs.shape[1])
         each.axvline(trained_steps, color="k", lw=0.7, ls=":")

@@ -22,6 +22,7 @@ import numpy as np
 from rnnensemble._core import process
 from rnnensemble._core.array_files import needs_safetensors, reason
 from rnnensemble.files import folders, manifests, stages
+from rnnensemble.study.pages.arrays import Row
 
 COMPARED = "compared"
 """Status of a whole folder of distances; an unfinished one is `stages.INTERRUPTED`."""
@@ -64,30 +65,6 @@ class MatrixCheckpoint(NamedTuple):
         named = {f"array{i}": x for i, x in enumerate(arrays)} | {"count": np.array(len(arrays))}
         with folders.whole_file(Path(self.path)) as partial, partial.open("wb") as file:
             np.savez(file, allow_pickle=False, digest=np.array(digest), **named)
-
-
-class Row(NamedTuple):
-    """One metric's result, a line of `distances.csv`.
-
-    Attributes:
-        metric: Its name.
-        data: What it compares: activity, weights or outputs.
-        networks: How many the mean is of.
-        mean: Mean distance over pairs.
-        low: Lower end of its 95% interval, NaN for an asymmetric metric.
-        high: Upper end.
-        settings: The metric's settings as JSON.
-        left_out: Networks that it cannot compare, which are no part of the mean, by number.
-    """
-
-    metric: str
-    data: str
-    networks: int
-    mean: float
-    low: float
-    high: float
-    settings: str
-    left_out: str
 
 
 def read_arrays(

@@ -9,7 +9,7 @@ from rnnensemble.metrics import DSA
 from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
-from rnnensemble.study.factors import Factor, Grid, Outcome, Sweep
+from rnnensemble.study.factors import Axis, Factor, Grid, Outcome, Sweep
 from rnnensemble.study.findings import NONE, Finding
 from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged, title_of
@@ -34,6 +34,11 @@ class Table(NamedTuple):
 def words(name: str) -> str:
     """A name as it is read."""
     return name.replace("_", " ")
+
+
+def axis_words(part: Factor | Axis) -> str:
+    """A title with its unit, where there is one."""
+    return f"{part.title} ({part.unit})" if part.unit else part.title
 
 
 def ratio(estimate: Estimate) -> str:

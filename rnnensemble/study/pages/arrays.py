@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,30 +19,33 @@ from rnnensemble.study.tables import Table
 GROUP = "arrays"
 
 
-class Compared(Protocol):
-    """A line of `distances.csv`, as `files.arrays.Row`."""
+class Row(NamedTuple):
+    """One metric's result, a line of `distances.csv`.
 
-    @property
-    def metric(self) -> str: ...
-    @property
-    def data(self) -> str: ...
-    @property
-    def networks(self) -> int: ...
-    @property
-    def mean(self) -> float: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float: ...
-    @property
-    def settings(self) -> str: ...
-    @property
-    def left_out(self) -> str: ...
+    Attributes:
+        metric: Its name.
+        data: What it compares: activity, weights or outputs.
+        networks: How many the mean is of.
+        mean: Mean distance over pairs.
+        low: Lower end of its 95% interval, NaN for an asymmetric metric.
+        high: Upper end.
+        settings: The metric's settings as JSON.
+        left_out: Networks that it cannot compare, which are no part of the mean, by number.
+    """
+
+    metric: str
+    data: str
+    networks: int
+    mean: float
+    low: float
+    high: float
+    settings: str
+    left_out: str
 
 
 def arrays_document(
     name: str,
-    rows: Sequence[Compared],
+    rows: Sequence[Row],
     matrices: Mapping[str, np.ndarray],
     *,
     manifest: Mapping[str, Any],
@@ -80,12 +83,12 @@ def arrays_document(
     return Document(f"Distances: {name}", summary(rows, manifest), sections)
 
 
-def mean_text(row: Compared) -> str:
+def mean_text(row: Row) -> str:
     """The mean with its interval, where it has one."""
     return with_interval((row.mean, row.low, row.high))
 
 
-def summary(rows: Sequence[Compared], manifest: Mapping[str, Any]) -> list[str]:
+def summary(rows: Sequence[Row], manifest: Mapping[str, Any]) -> list[str]:
     """What was compared, what was found, what to be careful about."""
     size = int(manifest.get("size", 0))
     shown = "; ".join(f"{row.metric} of {row.data} {mean_text(row)}" for row in rows)
@@ -113,13 +116,13 @@ def _networks(matrices: Mapping[str, np.ndarray], pictures: Pictures) -> list[An
         )
         for row, value in zip(rows, (sums / count).tolist(), strict=True):
             row[f"mean {name} to the others"] = value
-    kept = [pictures[f"{name}_mds"] for name in matrices if f"{name}_mds" in pictures]
+    kept = measured.named(pictures, *(f"{name}_mds" for name in matrices))
     caption = (
         "Each dot is a network; the closer, the more alike under that metric (classical "
         "multidimensional scaling). Directions have no meaning. Click a dot to mark it everywhere."
     )
     maps = Chart("Maps of the networks", caption, charts.maps(GROUP, names, rows, shown), kept)
-    kept = [pictures[f"{name}_matrix"] for name in matrices if f"{name}_matrix" in pictures]
+    kept = measured.named(pictures, *(f"{name}_matrix" for name in matrices))
     caption = "The distance of every pair, rows in the order of similarity; dark is close."
     drawn = charts.matrices(GROUP, names, shown, {})
     return [

@@ -47,6 +47,19 @@ Pictures = Mapping[str, Picture]
 """Figures as images, by the name of their file."""
 
 
+def named(pictures: Pictures, *names: str) -> list[Picture]:
+    """The figures of these names that are there."""
+    return [pictures[name] for name in names if name in pictures]
+
+
+def as_number(text: Any) -> float:
+    """A cell of a table as a number; NaN if it is empty or no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
 def is_measurable(row: Mapping[str, Any]) -> bool | None:
     """Whether a row of `Degeneracy.table` is about solutions, not trials; None if unknown."""
     if row["value"] is None or row["null"] is None or row["measure"] == "pif":
@@ -146,19 +159,19 @@ def network_rows(
 
 
 def networks_sheet(
-    group: str, names: Sequence[str], rows: Sequence[Mapping[str, Any]], caption: str
+    group: str,
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    caption: str,
+    legend: Mapping[str, str] | None = None,
 ) -> Sheet:
     """The networks, a row each; choosing a row marks the network in every chart."""
     columns = list(rows[0])
     cells = [
-        (name, *(_cell(row[each]) for each in columns))
+        (name, *(number(x) if isinstance(x, float) else str(x) for x in map(row.get, columns)))
         for name, row in zip(names, rows, strict=True)
     ]
-    return Sheet(Table(("network", *columns), cells), caption, group=group)
-
-
-def _cell(value: Any) -> str:
-    return number(value) if isinstance(value, float) else str(value)
+    return Sheet(Table(("network", *columns), cells), caption, group=group, legend=legend or {})
 
 
 def network_parts(
@@ -179,8 +192,8 @@ def network_parts(
             "no meaning. The bar is as long as the distance of a network to itself on other "
             "trials. Click a dot, or draw around several, to mark the networks everywhere."
         )
-        kept = [pictures[name] for name in ("dynamics_mds", "weights_mds") if name in pictures]
         drawn = charts.maps(group, names, rows, shown)
+        kept = named(pictures, "dynamics_mds", "weights_mds")
         parts.append(Chart("Maps of the networks", caption, drawn, kept))
         by = {name: [row[name] for row in rows] for name in list(rows[0])[:3]}
         caption = (
@@ -189,8 +202,8 @@ def network_parts(
             "out. Colors span the distances that occur, from the smallest to the largest: read the "
             "numbers beside the scale before you call something far apart."
         )
-        kept = [pictures[x] for x in ("dynamics_matrix", "weights_matrix") if x in pictures]
         drawn = charts.matrices(group, names, shown, by)
+        kept = named(pictures, "dynamics_matrix", "weights_matrix")
         parts.append(Chart("Distances of all pairs", caption, drawn, kept))
     if rows and rows[0]:
         caption = "The converged networks, by their index in the population."
@@ -229,8 +242,7 @@ def settings_chart(degeneracy: Degeneracy, pictures: Pictures) -> Chart:
     drawn = charts.cells(
         "DSA under other settings", ("delays", delays), ("rank", rows), {"mean DSA distance": known}
     )
-    kept = [pictures["settings"]] if "settings" in pictures else []
-    return Chart("DSA under other settings", caption, drawn, kept)
+    return Chart("DSA under other settings", caption, drawn, named(pictures, "settings"))
 
 
 def curves_chart(group: str, population: Population, pictures: Pictures) -> Chart:
@@ -239,8 +251,8 @@ def curves_chart(group: str, population: Population, pictures: Pictures) -> Char
         f"{population.summary()}. A line is a network: blue converged, gray stopped without, "
         "orange diverged."
     )
-    kept = [pictures["learning"]] if "learning" in pictures else []
-    return Chart("Learning", caption, charts.curves(group, population), kept)
+    drawn = charts.curves(group, population)
+    return Chart("Learning", caption, drawn, named(pictures, "learning"))
 
 
 def trials_chart(example: Example, pictures: Pictures) -> Chart:
@@ -249,9 +261,8 @@ def trials_chart(example: Example, pictures: Pictures) -> Chart:
         f"Fresh trials of the task, and what network {example.network} makes of them; targets are "
         "shown where the loss counts them."
     )
-    kept = [pictures["trials"]] if "trials" in pictures else []
     drawn = charts.trials(example.trials, example.outputs, example.network)
-    return Chart("Trials", caption, drawn, kept)
+    return Chart("Trials", caption, drawn, named(pictures, "trials"))
 
 
 def topology_sheet(degeneracy: Degeneracy) -> Sheet | None:

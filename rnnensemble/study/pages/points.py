@@ -9,8 +9,9 @@ import numpy as np
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.stats import reliability
 from rnnensemble.stats.digits import number, with_interval
-from rnnensemble.study.factors import Axis, Factor, Grid
+from rnnensemble.study.factors import Factor, Grid
 from rnnensemble.study.pages.charts import Cell, Drawn, Line, Point
+from rnnensemble.study.pages.measured import as_number
 from rnnensemble.study.readings import is_scaled, measure_of, positions
 from rnnensemble.study.scales import DOUBLING, NEXT_LEVEL, scale_of
 from rnnensemble.study.tables import words
@@ -26,10 +27,7 @@ def anchor(digest: str) -> str:
 
 def value_of(row: Row, column: str) -> float:
     """A number of a row; NaN where there is none."""
-    try:
-        return float(row.get(column) or math.nan)
-    except ValueError:
-        return math.nan
+    return as_number(row.get(column) or "")
 
 
 def column_of(measure: Measure, row: Row) -> str:
@@ -131,12 +129,10 @@ def cells(
             share = 1 / square if scaled and name == "weights" else 1.0
             link = anchor(level.condition.digest) if linked else ""
             one = point(row, measure, 0.0, level.label, share=share, link=link)
-            place = _place(grid.axes[1], level.values[1]), _place(grid.axes[0], level.values[0])
-            made.append(Cell(*place, one.value, one.text, one.notes, not one.measurable, link))
+            up, across = (
+                axis.values.index(x) for axis, x in zip(grid.axes, level.values, strict=True)
+            )
+            made.append(Cell(across, up, one.value, one.text, one.notes, not one.measurable, link))
         if any(math.isfinite(cell.value) for cell in made):
             found[measure.title] = made
     return found
-
-
-def _place(axis: Axis, value: float) -> int:
-    return axis.values.index(value)

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnnensemble.stats.digits import number
-from rnnensemble.study.pages import charts
+from rnnensemble.study.pages import charts, measured
 from rnnensemble.study.pages.charts import Between
 from rnnensemble.study.pages.document import (
     Chart,
@@ -19,7 +18,7 @@ from rnnensemble.study.pages.document import (
     Sheet,
     Text,
 )
-from rnnensemble.study.pages.measured import Pictures
+from rnnensemble.study.pages.measured import Pictures, as_number
 from rnnensemble.study.pages.run import CARE
 from rnnensemble.study.tables import Table, words
 
@@ -131,22 +130,17 @@ def _plan(key: str, tables: BatteryTables, pictures: Pictures) -> list[Any]:
         "Each dot is a network. Choose what is drawn across and up; click a dot to mark its "
         "network in the other charts and the table."
     )
-    kept = [pictures[key]] if key in pictures else []
     drawn = charts.scatter(key, names, groups, rows, ("group", words(first)))
-    parts.append(Chart(f"{words(key)}: numbers of the networks", caption, drawn, kept))
+    title, kept = f"{words(key)}: numbers of the networks", measured.named(pictures, key)
+    parts.append(Chart(title, caption, drawn, kept))
     if tables.predictivity:
         parts.append(_matrix(key, names, tables))
     cells = [tuple(row.values()) for row in tables.groups]
-    head = tuple(words(name) for name in tables.groups[0])
+    head = tuple(map(words, tables.groups[0]))
     shown = [(words(row[0]), *row[1:]) for row in cells]
     caption = "Mean of each quantity in every group, with its range over networks."
     parts.append(Sheet(Table(head, shown), caption, legend=legend))
-    lines = [
-        (name, *(number(row[each]) for each in rows[0]))
-        for name, row in zip(names, rows, strict=True)
-    ]
-    table = Table(("network", *rows[0]), lines)
-    parts.append(Sheet(table, "The networks.", legend=legend, group=key))
+    parts.append(measured.networks_sheet(key, names, rows, "The networks.", legend))
     parts.append(Section("The plan", [Settings(tables.plan)], f"plan-{key}", folded=True))
     return parts
 
@@ -166,14 +160,6 @@ def _matrix(key: str, names: Sequence[str], tables: BatteryTables) -> Any:
         "fully. It is not symmetric. The diagonal is left out."
     )
     return Chart(f"{words(key)}: predictivity of all pairs", caption, data)
-
-
-def as_number(text: str) -> float:
-    """A cell as a number; NaN if it is empty or no number."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
 
 
 def meaning_of(column: str) -> str:

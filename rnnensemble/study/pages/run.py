@@ -1,6 +1,5 @@
 """The report on one trained population."""
 
-import contextlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,7 @@ from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.analysis.feature_learning import FeatureLearning
-from rnnensemble.stats.digits import number
+from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.pages import charts, measured
@@ -23,7 +22,7 @@ from rnnensemble.study.pages.document import (
     Sheet,
     Text,
 )
-from rnnensemble.study.pages.measured import Example, Pictures
+from rnnensemble.study.pages.measured import Example, Pictures, as_number
 from rnnensemble.study.tables import Table, words
 from rnnensemble.training.population import Population
 
@@ -77,8 +76,7 @@ def run_document(
     if degeneracy is not None:
         found: list[Any] = [measured.numbers_sheet(degeneracy)]
         found += [Text(reason, careful=True) for reason in degeneracy.left_out.values()]
-        if "overview" in pictures:
-            found.append(pictures["overview"])
+        found += measured.named(pictures, "overview")
         sections.append(Section("How far apart they lie", found))
         parts = measured.network_parts(GROUP, degeneracy, population, features, pictures)
         sections.append(Section("Networks", parts))
@@ -103,11 +101,11 @@ def _along(tables: Sequence[Sequence[Mapping[str, str]]], pictures: Pictures) ->
     drawn: dict[str, list[Point]] = {}
     titles: dict[str, str] = {}
     for row in tables[0]:
-        numbers = {name: _number(row[name]) for name in ("value", "low", "high", "null")}
-        if math.isfinite(numbers["value"]):
+        value, low, high, null = (as_number(row[x]) for x in ("value", "low", "high", "null"))
+        if math.isfinite(value):
             place = math.log2(1 + float(row["epoch"]))
-            text = measured.value_text({name: _known(x) for name, x in numbers.items()})
-            value, low, high, null = numbers.values()
+            end = math.inf if math.isnan(high) else high  # as `measured.value_text` has it
+            text = with_interval((value, low, end))
             point = Point(place, row["epoch"], value, low, high, null, text)
             drawn.setdefault(row["measure"], []).append(point)
             titles.setdefault(row["measure"], row["title"])
@@ -119,34 +117,19 @@ def _along(tables: Sequence[Sequence[Mapping[str, str]]], pictures: Pictures) ->
         "Each measure after the epochs of the snapshots, with 95% intervals over networks; dotted: "
         "the null. Epochs stand by doublings."
     )
-    kept = [pictures["over_training"]] if "over_training" in pictures else []
     data = charts.levels("along training", "epoch", measures)
+    kept = measured.named(pictures, "over_training")
     parts: list[Any] = [Chart("Along training", caption, data, kept)]
     if len(tables) > 1:
-        head = tuple(tables[1][0])
         rows = [tuple(map(_short, row.values())) for row in tables[1]]
         text = "How well the class of dynamics that a network ends in can be told after each epoch."
-        parts.append(Sheet(Table(tuple(map(words, head)), rows), text))
+        parts.append(Sheet(Table(tuple(map(words, tables[1][0])), rows), text))
     return Section("Along training", parts)
 
 
 def _short(text: str) -> str:
     """A cell with three digits, if it is a number with more."""
-    return text if not _is_number(text) else number(float(text))
-
-
-def _is_number(text: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return math.isfinite(float(text))
-    return False
-
-
-def _number(text: str) -> float:
-    return float(text) if text else math.nan
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    return number(value) if math.isfinite(value := as_number(text)) else text
 
 
 def _about(condition: Condition, manifest: Mapping[str, Any]) -> list[Any]:
@@ -205,26 +188,13 @@ def found_sentence(degeneracy: Degeneracy | None) -> str:
     for row in degeneracy.table():
         if row["value"] is None or row["measure"] in ("autocovariance", "generalization_gap"):
             continue
-        if row["level"] == "behavior" and row["measure"] != main_sigma(degeneracy):
+        if row["level"] == "behavior" and row["measure"] != f"sigma_{degeneracy.behavior.main}":
             continue
-        shown = measured.value_text(row)
-        ratio = row["null_ratio"]
-        times = (
-            f", {measured.number(ratio)} times its null"
-            if ratio and row["level"] != "weights"
-            else ""
-        )
-        parts.append(f"{row['level']} {shown} ({row['title']}{times})")
-    return (
-        "How far apart the solutions lie, with 95% intervals over networks: "
-        + "; ".join(parts)
-        + "."
-    )
-
-
-def main_sigma(degeneracy: Degeneracy) -> str:
-    """The row of `Degeneracy.table` that stands for behavior."""
-    return f"sigma_{degeneracy.behavior.main}"
+        told = bool(row["null_ratio"]) and row["level"] != "weights"
+        times = f", {number(row['null_ratio'])} times its null" if told else ""
+        parts.append(f"{row['level']} {measured.value_text(row)} ({row['title']}{times})")
+    found = "; ".join(parts)
+    return f"How far apart the solutions lie, with 95% intervals over networks: {found}."
 
 
 def careful_sentence(population: Population, degeneracy: Degeneracy | None) -> str:
@@ -242,7 +212,7 @@ def careful_sentence(population: Population, degeneracy: Degeneracy | None) -> s
         found.append(f"more about trials than about solutions: {', '.join(doubtful)}")
     means = degeneracy.over_settings()["means"]
     if means.size > 1:
-        low, high = (measured.number(float(x)) for x in (means.min(), means.max()))
+        low, high = (number(float(x)) for x in (means.min(), means.max()))
         found.append(
             f"{means.size} settings of DSA give {low} to {high}, so compare equal settings alone"
         )

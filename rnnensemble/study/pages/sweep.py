@@ -82,7 +82,10 @@ def sweep_document(
     """
     linked = len(sweep.conditions) <= MOST_DETAILED
     names = asked_for(sweep)
-    sections = [_missing(sweep, outcomes)] if tables.missing(sweep, outcomes) else []
+    sections = []
+    if lines := tables.missing(sweep, outcomes):
+        parts = [Text("Not measured yet:", careful=True), Points(lines)]
+        sections.append(Section("What is missing", parts))
     if found.cells:
         sections.append(_overall(found))
     for name, factors in tables.by_name(sweep.factors).items():
@@ -101,11 +104,6 @@ def sweep_document(
     sections.append(Section("What was run", [*about, Files(files)]))
     title = f"Findings of {sweep.name}" + (f", preset {sweep.preset}" if sweep.preset else "")
     return Document(title, summary(sweep, outcomes, found), sections)
-
-
-def _missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Section:
-    lines = tables.missing(sweep, outcomes)
-    return Section("What is missing", [Text("Not measured yet:", careful=True), Points(lines)])
 
 
 def _overall(found: Findings) -> Section:
@@ -140,7 +138,6 @@ def _factor(
 ) -> Section:
     """Measures along one factor, and the networks at each value."""
     first = factors[0]
-    axis = f"{first.title} ({first.unit})" if first.unit else first.title
     drawn = points.drawn(factors, rows, names, linked)
     caption = (
         "Measures along the factor, a line for each task, with 95% intervals over networks; "
@@ -149,20 +146,16 @@ def _factor(
         f"{points.scale_text(first)}. "
     ) + ("Click a dot to see its condition." if linked else "")
     parts: list[Any] = []
-    kept = _named(pictures, [f"{name}_levels", f"{name}_beside"])
     if drawn:
-        data = charts.levels(f"levels along {words(name)}", axis, drawn)
-        parts.append(Chart(f"{first.title}", caption, data, kept))
+        data = charts.levels(f"levels along {words(name)}", tables.axis_words(first), drawn)
+        kept = measured.named(pictures, f"{name}_levels", f"{name}_beside")
+        parts.append(Chart(first.title, caption, data, kept))
     parts += [
         Picture(f"{words(name)}: {kind}", text, pictures[f"{name}_{kind}"].png)
         for kind, text in CAPTIONS.items()
         if f"{name}_{kind}" in pictures
     ]
     return Section(f"Factor: {words(name)}", parts, anchor_of(name))
-
-
-def _named(pictures: Pictures, names: Sequence[str]) -> list[Picture]:
-    return [pictures[name] for name in names if name in pictures]
 
 
 def _cells(found: Findings) -> Section:
@@ -224,7 +217,7 @@ def _map(
         return Section(title, [Text("Too little is measured for a map.", careful=True)])
     data = charts.cells(title, (across.title, across.labels), (up.title, up.labels), known)
     caption = "Each cell is a condition; a cross: more about trials than about solutions."
-    kept = _named(pictures, [f"{grid.name}_maps", f"{grid.name}_maps_beside"])
+    kept = measured.named(pictures, f"{grid.name}_maps", f"{grid.name}_maps_beside")
     return Section(title, [Chart(title, caption, data, kept)])
 
 
