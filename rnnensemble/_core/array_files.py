@@ -7,18 +7,11 @@ import numpy as np
 
 
 def read_named(path: Path | str, argument: str) -> dict[str, np.ndarray]:
-    """The arrays of a file by name.
-
-    Args:
-        path: A `.npz` or `.safetensors` file.
-        argument: What to call it in messages.
-
-    Returns:
-        Arrays as the file holds them.
+    """The arrays of a `.npz` or `.safetensors` file by name, as the file holds them.
 
     Raises:
         ValueError: If the file is missing, of another kind, cannot be read, or would have to be
-            unpickled.
+            unpickled; it calls the file by the name of the `argument`.
     """
     path = Path(path)
     readers = {".npz": _read_npz, ".safetensors": _read_safetensors}

@@ -12,14 +12,7 @@ RESOLVED = 1e-3
 
 
 def real_array(x: Any, name: str) -> np.ndarray:
-    """The array of real numbers that something is, of whatever type has them.
-
-    Args:
-        x: Numbers: an array of any library that NumPy can read, or nested lists.
-        name: What to call it in messages.
-
-    Returns:
-        Floats, whole numbers or bools, not copied where that is not needed.
+    """The floats, whole numbers or bools that an array of any library, or nested lists, hold.
 
     Raises:
         ValueError: For masked entries, which NumPy would take for data; numbers with units, complex

@@ -19,17 +19,10 @@ Tree: TypeAlias = Any
 def map_items(
     function: Callable[..., Tree], items: Tree, shared: Tree = (), *, mesh: Mesh, tile: int
 ) -> Tree:
-    """Applies a function to all items: sharded over devices, `tile` at a time on each.
+    """Applies a pure function to all items: sharded over devices, at most `tile` at a time on each.
 
-    Args:
-        function: Pure function of one item and what all items share.
-        items: Tree whose leaves share a leading axis of any length.
-        shared: Tree that every call sees whole.
-        mesh: Devices, as `network_mesh` makes it.
-        tile: Items that a device handles at once, at most.
-
-    Returns:
-        The results, stacked along the leading axis.
+    `items` is a tree whose leaves have one leading axis, as has the tree of results; every call of
+    `function(item, shared)` sees `shared` whole.
     """
     count = jax.tree.leaves(items)[0].shape[0]
     tile = min(tile, -(-count // mesh.size))
@@ -56,18 +49,9 @@ def map_first(
     mesh: Mesh,
     tile: int,
 ) -> Tree:
-    """As `map_items` for the first items alone; one program does for any number of them.
+    """As `map_items` for the first `count` items alone; one program does for any number of them.
 
-    Args:
-        function: Pure function of one item and what all items share.
-        items: Tree whose leaves share a leading axis that divides by devices * tile.
-        shared: Tree that every call sees whole.
-        count: How many items count, a scalar: these are spread evenly over devices.
-        mesh: Devices.
-        tile: Items that a device handles at once.
-
-    Returns:
-        The results along the leading axis; what stands beyond the first `count` has no meaning.
+    The leading axis divides by devices * tile; results beyond the first `count` have no meaning.
     """
     slots = jax.tree.leaves(items)[0].shape[0]
     rows = -(-count // (mesh.size * tile))  # of each device
@@ -148,18 +132,9 @@ def map_active(
 ) -> Tree:
     """Changes the active items: sharded over devices, `tile` at a time, idle tiles skipped.
 
-    Args:
-        function: Pure function of one item, what is fixed for it and what all share, to the
-            changed item.
-        items: Tree whose leaves share a leading axis that divides by devices * tile.
-        fixed: Tree with the same leading axis that the function reads and does not change.
-        active: Which items to change, bool; the others come back as they are.
-        mesh: Devices, as `network_mesh` makes it.
-        tile: Items that a device handles at once.
-        shared: Tree that every call sees whole.
-
-    Returns:
-        The items, changed where active.
+    Calls `function(item, fixed, shared)`, which returns the changed item. `items`, and `fixed`,
+    which stays as it is, have a leading axis that divides by devices * tile; `active` says which
+    items to change, bools, and the others come back as they are.
     """
 
     specs = SPREAD, SPREAD, SPREAD, WHOLE

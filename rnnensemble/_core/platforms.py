@@ -10,12 +10,8 @@ def by_platform(*args: Any, default: Callable[..., Any], **forms: Callable[..., 
     """What the platform's form of a function returns; as `jax.lax.platform_dependent`.
 
     That traces all forms, since a program might be compiled for any platform. Where the program is
-    spread over the host's cores (`mapping`), the one for CPUs alone is traced here.
-
-    Args:
-        args: Arrays.
-        default: The form for platforms without one of their own.
-        forms: By platform: `cpu`, `cuda`, `rocm`, `tpu`.
+    spread over the host's cores (`mapping`), the one for CPUs alone is traced here. `forms` are
+    those of `cpu`, `cuda`, `rocm` or `tpu`, `default` that of platforms without one of their own.
     """
     device = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
     if device is not None and device.platform == "cpu":

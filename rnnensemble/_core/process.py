@@ -102,14 +102,11 @@ def _end_at_second(heard: socket.socket) -> None:
 
 @contextlib.contextmanager
 def deferred_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turns the first signal of STOPPING inside the block into an answer.
+    """Turns the first signal of STOPPING inside the block into an answer: yields what tells it.
 
     A second one does what it would have done without the block. Signals for which the caller has
     a handler of his own are left to it, and so are those that the process ignores, but for Ctrl-C.
-
-    Yields:
-        A function that says whether there was one. Outside the main thread, where Python
-        delivers no signals, it always says no.
+    Outside the main thread, where Python delivers no signals, the answer is always no.
     """
     if not _in_main_thread():
         yield lambda: False

@@ -118,17 +118,10 @@ def factoring_mesh(mesh: Mesh) -> Mesh:
 
 
 def host_mesh(mesh: Mesh, *, cores: float) -> Mesh:
-    """A mesh over the host's cores, where they are enough to be faster than accelerators.
+    """All cores of the host, if at least `cores` are there for each accelerator; else the mesh.
 
     `use_all_cores` makes every core a device, beside accelerators too; there is one otherwise,
     and none where JAX_PLATFORMS leaves the CPU out.
-
-    Args:
-        mesh: The devices at hand, as `network_mesh` makes it.
-        cores: How many cores are as fast as one accelerator.
-
-    Returns:
-        All cores of the host, or the mesh itself if it is of cores or they are too few.
     """
     host = _host_devices()
     enough = len(host) >= max(cores * mesh.size, 1)
@@ -166,20 +159,12 @@ def default_tile(
     """Items that a device handles at once: the one rule for networks, pairs and states.
 
     On a CPU one, whose arrays stay in its cache (docs/performance.md measures others). Elsewhere
-    every operation of a program costs its launch, about 5 microseconds, however little it does:
-    the smallest power of two with tile * work >= 2^22, at which small networks reach half of what
-    an H100 could do (an estimate, docs/performance.md), halved until it fits into half of the
-    device's memory.
-
-    Args:
-        mesh: Devices, as `network_mesh` makes it.
-        work: Numbers that one item's operations handle at a time: B N for a network on B trials.
-        item_bytes: Memory that one item takes, where it matters.
-        within: The least (as memory allows) and the most, for items whose work is not all there is
-            to say.
-
-    Returns:
-        A power of two.
+    every operation of a program costs its launch, about 5 microseconds, however little it does: the
+    smallest power of two with tile * work >= 2^22, at which small networks reach half of what an
+    H100 could do (an estimate, docs/performance.md), halved until it fits into half of the device's
+    memory. `work` counts the numbers that one item's operations handle at a time, B N for a network
+    on B trials, and `item_bytes` its memory, where that matters; `within` are the least (as memory
+    allows) and the most, for items whose work is not all there is to say.
     """
     if mesh.devices.flat[0].platform == "cpu":
         return 1

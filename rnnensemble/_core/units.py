@@ -14,14 +14,9 @@ def unit_of(*arrays: Array, axis: int | None = None) -> Array:
 
     Squares of float32 vanish below 1e-19 and overflow above 1e19, fourth powers below 1e-10 and
     above 1e9. Division by a power of two is exact, so that what is computed in this unit differs in
-    no digit from what would be computed without, where that can be.
-
-    Args:
-        arrays: Numbers that share the unit; at least one is not empty.
-        axis: A unit for each row along this axis of one array; None for one of all numbers.
-
-    Returns:
-        A scalar, or with `axis` what broadcasts against the array.
+    no digit from what would be computed without, where that can be. A scalar for all arrays, of
+    which one is not empty; with `axis` one for each row of an array along it, which broadcasts
+    against it.
     """
     sizes = [jnp.max(jnp.abs(x), axis=axis, keepdims=axis is not None) for x in arrays if x.size]
     largest = jnp.stack(sizes).max(axis=0)

@@ -131,17 +131,10 @@ def _read_safetensors(path: Path) -> list[np.ndarray]:
 
 
 def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
-    """Makes the folder of an unfinished analysis, or finds the one to go on with.
-
-    Args:
-        folder: Where.
-        manifest: What is asked for, with a `digest` of data and settings.
-
-    Returns:
-        Whether an unfinished analysis of the same was there.
+    """Makes the folder of an unfinished analysis, or goes on with one; whether that was there.
 
     Raises:
-        ValueError: If the folder holds something else.
+        ValueError: If the folder holds something else than what the manifest's `digest` names.
     """
     if _is_unfinished(folder):
         found = stages.read_manifest(folder)

@@ -25,13 +25,7 @@ def unfinished_block(file: Path) -> MatrixCheckpoint:
 
 
 def write_block(file: Path, digest: str, distances: np.ndarray) -> None:
-    """Writes a block, whole or not at all, and removes what was kept of it before.
-
-    Args:
-        file: Where.
-        digest: Of data and settings.
-        distances: Of its networks, `[I, J]`.
-    """
+    """Writes a block's distances `[I, J]`, whole or not at all, and removes what was unfinished."""
     named = {"digest": np.array(digest), "check": np.array(_check(digest, distances))}
     with folders.whole_file(file) as partial, partial.open("wb") as opened:
         np.savez(opened, allow_pickle=False, distances=distances, **named)

@@ -35,16 +35,13 @@ LEASE = 30.0
 def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock inside the block; yields whether it is ours.
 
-    The kernel holds it and lets go when the process ends, however that happens; the file itself
-    stays and says who holds it (`holder`). On one machine this always holds. Between machines it
-    holds where the network filesystem passes flock on: NFS 4 and NFS 3 with lockd do, Lustre if
-    mounted with `flock`. Where a filesystem has no locks, one line says so and a lease takes their
-    place: a file beside it, touched again and again, which others take over once it has not been
-    for `LEASE` seconds.
-
-    Args:
-        path: The lock's file, made with its folder if missing.
-        wait: Waits until it is free, and says so.
+    The kernel holds it and lets go when the process ends, however that happens; the file itself,
+    made with its folder if missing, stays and says who holds it (`holder`). On one machine this
+    always holds. Between machines it holds where the network filesystem passes flock on: NFS 4 and
+    NFS 3 with lockd do, Lustre if mounted with `flock`. Where a filesystem has no locks, one line
+    says so and a lease takes their place: a file beside it, touched again and again, which others
+    take over once it has not been for `LEASE` seconds. With `wait` it waits until the lock is free,
+    and says so.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = _acquired(path, wait=wait)

@@ -16,13 +16,7 @@ FORMAT = 7
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
-    """Writes the manifest with what all have in common: format, time, versions, machine, digests.
-
-    Args:
-        folder: Where.
-        manifest: What it says.
-        files: The files that hold numbers, whose digests it says too.
-    """
+    """Writes the manifest with what all have: format, time, versions, machine, digests."""
     packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
     whole = {
         "format": FORMAT,

@@ -122,11 +122,7 @@ def work_on_groups(folder: Path) -> list[Work]:
 
 
 def conditions_of(folder: Path, sweep: Sweep | None = None) -> Conditions:
-    """How far the conditions of a sweep have come.
-
-    Args:
-        folder: The sweep's.
-        sweep: What it is of, if that was read before.
+    """How far the conditions of a sweep have come; its folder is read unless the sweep is given.
 
     Raises:
         ValueError: If it is no sweep's folder.

@@ -28,9 +28,6 @@ def is_sweep(folder: Path) -> bool:
 def read_sweep_tables(folder: Path) -> tuple[Sweep, dict[str, Outcome], list[dict[str, str]]]:
     """The sweep, what is known of its conditions without their networks, and the summary's rows.
 
-    Args:
-        folder: One that holds `sweep.toml`, `summary.csv` and `findings.csv`.
-
     Raises:
         ValueError: If the conditions of the summary are none of the sweep's, with any preset.
     """
@@ -57,11 +54,7 @@ def battery_names(folder: Path) -> list[str]:
 
 
 def read_battery(folder: Path, start: str) -> BatteryTables:
-    """The tables of a battery.
-
-    Args:
-        folder: Where they lie.
-        start: What their names begin with, as `battery_names` says.
+    """The tables of a battery, whose names begin so (`battery_names`).
 
     Raises:
         ValueError: If one of them is missing or not as it was written.

@@ -59,13 +59,7 @@ def sweep_manifest(folder: Path | str) -> dict[str, Any]:
 
 
 def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
-    """Raises ValueError unless the folder is free, or this sweep's.
-
-    Args:
-        folder: The sweep folder, which need not exist.
-        sweep: The whole sweep.
-        update: Allows other levels and settings under the same name and preset.
-    """
+    """Raises ValueError unless the folder is free, or this sweep's; `update` allows new levels."""
     if not folder.exists() or all(each.name.startswith(STARTING) for each in folder.iterdir()):
         return
     manifest = sweep_manifest(folder)
@@ -84,14 +78,7 @@ def require_same(folder: Path, sweep: Sweep, *, update: bool = False) -> None:
 
 
 def open_folder(folder: Path, sweep: Sweep, text: str, *, update: bool = False) -> None:
-    """Makes a sweep folder, or checks that it is this sweep's; several processes may.
-
-    Args:
-        folder: Where.
-        sweep: The whole sweep.
-        text: Its file.
-        update: As in `require_same`.
-    """
+    """Makes the folder of a whole sweep, or checks that it is its; several processes may."""
     _damage.cache_clear()
     require_same(folder, sweep, update=update)
     with locks.held(folder / LOCK, wait=True):

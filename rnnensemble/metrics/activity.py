@@ -26,16 +26,10 @@ def centered(rows: Array) -> Array:
 
 
 def principal_components(rows: Array) -> tuple[Array, Array, Array]:
-    """U, s and V^T of rows = U diag(s) V^T.
+    """U `[samples, n]`, s `[n]`, V^T `[n, N]` of centered rows = U diag(s) V^T, s falling.
 
-    A QR decomposition goes first: of tall matrices that is several times faster than SVD alone.
-
-    Args:
-        rows: Centered samples, `[samples, N]`.
-
-    Returns:
-        U `[samples, n]`, singular values `[n]` from the largest down, V^T `[n, N]`, with n the
-        lesser of samples and N.
+    A QR decomposition goes first: of tall matrices that is several times faster than SVD alone. n
+    is the lesser of samples and N.
     """
     q, triangle = factorization.qr(rows)
     basis, scale, axes = factorization.svd(triangle)

@@ -60,12 +60,7 @@ class Alignment(NamedTuple):
 
 
 def as_operator(matrix: Array, rank: Array | None = None) -> Operator:
-    """Scales A to unit Frobenius norm; finds its frame and spectra (by LAPACK).
-
-    Args:
-        matrix: A, `[n, n]`.
-        rank: How many coordinates it uses, all unless given.
-    """
+    """Scales A `[n, n]` to unit Frobenius norm; finds its frame and spectra (by LAPACK)."""
     matrix = matrix / jnp.maximum(jnp.linalg.norm(matrix), jnp.finfo(matrix.dtype).tiny)
     frame = factorization.eigh((matrix + matrix.T) / 2)[1]
     sign = factorization.determinant(frame)  # signs of eigenvectors are arbitrary
@@ -75,14 +70,7 @@ def as_operator(matrix: Array, rank: Array | None = None) -> Operator:
 
 
 def spectra(matrix: Array) -> Array:
-    """For each angle, the rising eigenvalues of both Hermitian parts of e^{i angle} A.
-
-    Args:
-        matrix: A, `[n, n]`.
-
-    Returns:
-        `[angles, 2, n]`, by LAPACK.
-    """
+    """Rising eigenvalues of both Hermitian parts of e^{i angle} A, by angle: `[angles, 2, n]`."""
     even, odd = (matrix + matrix.T) / 2, (matrix - matrix.T) / 2
     angles = jnp.asarray(ANGLES, matrix.dtype)
     turns = jnp.stack([angles, angles + jnp.pi / 2], axis=1).reshape(-1)
@@ -97,19 +85,11 @@ def align(
 ) -> Alignment:
     """min over C in O(n) of ||A - C B C^T||_F, searched; of several A and B, of their sums.
 
-    Half of the starts match eigenvectors of the symmetric parts with random signs, half are
-    random; rotations and reflections take turns. All climb for `early_steps` of an inexact
-    Newton method, the best third for four more, the best eighth for four more, and the best
-    sixteenth (four at least) until they stop rising: before the tenth step or so a start's rank
-    says next to nothing about where it ends.
-
-    Args:
-        key: Random key for the starts, consumed.
-        first: The operator A.
-        second: The operator B.
-        starts: Number of starts.
-        early_steps: Steps from each.
-        late_steps: Most steps of those that are finished.
+    Half of the starts match eigenvectors of the symmetric parts with random signs, half are random;
+    rotations and reflections take turns. All climb for `early_steps` of an inexact Newton method,
+    the best third for four more, the best eighth for four more, and the best sixteenth (four at
+    least) until they stop rising, for `late_steps` at most: before the tenth step or so a start's
+    rank says next to nothing about where it ends.
 
     Returns:
         The euclidean distance, the C that attains it, and how certain it is. NaN where an

@@ -15,7 +15,7 @@ slopes 4 to 8, from zero prices 44 to 93)."""
 
 
 def assignment(gain: Array) -> Array:
-    """The permutation p that maximizes the sum of gain[i, p[i]].
+    """The permutation p `[n]` that maximizes the sum of gain[i, p[i]], of finite gains `[n, n]`.
 
     Shortest augmenting paths: with prices v_j and profits u_i = max_j (gain_ij - v_j), rows take
     the column that they want most; each row that lost its column to another then augments along
@@ -24,12 +24,6 @@ def assignment(gain: Array) -> Array:
     optax's `hungarian_algorithm` takes ten times as long (16 matrices of 64 or 128 on a CPU).
 
     Source: Jonker and Volgenant (1987); Crouse (2016).
-
-    Args:
-        gain: `[n, n]`, finite.
-
-    Returns:
-        Column of each row, `[n]`.
     """
     n = len(gain)
     columns = jnp.arange(n)
@@ -51,11 +45,7 @@ def first_true(mask: Array) -> Array:
 
 
 def sinkhorn(weights: Array, rounds: int) -> tuple[Array, Array]:
-    """Scales rows, then columns of positive weights to sum to 1: r_i w_ij c_j.
-
-    Returns:
-        The scaled weights, whose columns sum to 1, and c.
-    """
+    """Scales rows, then columns of positive weights to sum to 1, r_i w_ij c_j; these and c."""
     columns = _balanced_columns(weights, rounds)
     rows = _inverse(weights @ columns)
     columns = _inverse(rows @ weights)

@@ -55,13 +55,7 @@ class Where(NamedTuple):
 
 
 def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:
-    """How many networks and pairs a device takes at once within its memory.
-
-    Args:
-        features: What `prepare_networks` returned, or `expected_features`.
-        mesh: Devices.
-        tile: Pairs at once, None for the device's default or what fits.
-        memory: Bytes that a device may use, None for half of what it has.
+    """How many networks and pairs a device takes at once within its memory, by default half.
 
     Raises:
         ValueError: If the tile asked for, or a single pair, would not fit; says what would.
@@ -103,17 +97,10 @@ def compare_pairs(
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Any:
-    """Compares pairs (i, j) of prepared networks.
+    """Compares pairs (i, j) of prepared networks, `[pairs]` each; offsets add to their places.
 
-    Args:
-        metric: What to compare by.
-        features: What `prepare_networks` returned.
-        pairs: Indices i and j, each `[pairs]`.
-        where: Devices, tile and block.
-        offsets: Added to i and j for their places among the features.
-        seed: Pair (i, j) searches from fold_in(fold_in(key(seed), i), j).
-        checkpoint: Keeps unfinished results and gives them back.
-        progress: Called with the pairs done and the pairs in all.
+    Pair (i, j) searches from fold_in(fold_in(key(seed), i), j). The checkpoint keeps unfinished
+    results and gives them back; `progress` is called with the pairs done and the pairs in all.
 
     Returns:
         What `metric.compare` returns: host arrays with leading axis `pairs`, in their order.
@@ -160,12 +147,7 @@ def compare_pairs(
 def compile_ahead(metric: Metric, one: Any, count: int, *, mesh: Any, tile: int | None) -> None:
     """Starts to compile what `compare_pairs` will run, while other work goes on.
 
-    Args:
-        metric: What to compare by.
-        one: A network's data, of which the shapes are enough.
-        count: How many networks there will be, of both draws.
-        mesh: Devices.
-        tile: Pairs that a device compares at once, as for `plan`.
+    `one` network's data, or their shapes, stand for all `count` networks of both draws.
     """
     features = expected_features(metric, [one] * count)
     where = plan(features, mesh, tile)

@@ -16,12 +16,6 @@ def networks_of(
 ) -> list[Any]:
     """The data of each network as a metric takes them, `Masked` where it asks for places.
 
-    Args:
-        metric: The metric.
-        data: As for `as_networks`.
-        name: What to call it in messages.
-        mask: Valid steps, as `as_mask` returns them; None if all are.
-
     Raises:
         ValueError: As `as_networks`, or if the metric takes no mask.
     """
@@ -95,13 +89,7 @@ def shape_of(one: Any) -> Any:
 def require_comparable(
     metric: Metric, sets: Sequence[list[Any]], names: Sequence[str] = ("data", "other")
 ) -> None:
-    """Raises ValueError unless the metric can compare the networks of one or two sets.
-
-    Args:
-        metric: The metric.
-        sets: The networks of each set, as `as_networks` returns them.
-        names: What to call each set in messages.
-    """
+    """Raises ValueError unless the metric can compare the networks of one or two sets, so named."""
     least = 2 if len(sets) == 1 else 1
     for name, networks in zip(names, sets, strict=False):
         if len(networks) < least:

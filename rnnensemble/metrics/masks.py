@@ -81,15 +81,9 @@ def as_mask(mask: Any) -> np.ndarray:
 
 
 def at_valid_steps(one: Any, mask: np.ndarray, name: str) -> Any:
-    """The data of one network at the valid steps, trial by trial as if all were one.
+    """The data of one network at the S valid steps: `[B, T, ...]` to one trial, `[1, S, ...]`.
 
-    Args:
-        one: An array `[B, T, ...]`, or a dictionary of arrays, of which some are.
-        mask: Bools, `[B, T]`; where all are True, the data stay as they are.
-        name: What to call the data in messages.
-
-    Returns:
-        The same with `[1, S, ...]` for S valid steps.
+    Where all steps are valid, the data stay as they are; of a dictionary, arrays without steps do.
 
     Raises:
         ValueError: If the data have other trials or steps than the mask.
@@ -108,14 +102,9 @@ def at_valid_steps(one: Any, mask: np.ndarray, name: str) -> Any:
 
 
 def successions(mask: np.ndarray, steps: int) -> np.ndarray:
-    """Where so many valid steps follow one another in one trial, with no gap between them.
+    """Where so many valid steps of a trial follow one another without a gap: of each the first.
 
-    Args:
-        mask: Bools, `[B, T]`.
-        steps: How many; those of one trial may overlap.
-
-    Returns:
-        The place of the first of them among all valid steps, from the lowest up.
+    The mask is of bools, `[B, T]`; places count all valid steps, and rise. Successions may overlap.
     """
     begins = mask.copy()
     begins[:, 1:] &= ~mask[:, :-1]
@@ -127,9 +116,8 @@ def successions(mask: np.ndarray, steps: int) -> np.ndarray:
 def rows_and_pairs(mask: np.ndarray, lag: int) -> dict[str, np.ndarray]:
     """Which rows of a delay embedding are whole, and which of them another one follows.
 
-    Args:
-        mask: Bools, `[B, T]`.
-        lag: Steps from the oldest one of a row to the newest.
+    The mask is of bools, `[B, T]`; `lag` counts the steps from the oldest one of a row to the
+    newest.
 
     Returns:
         `rows`, the places of the rows' oldest steps among the valid ones, `[R]`; `pairs`, the
@@ -146,24 +134,14 @@ def rows_of(places: dict[str, Any]) -> dict[str, Any]:
 
 
 def pairs_of(places: dict[str, Any], lag: int) -> dict[str, Any]:
-    """What says which rows of an embedding count as pairs with the next ones.
-
-    Args:
-        places: As `apart` returns them.
-        lag: Steps from the oldest one of a row to the newest.
-    """
+    """What says which rows of an embedding over `lag` steps count as pairs with the next ones."""
     if "valid" in places:
         return {"weights": together(places["valid"], lag + 2)}
     return {"pairs": places.get("pairs")}
 
 
 def extent(shape: tuple[int, ...], places: dict[str, Any]) -> str:
-    """How much an operator is fitted to, in words.
-
-    Args:
-        shape: Of the activity.
-        places: Shapes of what `rows_and_pairs` returned; none without a mask.
-    """
+    """How much an operator is fitted to, in words; `places` are shapes of `rows_and_pairs`."""
     if places:
         return f"{places['pairs'][0]} pairs of rows at {shape[1]} valid steps"
     return f"{shape[0]} trials of {shape[1]} steps"

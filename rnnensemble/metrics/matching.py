@@ -253,14 +253,11 @@ def largest_possible(linear: Array, *sorted_pairs: tuple[Array, Array]) -> Array
 
     Unit i matched to j contributes at most the inner product of their sorted weights; the best
     assignment of those bounds is a bound. Rows and columns hold every weight once each, so that
-    half of both is one too.
+    half of both is one too. `linear` `[N, N]` is what unit i matched to j contributes besides;
+    `sorted_pairs` are off-diagonal rows of both networks, then columns, sorted, `[N, N - 1]`, one
+    gate's after the other's.
 
     Source: Gilmore (1962); Lawler (1963).
-
-    Args:
-        linear: What unit i matched to j contributes besides, `[N, N]`.
-        *sorted_pairs: Off-diagonal rows of both networks, then columns, each sorted, `[N, N - 1]`,
-            one gate's after the other's.
     """
     gains = linear + sum(a @ b.T for a, b in sorted_pairs) / len(sorted_pairs)
     return jnp.sum(jnp.take_along_axis(gains, assignment(gains)[:, None], axis=1))

@@ -69,13 +69,8 @@ def delay_embedding(
 ) -> Array:
     """Rows [x_t, x_{t - interval}, ...], newest first: `[B, T, N]` to `[B, T', N n_delays]`.
 
-    Args:
-        rates: `[B, T, N]`.
-        n_delays: How many steps make a row.
-        interval: Steps between them.
-        rows: Of which oldest steps, `[T']`; None for all.
-        valid: Which steps count, `[B, T]`; rows with others are zeros, which add nothing to sums of
-            products. None for all.
+    `rows` names the oldest steps of those that are wanted, `[T']`; None for all. `valid` says which
+    steps count, `[B, T]`: rows with others are zeros, which add nothing to sums of products.
     """
     lag = (n_delays - 1) * interval
     ages = [lag - d * interval for d in range(n_delays)]  # from the oldest step on
@@ -89,12 +84,9 @@ def delay_embedding(
 
 
 def in_turn(rows: Array, pairs: Array | None = None, *, later: int = 1) -> tuple[Array, Array]:
-    """Rows `[B, T, m]` that another one follows in the same trial, and these: `[P, m]` each.
+    """Rows `[B, T, m]` that another follows in their trial, `later` rows on, and these: `[P, m]`.
 
-    Args:
-        rows: Of trials; with `pairs`, all as one trial.
-        pairs: The places of the former, `[P]`; None for all that have one so much later.
-        later: By how many rows.
+    With `pairs` all rows are as one trial, and these are the places of the former, `[P]`.
     """
     steps, size = rows.shape[1:]
     if pairs is None:
@@ -105,13 +97,9 @@ def in_turn(rows: Array, pairs: Array | None = None, *, later: int = 1) -> tuple
 
 
 def begin(embedded: Array, rank: int) -> Sums:
-    """Sums of no rows yet, in coordinates found from the first trials.
+    """Sums of no rows yet, in coordinates, `rank` at least, found from first trials `[B, T, p]`.
 
     Directions in which the first trials do not move, within rounding, are no part of them.
-
-    Args:
-        embedded: Rows of the first trials, `[B, T, p]`.
-        rank: Number of coordinates that moments are wanted for.
     """
     rows = embedded.reshape(-1, embedded.shape[-1])
     triangle = factorization.triangle(rows)  # same singular values and V as rows, much smaller
@@ -129,14 +117,10 @@ def begin(embedded: Array, rank: int) -> Sums:
 def add(
     sums: Sums, embedded: Array, pairs: Array | None = None, weights: Array | None = None
 ) -> Sums:
-    """The sums with the rows of further trials.
+    """The sums with the rows `[B, T, p]` of further trials; zeros where a row does not count.
 
-    Args:
-        sums: So far.
-        embedded: Rows, `[B, T, p]`; zeros where a row does not count.
-        pairs: As for `in_turn`.
-        weights: Which rows and their next ones count as pairs, zeros and ones, `[B, T - 1]`; None
-            for all.
+    `pairs` are as for `in_turn`; `weights`, zeros and ones `[B, T - 1]`, say which rows and their
+    next ones count as pairs, None for all.
     """
     z = embedded @ sums.basis
     before, after = in_turn(z, pairs)

@@ -20,18 +20,12 @@ def product(x: Array, y: Array) -> Array:
 
 
 def polar(m: Array, *, bound: float | Array, steps: int) -> Array:
-    """The orthogonal matrix nearest to M, by Newton-Schulz: X <- (3 X - X X^T X) / 2.
+    """The orthogonal matrix nearest to M `[n, m]`, by Newton-Schulz: X <- (3 X - X X^T X) / 2.
 
-    With M = U S V^T this is U V^T; directions whose singular value is exactly 0 stay 0.
-
-    Args:
-        m: M, `[n, m]`, with singular values below sqrt(3) bound.
-        bound: First divided by; the closer singular values come to 1, the faster.
-        steps: Five if the singular values of M / bound lie within [0.7, 1.3]; each factor of 1.5
-            below takes one more.
-
-    Returns:
-        The polar factor, `[n, m]`.
+    With M = U S V^T this is U V^T; directions whose singular value is exactly 0 stay 0. Singular
+    values must lie below sqrt(3) bound, by which M is first divided; the closer they come to 1, the
+    faster. Five steps do if those of M / bound lie within [0.7, 1.3]; each factor of 1.5 below
+    takes one more.
     """
 
     def step(x: Array, _: None) -> tuple[Array, None]:
@@ -58,12 +52,7 @@ def cubics(low: float, high: float) -> list[tuple[float, float]]:
 
 
 def retracted(m: Array, coefficients: Array) -> Array:
-    """The orthogonal matrix nearest to M, whose singular values lie within what cubics reduce.
-
-    Args:
-        m: M, `[n, n]`.
-        coefficients: What `cubics` returned for the interval of its singular values, `[steps, 2]`.
-    """
+    """The orthogonal matrix nearest to M `[n, n]`; the cubics are those of its singular values."""
 
     def step(x: Array, cubic: Array) -> tuple[Array, None]:
         return cubic[0] * x - cubic[1] * product(x, product(x.T, x)), None
@@ -72,15 +61,10 @@ def retracted(m: Array, coefficients: Array) -> Array:
 
 
 def polar_factor(m: Array, *, least: float = 1e-4) -> Array:
-    """The polar factor U V^T of M = U S V^T, of unknown size and condition.
+    """The polar factor U V^T of M = U S V^T `[n, n]`, of unknown size and condition; 0 for M = 0.
 
-    Args:
-        m: M, `[n, n]`.
-        least: Singular values above this share of the largest are exact to 1e-5; smaller ones
-            come out between 0 and 1.
-
-    Returns:
-        The polar factor, `[n, n]`; 0 for M = 0.
+    Singular values above `least` of the largest are exact to 1e-5; smaller ones come out between 0
+    and 1.
     """
     # ||M^T M||^(1/2) lies within [1, n^(1/4)] times the largest singular value
     bound = jnp.maximum(jnp.sqrt(jnp.linalg.norm(m.T @ m)), jnp.finfo(m.dtype).tiny)
@@ -93,14 +77,8 @@ def polar_factor(m: Array, *, least: float = 1e-4) -> Array:
 
 
 def nuclear_norm(m: Array, *, bound: float | Array, steps: int = 40) -> Array:
-    """The sum of the singular values of M, as tr(Q^T M) at its polar factor Q.
+    """The sum of the singular values of M `[n, m]`: tr(Q^T M) at its polar factor Q (`polar`).
 
-    Args:
-        m: M, `[n, m]`, with singular values below sqrt(3) bound.
-        bound: As in `polar`.
-        steps: After 40 a singular value counts too little by at most 1e-7 bound.
-
-    Returns:
-        A scalar.
+    After 40 steps a singular value counts too little by at most 1e-7 bound.
     """
     return jnp.sum(polar(m, bound=bound, steps=steps) * m)

@@ -86,16 +86,8 @@ def compare_block(
 ) -> np.ndarray:
     """The distances of a block, to the last bit those of a matrix that is computed in one piece.
 
-    Args:
-        metric: What to compare by, `fitted` to all networks of the matrix.
-        networks: The data of `block.networks`, as `networks_of` returns them.
-        block: Which part of the matrix.
-        shapes: Of the features of all networks of the matrix (`feature_shapes`).
-        seed: As for `compare_networks`.
-        devices: As for `compare_networks`.
-        memory: As for `compare_networks`.
-        checkpoint: As for `compare_networks`.
-        progress: As for `compare_networks`.
+    The metric is `fitted` to all networks of the matrix, and `shapes` are those of their features
+    (`feature_shapes`); `networks` are the block's own, and the rest is as for `compare_networks`.
 
     Returns:
         `[len(block.first), len(block.second)]`; 0 where nothing is compared.
@@ -139,14 +131,7 @@ def _padded(features: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
 def joined_matrix(
     metric: Metric, count: int, found: Callable[[PairBlock], np.ndarray], blocks: list[PairBlock]
 ) -> np.ndarray:
-    """The matrix `[K, K]` of blocks, which come one after another.
-
-    Args:
-        metric: What they were compared by.
-        count: Number of networks K.
-        found: The distances of a block.
-        blocks: All of them.
-    """
+    """The matrix `[K, K]` of blocks, whose distances are `found` one after another."""
     matrix = None
     for block in blocks:
         values = found(block)

@@ -207,14 +207,6 @@ def require_feasible(
 ) -> Where:
     """Everything that can be said against a comparison before anything is computed.
 
-    Args:
-        metric: What to compare by.
-        sets: The networks of one or two sets, as `as_networks` returns them.
-        names: What to call each set in messages.
-        devices: As for `compare_networks`.
-        tile: As for `compare_networks`.
-        memory: As for `compare_networks`.
-
     Returns:
         Where the pairs will be compared.
 

@@ -145,15 +145,7 @@ def ridge_gain(scale: Array, rho: float) -> Array:
 
 
 def outside_readout(activity: Array, readout_weights: Array) -> Array:
-    """Projects rates on the null space of a readout.
-
-    Args:
-        activity: Rates, `[B, T, N]`.
-        readout_weights: W_y, `[O, N]`; rows may depend on one another.
-
-    Returns:
-        Rates that the readout maps to 0, `[B, T, N]`.
-    """
+    """Rates `[B, T, N]` on the null space of a readout `[O, N]`, whose rows may be dependent."""
     activity, readout_weights = jnp.asarray(activity), jnp.asarray(readout_weights)
     _, scale, seen = factorization.svd(readout_weights)
     seen = jnp.where(above_rounding(scale)[:, None], seen, 0.0)

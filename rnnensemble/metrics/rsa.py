@@ -101,10 +101,9 @@ def evenly_spaced(count: int, most: int) -> np.ndarray:
 
 
 def squared_distances(rows: Array) -> tuple[Array, Array]:
-    """Squared Euclidean distances of all rows, `[n, n]`; differences first, to cancel nothing.
+    """Squared Euclidean distances of all rows `[n, n]`, in a unit of their own; exact near 0.
 
-    Returns:
-        They in a unit of their own, and by how much their roots differ by rounding.
+    Returns them, from differences first, which cancel nothing, and by how much their roots round.
     """
     rows = rows / unit_of(rows - rows[:1])
     rounding = ROUNDING * jnp.finfo(rows.dtype).eps * jnp.linalg.norm(rows, axis=1).max()
@@ -112,11 +111,7 @@ def squared_distances(rows: Array) -> tuple[Array, Array]:
 
 
 def correlation_distances(rows: Array) -> tuple[Array, Array]:
-    """One minus the Pearson correlation of all rows, `[n, n]`; constant rows correlate by 0.
-
-    Returns:
-        They, and by how much they differ by rounding.
-    """
+    """One minus Pearson correlations of rows `[n, n]`, and their rounding; constant ones have 0."""
     eps = jnp.finfo(rows.dtype).eps
     rows = jax.vmap(lambda row: deviations(row[:, None])[:, 0])(rows)
     rows = rows - rows.mean(axis=1, keepdims=True)

@@ -37,13 +37,8 @@ def balanced(key: Key, connections: Array, density: float, excitatory: int) -> A
     Sizes are those of normal numbers. The inhibitory ones of each row are multiplied by what makes
     the row's sum 0, so that no eigenvalue stands apart from the disk that the others fill. Its
     radius in large networks, 1 here, follows from the variance v of an excitatory weight and the
-    share f of excitatory units: sqrt(N v f / (1 - f)). A row without inhibition stays as it is.
-
-    Args:
-        key: Random key, consumed.
-        connections: 1 where there is one, `[N, N]`.
-        density: Their share.
-        excitatory: How many units are excitatory: the first.
+    share f of excitatory units (the first): sqrt(N v f / (1 - f)). A row without inhibition stays
+    as it is. `density` is the share of ones in `connections` `[N, N]`.
 
     Source: Rajan & Abbott 2006 (equations 3 to 5: the radius, and balance of each unit).
     """

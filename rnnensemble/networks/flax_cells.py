@@ -93,13 +93,9 @@ def loaded(path: str, argument: str = "cell") -> Any:
 
 @functools.lru_cache(maxsize=256)
 def cell_of(path: str, arguments: Arguments, width: int, n_inputs: int) -> Cell:
-    """The cell at an import path, tried with zeros.
+    """The cell that a class or function at an import path makes of arguments, tried with zeros.
 
-    Args:
-        path: Of a class, or of a function that makes cells.
-        arguments: Keyword arguments; texts that are import paths stand for what is there.
-        width: Number of units N.
-        n_inputs: Number of inputs I.
+    Arguments that are import paths stand for what is there.
 
     Raises:
         ValueError: If it is no recurrent cell that this package can train.

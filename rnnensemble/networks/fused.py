@@ -39,16 +39,7 @@ WIDTHS = (16, 32, 64, 128)
 
 
 def _of_parts(parts: Any, left: Array, right: Array) -> Array:
-    """left @ right in float32, from the products of their parts that are not below its rounding.
-
-    Args:
-        parts: Splits an array into parts, the largest first.
-        left: `[m, k]`.
-        right: `[k, n]`.
-
-    Returns:
-        `[m, n]`.
-    """
+    """left `[m, k]` @ right `[k, n]`, from the products of parts above float32's rounding."""
     lefts, rights = parts(left), parts(right)
     count = len(lefts)
     pairs = [(i, j) for i in range(count) for j in range(count) if i + j < count]

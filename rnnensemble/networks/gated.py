@@ -39,17 +39,7 @@ class GatedNetwork(Network, abc.ABC):
     def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array
     ) -> GatedParams:
-        """Draws the weights of one network.
-
-        Args:
-            key: Random key, consumed.
-            n_inputs: Number of inputs I.
-            n_outputs: Number of outputs O.
-            gain: Factor on the recurrent weights, a scalar.
-
-        Returns:
-            Initial parameters.
-        """
+        """Draws the weights of one network, as `Network.init`."""
         count, n = GATES[self.kind].gates, self.width
         input_key, recurrent_key, readout_key = jax.random.split(key, 3)
         kernel = jax.nn.initializers.lecun_normal()(input_key, (n_inputs, count * n))
@@ -73,15 +63,7 @@ class GatedNetwork(Network, abc.ABC):
         return jnp.concatenate(gates.step(self.kind, params, parts, inputs), axis=-1)
 
     def respond(self, params: GatedParams, inputs: Array) -> tuple[Array, Array]:
-        """Runs one network on a batch of trials.
-
-        Args:
-            params: Parameters of one network.
-            inputs: Inputs x, `[B, T, I]`.
-
-        Returns:
-            Rates, `[B, T, R]` (`n_rates`), and outputs y, `[B, T, O]`.
-        """
+        """Runs one network on a batch of trials, as `Network.respond`."""
         states, outputs = gates.respond(self.kind, params, jnp.swapaxes(inputs, 0, 1))
         rates = self.rates(jnp.concatenate(states, axis=-1))
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)

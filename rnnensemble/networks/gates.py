@@ -139,12 +139,7 @@ def step(cell: str, params: GatedParams, state: State, inputs: Array) -> State:
 
 
 def respond(cell: str, params: GatedParams, inputs: Array) -> tuple[State, Array]:
-    """Runs one network on a batch of trials, time first, from a state of zeros.
-
-    Args:
-        cell: A key of `GATES`.
-        params: Parameters of one network.
-        inputs: x, `[T, B, I]`.
+    """Runs one network on inputs `[T, B, I]`, from a state of zeros.
 
     Returns:
         The states of steps 1 ... T, each `[T, B, N]`, and outputs y, `[T, B, O]`.

@@ -41,15 +41,10 @@ def words_of(key: Key, steps: int) -> Array:
 
 
 def standard_normal(words: Array, first: Any, shape: tuple[int, int]) -> Array:
-    """Numbers of N(0, 1) for trials from a first one on and all units, `[B, N]`.
+    """Numbers of N(0, 1) for trials from a first one on and all units, `shape` `[B, N]`.
 
-    A hashed word gives radius and angle: sqrt(-2 log u) sin(v), with u uniform in (0, 1) and v in
-    (-pi / 2, pi / 2).
-
-    Args:
-        words: Two random words, `[2]`, uint32.
-        first: Number of the first trial.
-        shape: B and N.
+    A hashed word (of two random ones, uint32) gives radius and angle: sqrt(-2 log u) sin(v), with u
+    uniform in (0, 1) and v in (-pi / 2, pi / 2).
 
     Source: Box and Muller 1958, of whose two numbers this is one; hash by Wellons
     (hash-prospector, triple32), between whose rounds the second word enters.

@@ -44,13 +44,7 @@ UNROLL = 10
 def respond(
     scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None = None
 ) -> tuple[Array, Array]:
-    """Runs one network on a batch of trials, time first.
-
-    Args:
-        scheme: Activation, precision and method.
-        params: Parameters of one network.
-        inputs: x, `[T, B, I]`.
-        noise: What is added to potentials, if anything; it is no GPU kernel's.
+    """Runs one network on inputs `[T, B, I]`, with noise added to potentials if there is any.
 
     Returns:
         Rates h_1 ... h_T, `[T, B, N]`, and outputs y, `[T, B, O]`.
@@ -223,13 +217,9 @@ def _weights_bar(
 ) -> VanillaParams:
     """The gradients of all weights, from arrays whose row t belongs to h_t.
 
-    Args:
-        scheme: Leak and precision.
-        params: The weights.
-        drives_bar: d_{t+1}, the gradient of the drive that h_t takes part in, `[.., B, N]`.
-        states: h_t, `[.., B, N]`.
-        into_bar: The gradients of the input weights, `[N, I]`, and of the bias, `[N]`.
-        outputs_bar: dL/dy_t, `[.., B, O]`.
+    `drives_bar` holds d_{t+1}, the gradient of the drive that h_t takes part in, and `states` h_t,
+    both `[.., B, N]`; `into_bar` the gradients of the input weights, `[N, I]`, and of the bias,
+    `[N]`; `outputs_bar` dL/dy_t, `[.., B, O]`.
     """
     first_bar = jnp.sum(drives_bar[0], axis=0)
     if scheme.starts == "potentials":

@@ -112,13 +112,8 @@ def of_torch(kind: str, activation: Any, weights: Arrays) -> tuple[Network, Para
     """The networks of layers of PyTorch with a linear readout, and their parameters, exactly.
 
     Those that our networks lack a bias for are flax's cells: `nn.RNN` with a bias of the readout,
-    and `nn.GRU` with a bias inside the reset gate's product.
-
-    Args:
-        kind: A key of `GATES`.
-        activation: Of `rnn`, `tanh` or `relu`.
-        weights: By PyTorch's names of a layer, `readout.weight` and `readout.bias`; biases may be
-            missing. Leading axis K.
+    and `nn.GRU` with a bias inside the reset gate's product. Weights have PyTorch's names of a
+    layer, `readout.weight` and `readout.bias`, and a leading axis K; biases may be missing.
     """
     width, count = weights["weight_hh_l0"].shape[2], GATES[kind]
     gates = {

@@ -4,16 +4,10 @@ import numpy as np
 
 
 def comparable(matrix: np.ndarray) -> np.ndarray:
-    """The networks that have a distance to each other one of them.
+    """Indices, ascending, of networks that have distances `[K, K]` to all others among them.
 
     A network that cannot be compared (a dead one, whose rates never vary, has no correlation with
     others) has NaN for distances. The one with the most of these is left out, until none is left.
-
-    Args:
-        matrix: Distances, `[K, K]`, NaN where there is none; the diagonal is ignored.
-
-    Returns:
-        Indices of the networks, ascending; all of them if no distance is missing.
 
     Example:
         >>> gap = float("nan")

@@ -14,10 +14,6 @@ UNBOUNDED = "unbounded"
 def number(value: float, digits: int = 3) -> str:
     """A number without an interval, of so many significant digits at most; nothing for NaN.
 
-    Args:
-        value: The number.
-        digits: Significant digits.
-
     Example:
         >>> number(0.12345), number(12345.0), number(1.0), number(2e-7)
         ('0.123', '12300', '1', '2e-07')
@@ -33,9 +29,7 @@ def number(value: float, digits: int = 3) -> str:
 def with_interval(estimate: tuple[float, float, float], *, ratio: bool = False) -> str:
     """As "0.42 [0.31, 0.57]"; the value alone where there is no interval, nothing for NaN.
 
-    Args:
-        estimate: Value, lower and upper end.
-        ratio: Whether they are ratios, which are named by `REACH` where they are beyond it.
+    A `ratio` beyond `REACH` is named by it.
 
     Example:
         >>> with_interval((0.27134, 0.25912, 0.28321)), with_interval((12.345, 9.0, 16.0))
@@ -50,11 +44,7 @@ def with_interval(estimate: tuple[float, float, float], *, ratio: bool = False) 
 def value_and_interval(
     estimate: tuple[float, float, float], *, ratio: bool = False
 ) -> tuple[str, str]:
-    """A value and, apart, its interval as "low to high"; nothing where there is none.
-
-    Args:
-        estimate: Value, lower and upper end.
-        ratio: As in `with_interval`.
+    """As `with_interval`, but the value and, apart, its interval as "low to high".
 
     Example:
         >>> value_and_interval((0.27134, 0.25912, 0.28321))

@@ -108,12 +108,8 @@ def permutation_p(
 
     By hand: scipy.stats.permutation_test finds the same where all rearrangements are enumerated,
     but draws other random ones, which would move every p-value, and takes up to twice as long.
-
-    Args:
-        blocks: Within which networks change conditions: the numbers `[K]` of each condition.
-        weights: Of the conditions, one block's after the other's.
-        permutations: Random permutations at most.
-        seed: Seed of the permutations.
+    Blocks hold the numbers `[K]` of each condition; the weights are one block's conditions after
+    the other's.
     """
     groups = [numbers for block in blocks for numbers in block]
     chosen = orders([[len(numbers) for numbers in block] for block in blocks], permutations, seed)
@@ -136,12 +132,8 @@ def two_sided(statistics: np.ndarray) -> float:
 def orders(blocks: Sequence[Sequence[int]], permutations: int, seed: int) -> np.ndarray:
     """Rearrangements of networks over groups, the given one first, `[at most P + 1, networks]`.
 
-    All of them if there are at most P, else P random ones.
-
-    Args:
-        blocks: How many networks each group has; networks change groups within a block alone.
-        permutations: P.
-        seed: Seed of random ones.
+    All of them if there are at most P, else P random ones. `blocks` say how many networks each
+    group has; networks change groups within a block alone.
     """
     if not isinstance(permutations, int) or permutations < 1:
         raise ValueError(

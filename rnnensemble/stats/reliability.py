@@ -25,17 +25,11 @@ def repeated_pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def intraclass_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Agreement of two measurements of the same pairs: the share of their variance that is pairs'.
+    """Agreement of two measurements of the same pairs: the pairs' share of their variance.
 
     ICC(1) = (MSB - MSW) / (MSB + MSW), with MSB the mean square between pairs and MSW that within
-    them; 1 for equal measurements, 0 and below for pairs that cannot be told apart.
-
-    Args:
-        first: Distances, `[pairs]`.
-        second: Distances of the same pairs, measured on other trials.
-
-    Returns:
-        ICC(1); NaN with fewer than 2 pairs, or if all measurements are equal.
+    them; 1 for equal measurements, 0 and below for pairs that cannot be told apart, NaN with fewer
+    than 2 pairs, or if all measurements are equal.
 
     Source: Shrout & Fleiss (1979), case 1.
 
@@ -60,12 +54,7 @@ def share(null: float, whole: float) -> float:
 
 
 def measurable(share: np.ndarray, agreement: np.ndarray) -> np.ndarray:
-    """Whether distances are solutions rather than trials: a small null, and pairs told apart.
-
-    Args:
-        share: Mean null over mean distance.
-        agreement: Intraclass correlation of pairs measured twice.
-    """
+    """Whether distances are solutions, not trials: a small null share, and pairs told apart."""
     told_apart = np.isnan(agreement) | (np.asarray(agreement) >= RELIABLE)  # one pair has none
     return (np.asarray(share) <= LARGEST_SHARE) & told_apart
 
@@ -75,19 +64,12 @@ def corrected(matrix: np.ndarray, null: np.ndarray, across: np.ndarray) -> float
 
         mean_ij d_ij  [ sum_P (c_ij^2 - (n_i^2 + n_j^2) / 2) / sum_P d_ij^2 ]^(1/2)
 
-    over all pairs in the mean and the repeated pairs P in the sums. c is the distance of i on one
-    draw of trials and j on the other: their noise is independent, and adds half of each one's
-    squared null n^2 to the square. (On one draw all networks see the same trials, whose noise
-    moves them alike by an amount that the nulls do not tell.) Unbiased in the square where the
-    square is that of a norm and no minimum is taken; 0 where the nulls explain everything.
-
-    Args:
-        matrix: Distances on one draw, `[M, M]`.
-        null: Of each network to itself on the other draw, `[M]`.
-        across: Of the repeated pairs, each on another draw, `[M, M]`.
-
-    Returns:
-        The corrected mean; NaN if nothing was measured across draws.
+    over all pairs in the mean and the repeated pairs P in the sums. c `[M, M]` (`across`) is the
+    distance of i on one draw of trials and j on the other: their noise is independent, and adds
+    half of each one's squared null n^2, `[M]`, to the square. (On one draw all networks see the
+    same trials, whose noise moves them alike by an amount that the nulls do not tell.) Unbiased in
+    the square where the square is that of a norm and no minimum is taken; 0 where the nulls explain
+    everything, NaN if nothing was measured across draws.
     """
     count = len(matrix)
     first, second = repeated_pairs(count)
@@ -120,14 +102,10 @@ def pairs_of_both(
 
 
 def split(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Numbers of `pairs_of_both` as a matrix, a null and two matrices, NaN where nothing is.
-
-    Args:
-        values: `[..., pairs]`.
-        count: Number of networks M.
+    """Numbers `[..., pairs]` of `pairs_of_both` by what they are of, NaN where nothing is.
 
     Returns:
-        `[..., M, M]`, `[..., M]`, then repeated pairs and those across draws, `[..., M, M]`.
+        `[..., M, M]`, nulls `[..., M]`, then repeated pairs and those across draws, `[..., M, M]`.
     """
     pairs = count * (count - 1) // 2
     matrix = as_matrices(values[..., :pairs], np.triu_indices(count, 1), 0, count)

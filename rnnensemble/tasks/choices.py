@@ -7,13 +7,9 @@ from rnnensemble.tasks.base import Task, Trials
 
 
 def positive(outputs: Array, trials: Trials) -> Array:
-    """1 where an output's mean over its response is above 0, else 0, `[B, C]`.
+    """1 where an output's mean over its response is above 0, else 0: `[B, T, C]` to `[B, C]`.
 
-    The response is where the loss counts and the target of the output is not 0.
-
-    Args:
-        outputs: `[B, T, C]`.
-        trials: Whose first C targets are those of the outputs.
+    The response is where the loss counts and the target of the output, of the first C, is not 0.
     """
     targets = trials.targets[..., : outputs.shape[-1]]
     shown = (targets != 0) & (trials.mask[..., None] > 0)

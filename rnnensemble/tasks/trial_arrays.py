@@ -147,11 +147,7 @@ def _marks(x: Any, name: str) -> np.ndarray:
 
 
 def padded(trials: Any, name: str) -> tuple[Any, np.ndarray | None]:
-    """Trials of unequal length as one array, with zeros behind the shorter ones.
-
-    Args:
-        trials: An array, or a list of a trial's own `[T_m, channels]` each.
-        name: What to call it in messages.
+    """Trials of unequal length, `[T_m, channels]`, as one array with zeros behind shorter ones.
 
     Returns:
         The array, and the lengths `[M]`; as it is, and None, where all are of one length.

@@ -139,24 +139,11 @@ def train_epoch(
     deflation: Deflation | None = None,
     references: References | None = None,
 ) -> tuple[TrainState, History]:
-    """Trains one network for one epoch.
+    """Trains one network for one epoch; returns its state after it, and the report.
 
     A step whose loss or gradient is not finite changes nothing, and no later step does: the
-    network is frozen at its last finite state and marked DIVERGED.
-
-    Args:
-        key: The network's own key; the trials of step s come from `fold_in(fold_in(key, 1), s)`.
-        state: The network's state.
-        hyper: Its hyperparameters, scalars.
-        task: What to learn.
-        network: Its architecture.
-        training: Batch, steps, patience and plateau rule.
-        slices: Into how many slices each batch is cut, unless there are references.
-        deflation: How to keep away from references.
-        references: Earlier solutions, if there is a deflation.
-
-    Returns:
-        The state after the epoch and the epoch's report.
+    network is frozen at its last finite state and marked DIVERGED. The trials of step s come from
+    `fold_in(fold_in(key, 1), s)`; each batch is cut into slices, unless there are references.
     """
     own = own_values(network, hyper)
     rate = network.rate_factor(**own) * hyper["learning_rate"] * state.rate_scale

@@ -191,12 +191,7 @@ class Draw:
                 self.trials += self.batch
 
     def finished(self, how: Any, part: Callable[[Any], Any] = lambda running: running) -> Any:
-        """What is made of every network's sums: host arrays with leading axis M.
-
-        Args:
-            how: Has `finish`, from one network's sums; pure, hashable.
-            part: Takes from the sums what it is for.
-        """
+        """What `how.finish` makes of a part of each network's sums: host arrays, leading axis M."""
         with process.one_blas_thread():
             return _on_host(_finished(part(self.running), how=how, mesh=self.host))
 

@@ -28,15 +28,9 @@ def is_frozen(path: str, frozen: Sequence[str]) -> bool:
 
 
 def held(params: Params, frozen: Sequence[str], names: Collection[str] = ()) -> np.ndarray | None:
-    """Which numbers of a network's parameters, as one vector, stay as they are, `[P]`.
+    """Which numbers of a network's parameters, as a vector `[P]`, stay as they are; None if none.
 
-    Args:
-        params: Parameters of one network.
-        frozen: Paths, or their beginnings.
-        names: Whole paths of what is not trained either.
-
-    Returns:
-        True for those that stay; None if there are none.
+    These are at the frozen paths, or their beginnings, and at the whole paths `names`.
     """
     stay = [path in names or is_frozen(path, frozen) for path in paths(params)]
     if not any(stay):
@@ -56,13 +50,7 @@ def stopped(params: Params, frozen: Sequence[str]) -> Params:
 
 
 def require_frozen(frozen: Sequence[str], network: Network, task: Task) -> None:
-    """Raises ValueError unless all paths are of a network's parameters, some of which still train.
-
-    Args:
-        frozen: Paths, or their beginnings.
-        network: Architecture.
-        task: Gives the numbers of inputs and outputs.
-    """
+    """Raises ValueError unless all paths are of parameters, and some parameters still train."""
     if not frozen:
         return
     params = shapes_of(network, task)
@@ -86,12 +74,6 @@ def has_gradient(
     """Whether outputs depend on each array of parameters, so that it can be trained.
 
     The gradient is traced, not computed: that of an array without is a constant.
-
-    Args:
-        params: Shapes of the parameters of one network.
-        network: Architecture.
-        task: Gives the number of inputs.
-        frozen: Paths of what is not trained.
     """
 
     def gradient(params: Params) -> list[Any]:

@@ -43,12 +43,7 @@ def one_after_another(populations: Iterable[Population], *, size: int, epochs: i
     """The same for populations that come one after another, from a disk for instance.
 
     Their arrays are copied into those of all networks as they come, so that no more is in memory
-    than these and one of the populations.
-
-    Args:
-        populations: As for `concatenate`, at least one.
-        size: Number of networks of all.
-        epochs: Of the longest history.
+    than these and one of the populations. `epochs` are those of the longest history.
     """
     recipes, whole, state, without, at = [], {}, None, [], 0
     for each in populations:

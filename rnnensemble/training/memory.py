@@ -23,10 +23,6 @@ def require_training_room(recipes: Sequence[Recipe], mesh: Mesh) -> None:
     So it does if a network cannot train at all (see `require_trainable`).
     Counts what is there whatever the tile: of all networks their states and histories, of one the
     trials of a step and the states of its smallest slice.
-
-    Args:
-        recipes: What decides each population, as `train_populations` takes them.
-        mesh: Devices.
     """
     first, size = recipes[0], sum(recipe.size for recipe in recipes)
     require_trainable(first)
@@ -91,12 +87,8 @@ def require_fit(what: str, needed: float, room: float | None = None) -> None:
 def fitted(slots: Slots, active: np.ndarray, *, asked: bool) -> Slots:
     """The slots in tiles whose program fits into a device's memory, by the compiler's own figure.
 
-    It costs nothing where the tile fits: the program compiled here is the one that trains.
-
-    Args:
-        slots: Networks in their slots.
-        active: Which of them will train, `[K]`.
-        asked: Whether the tile is a wish of the user, which is not halved.
+    It costs nothing where the tile fits: the program compiled here is the one that trains. A tile
+    that the user `asked` for is not halved.
 
     Raises:
         ValueError: If the tile asked for does not fit, or not even a single network; says what

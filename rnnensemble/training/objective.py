@@ -32,14 +32,9 @@ class Terms(NamedTuple):
 def respond_in_training(
     params: Params, inputs: Array, network: Network, key: Key | None, *, first: Any = 0
 ) -> tuple[Array, Array]:
-    """Rates and outputs with the noise of a step, if the network is noisy and there is a key.
+    """Rates and outputs on `[B, T, I]`, with the noise of a step if the network is noisy.
 
-    Args:
-        params: Parameters of one network.
-        inputs: Trials of the step's batch, `[B, T, I]`.
-        network: Its architecture.
-        key: The step's, None for no noise.
-        first: Number of the first of these trials in the batch.
+    `first` is the number of the first of these trials in the step's batch.
     """
     if key is None or not network.noisy:
         return network.respond(params, inputs)
@@ -81,17 +76,9 @@ def terms_and_gradient(
     """What one network minimizes on a batch, taken in slices, and its gradient.
 
     One slice after another keeps a CPU's cache from overflowing; the sums are the same. The batch
-    of a loss of one's own stays whole, since nothing says that its slices would add up.
-
-    Args:
-        params: Parameters of one network.
-        trials: B trials.
-        network: Its architecture.
-        slices: Number of slices, a divisor of B.
-        loss: Its name or import path.
-        rates_l2: lambda of the squared rates (see `rates_cost`), a scalar; None for none.
-        accuracy_of: The task whose accuracy is found too; None for none.
-        key: The step's, for the noise of a noisy network; None for none.
+    of a loss of one's own stays whole, since nothing says that its slices would add up. `rates_l2`
+    is lambda of the squared rates (see `rates_cost`), `accuracy_of` the task whose accuracy is
+    found too, `key` the step's, for the noise of a noisy network; None for none of these.
 
     Returns:
         The terms, and the gradient of loss + lambda * squared rates.

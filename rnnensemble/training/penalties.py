@@ -47,21 +47,13 @@ PENALTIES = (*ON_WEIGHTS, "rates_l2")
 
 
 def penalty(params: Params, strengths: dict[str, Array], network: Network) -> Array:
-    """What one network pays: for its weights.
+    """What one network pays for its weights, in squared output units as the task's loss.
 
         lambda_rank sum_i s_i(W_h) + lambda_l1 sum |w| + lambda_l2 sum w^2
 
     s_i are singular values, of each gate's matrix where there are gates. All see the weights as
     they act on inputs and rates. Biases do not count in the last two sums (the paper does not say
-    which weights do).
-
-    Args:
-        params: Parameters of one network.
-        strengths: lambda by the name of the penalty, scalars; those left out cost nothing.
-        network: Its architecture.
-
-    Returns:
-        A scalar, in squared output units as the task's loss.
+    which weights do). A lambda that is left out costs nothing.
 
     Source: Huang et al. (arXiv 2410.03972, section 3.4); the last sum is ours.
     """

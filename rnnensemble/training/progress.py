@@ -47,16 +47,10 @@ def measure_progress(
     training: Training,
     seconds: float,
 ) -> Progress:
-    """How far a training has come, after an epoch.
+    """How far a training has come, after an epoch that took these seconds.
 
-    Args:
-        losses: By epoch, `[K, max_epochs]`.
-        thresholds: To reach, `[K]`.
-        status: TRAINING, CONVERGED or DIVERGED, `[K]`.
-        epoch: Epochs trained, `[K]`.
-        trained: Networks that trained in the last epoch, `[K]`.
-        training: Steps, patience, most epochs.
-        seconds: What the last epoch took.
+    Losses are by epoch, `[K, max_epochs]`; status, epochs, and which networks trained in the last
+    one are `[K]`.
     """
     last = losses[np.arange(len(epoch)), epoch - 1]
     finite = last[trained & np.isfinite(last)]

@@ -94,18 +94,8 @@ def deflated_loss_and_gradient(
 ) -> tuple[Terms, Array, Params]:
     """The task's loss, the predictivity of each reference, and the gradient of what is lowered.
 
-    Args:
-        params: Parameters of one network.
-        trials: B trials of the task; references that are networks see them too.
-        network: Architecture of the network, and of references that are networks.
-        references: Earlier solutions.
-        deflation: In which space, and on how many trials they are compared.
-        strength: lambda, a scalar.
-        ridge: rho as a share of the mean eigenvalue, a scalar.
-        loss: As for `terms_and_gradient`, and so the next two.
-        rates_l2: Strength of the squared rates.
-        accuracy_of: The task whose accuracy is found too.
-        key: The step's, for the noise of a noisy network; references have none.
+    References that are networks see the trials too, without noise. `strength` is lambda, `ridge`
+    rho as a share of the mean eigenvalue; the rest is as for `terms_and_gradient`.
 
     Returns:
         The task's loss L and what comes with it, S `[R]`, and the gradient of
@@ -155,17 +145,10 @@ def _predictivity(
                 = tr(Y^T X (X^T X + rho I)^-1 X^T Y) / || Y ||_F^2
 
     X and Y are centered rates on the same trials, `[B T, N]`, X projected on the null space of its
-    readout, Y on the reference's axes. By the envelope theorem S has the derivative of the middle
-    form at the best M, so that no solve is differentiated; references are visited one after
-    another and their rates never kept.
-
-    Args:
-        network: Architecture of references that are networks.
-        rates: The network's rates, `[B, T, N]`.
-        readout: Its readout weights, `[O, N]`; None for rates as they are.
-        references: R earlier solutions.
-        inputs: What rates respond to, `[B, T, I]`.
-        ridge: rho as a share of the mean eigenvalue of X^T X.
+    readout (None for rates as they are), Y on the reference's axes; `ridge` is rho as a share of
+    the mean eigenvalue of X^T X. By the envelope theorem S has the derivative of the middle form at
+    the best M, so that no solve is differentiated; references are visited one after another and
+    their rates never kept.
 
     Returns:
         sum_r S_r, which can be differentiated in rates and readout, and S, `[R]`, which cannot.

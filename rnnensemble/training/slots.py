@@ -92,15 +92,9 @@ def launch(
     state: TrainState | None = None,
     references: References | None = None,
 ) -> Slots:
-    """Puts networks into slots.
+    """Puts networks, as the settings or `members` say, into at most `tile` slots a device.
 
-    Args:
-        settings: What all share, and how many they are.
-        mesh: Devices.
-        tile: Slots that a device trains at once, at most.
-        members: What sets them apart, leading axis K; as the settings say unless given.
-        state: What they go on from, leading axis K; drawn from their keys unless given.
-        references: Earlier solutions that they keep away from, if they do.
+    They go on from `state`, or are drawn from their keys, and keep away from `references`, if any.
     """
     share = math.ceil(settings.size / mesh.size)
     tile = min(tile, share)
