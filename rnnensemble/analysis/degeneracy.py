@@ -112,16 +112,7 @@ def compile_searches(
     devices: int | None = None,
     tile: int | None = None,
 ) -> None:
-    """Starts to compile the searches, which take longest, while networks are trained or driven.
-
-    Args:
-        task: What the networks learn.
-        network: Their architecture.
-        analysis: Settings.
-        count: Number of networks.
-        devices: As for `measure_degeneracy`.
-        tile: As for `measure_degeneracy`.
-    """
+    """Starts to compile the searches of `count` networks, which take longest, while others work."""
     analysis = analysis.fitted(task, network.n_rates)
     dsa, grid = analysis.dsa, analysis.grid_for(task, network.n_rates)
     steps = analysis.dynamics_trials, task.n_steps
@@ -138,12 +129,7 @@ def compile_searches(
 
 
 def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
-    """Raises ValueError, before anything is made, if measuring a population cannot fit into memory.
-
-    Args:
-        recipe: What decides its networks; all may converge.
-        analysis: Settings.
-    """
+    """Raises ValueError, before anything is made, if measuring cannot fit into memory."""
     task, network = recipe.task, recipe.network
     analysis = analysis.fitted(task, network.n_rates)
     steps = max(each.n_steps for each in (task, *task.out_of_distribution().values()))

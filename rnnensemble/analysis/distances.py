@@ -93,12 +93,7 @@ def probed_share(
 ) -> float:
     """About what share of the mean distance the null has: by each network with its next one.
 
-    Args:
-        metric: What to compare by.
-        features: What it keeps of each network, host arrays with leading axis M.
-        others: What it keeps of the same networks on other trials.
-        subject: The networks.
-        seed: Seed of the searches' random starts.
+    `features` and `others` are as for `distances`.
     """
     count = subject.size
     own = np.arange(count)
@@ -125,15 +120,10 @@ def distances(
 ) -> Distances:
     """Distances between networks, of each to itself, and of some pairs once more.
 
-    Args:
-        metric: What to compare by.
-        features: What it keeps of each network, host arrays with leading axis M.
-        others: What it keeps of the same networks otherwise (other trials, renumbered units).
-        subject: The networks.
-        seed: Seed of the searches' random starts.
-        trials: How many trials each of both took; 0 where they are no draws of trials, and
-            nothing is to be measured again.
-        progress: Called with the pairs of networks done and those in all (`of_pairs`).
+    `features` are what the metric keeps of each network, host arrays with leading axis M, and
+    `others` the same of these networks otherwise (other trials, renumbered units). `trials` is how
+    many each of both took; 0 where they are no draws of trials, and nothing is to be measured
+    again. `progress` is called with the pairs of networks done and those in all (`of_pairs`).
     """
     count = subject.size
     left, right = reliability.pairs_of_both(count, again=trials > 0, across=trials > 0)
@@ -168,12 +158,9 @@ def distances(
 
 
 def renumbered(parameters: dict[str, np.ndarray], *, seed: int, signed: bool) -> dict[str, Any]:
-    """The same networks with their units in another random order, signs flipped too if asked.
+    """The same networks with their units in another random order, signs flipped too if `signed`.
 
-    Args:
-        parameters: Arrays with leading axis M and last axes as in `weights.AXES`.
-        seed: Seed of the orders.
-        signed: Whether units also change their sign.
+    Arrays have a leading axis M and last axes as in `weights.AXES`.
     """
     rng = np.random.default_rng(seed)
     matrices = parameters["recurrent_weights"]

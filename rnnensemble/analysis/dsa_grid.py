@@ -209,17 +209,7 @@ def compare_grid(
 def _distances_at(
     metric: DSA, sets: Sequence[Any], columns: list[int], *, mesh: Any, tile: int | None, seed: int
 ) -> np.ndarray:
-    """Distances of one rank for some numbers of delays, `[columns, pairs]`.
-
-    Args:
-        metric: Compares operators.
-        sets: What it keeps of each network for each number of delays, leading axes M and D; of the
-            same networks on other trials too, if there are any.
-        columns: Which numbers of delays.
-        mesh: Devices.
-        tile: Pairs that a device compares at once.
-        seed: Seed of the searches' random starts.
-    """
+    """Distances of one rank for some numbers of delays, `[columns, pairs]`."""
     count, delays = jax.tree.leaves(sets[0])[0].shape[:2]
     left, right = np.triu_indices(count, 1)
     if len(sets) > 1:

@@ -12,7 +12,7 @@ RESOLUTION = 1e-6
 
 
 def entropy(samples: np.ndarray, *, neighbors: int = 3) -> float:
-    """Entropy of one variable.
+    """Entropy in bits of one variable, of N independent draws `[N]`, by k neighbors.
 
     Discrete: -sum_i p_i log2 p_i + (m - 1) / (2 N ln 2), p_i the shares of m values (plug-in,
     corrected after Miller and Madow). Continuous: psi(N) - psi(k) + mean log(2 rho), rho the
@@ -20,13 +20,6 @@ def entropy(samples: np.ndarray, *, neighbors: int = 3) -> float:
     differential entropy, relative to the uniform law on an interval of length 1, and may be
     negative. Mixed: values that occur again are discrete, the others, a share q, continuous;
     the sum of p_i log2 p_i then goes over the discrete values, and q (h - log2 q) is added.
-
-    Args:
-        samples: N independent draws, `[N]`.
-        neighbors: k.
-
-    Returns:
-        Bits.
 
     Raises:
         ValueError: If there are not more samples than neighbors.
@@ -55,7 +48,7 @@ def mutual_information(x: np.ndarray, y: np.ndarray, *, neighbors: int = 3) -> f
 def conditional_mutual_information(
     x: np.ndarray, y: np.ndarray, z: np.ndarray, *, neighbors: int = 3
 ) -> float:
-    """I(x; y | z): what x tells about y to those who know z.
+    """I(x; y | z) in bits: what x tells about y to those who know z, of draws `[N]` or `[N, D]`.
 
     All discrete: H(x, z) + H(y, z) - H(z) - H(x, y, z), plug-in entropies corrected after Miller
     and Madow. Otherwise nearest neighbors: the mean over samples of
@@ -63,16 +56,8 @@ def conditional_mutual_information(
     neighbor in (x, y, z) and n_xz the number of samples nearer than rho in (x, z), itself among
     them, and so on. Where samples tie at rho, as discrete values do, k and n count the others
     within rho, those at rho included. Distances are maximum norms of columns scaled to unit
-    variance.
-
-    Args:
-        x: Draws, `[N]` or `[N, D]`.
-        y: The same.
-        z: The same.
-        neighbors: k; more lowers the variance and raises the bias.
-
-    Returns:
-        Bits; not clipped, so that means stay unbiased: it may be slightly negative.
+    variance. More neighbors lower the variance and raise the bias; not clipped, so that means stay
+    unbiased: it may be slightly negative.
 
     Raises:
         ValueError: If x, y and z differ in N, or N does not exceed k.

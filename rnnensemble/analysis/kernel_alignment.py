@@ -15,19 +15,11 @@ from rnnensemble.training.frozen import stopped
 def kernel_alignment(
     pair: Params, parts: Trials, *, network: Network, stride: int, frozen: tuple[str, ...] = ()
 ) -> Array:
-    """KA of one network; the kernel is never whole, its blocks come from two parts at a time.
+    """KA, in [0, 1], of one network's parameters before and after training (leading axis 2).
 
-    The kernel is symmetric, so that blocks below its diagonal count twice.
-
-    Args:
-        pair: Parameters before and after training, leading axis 2.
-        parts: Trials in n parts of b, leaves `[n, b, ...]`.
-        network: Architecture.
-        stride: The kernel is taken at the steps stride, 2 stride, ...
-        frozen: Paths of parameters that were not trained (see `Training`).
-
-    Returns:
-        A scalar in [0, 1].
+    The kernel is never whole: its blocks come from two parts of the trials `[n, b, ...]` at a time.
+    It is symmetric, so that blocks below its diagonal count twice. It is taken at the steps stride,
+    2 stride, ...; `frozen` paths were not trained.
     """
     how: dict[str, Any] = {"network": network, "stride": stride, "frozen": frozen}
 
@@ -62,9 +54,8 @@ def output_jacobian(
 ) -> Params:
     """J of the outputs at every stride-th step, zero where the loss does not count.
 
-    Returns:
-        A tree of the parameters' shapes with leading axes `[b, steps, O]`; zero for an initial
-        state that is not trained, and for what is frozen.
+    A tree of the parameters' shapes with leading axes `[b, steps, O]`; zero for an initial state
+    that is not trained, and for what is frozen.
     """
 
     def of_trial(inputs: Array, mask: Array) -> Params:
@@ -90,15 +81,10 @@ def kernel_block(left: Params, right: Params) -> Array:
 
 
 def representation_alignment(pair: Params, parts: Array, *, network: Network) -> Array:
-    """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2.
+    """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2, in [0, 1].
 
-    Args:
-        pair: Parameters before and after training, leading axis 2.
-        parts: x in n parts of b trials, `[n, b, T, I]`.
-        network: Architecture.
-
-    Returns:
-        A scalar in [0, 1].
+    Parameters before and after training have a leading axis 2; inputs come in n parts of b trials,
+    `[n, b, T, I]`.
     """
 
     def rates(inputs: Array) -> Array:

@@ -12,14 +12,9 @@ if TYPE_CHECKING:
 
 
 def draw(folder: Path, figures: "Callable[[], dict[str, Figure]]") -> "dict[str, Figure]":
-    """Draws into a folder's `figures`; what cannot be drawn costs a line on standard error.
+    """Draws into a folder's `figures`, by name; what cannot be drawn costs a line on stderr.
 
-    Args:
-        folder: A folder whose results are written.
-        figures: Draws them, by name.
-
-    Returns:
-        The figures; none if one of them cannot be drawn.
+    Returns the figures; none if one of them cannot be drawn.
     """
     try:
         drawn = figures()

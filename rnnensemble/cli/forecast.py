@@ -23,16 +23,10 @@ def print_forecast(
     trained: Collection[str],
     mesh: Mesh,
 ) -> None:
-    """Prints groups and what they cost.
+    """Prints groups and what they cost: their tiles and numbers of shards by name.
 
-    Args:
-        groups: What would run.
-        sweep: What they are of.
-        tiles: Networks of each group that a device trains at once.
-        counts: In how many shards each group trains.
-        left: Conditions that would run; the others are finished.
-        trained: Digests of the recipes that would not be trained again.
-        mesh: Devices.
+    `left` are the conditions that would run, of which those whose recipes are `trained` do not
+    train.
     """
     everything = [condition for group in groups for condition in group.conditions]
     costs, speed, reporter = expected_costs(sweep, everything), Speed(mesh), Reporter(quiet=False)

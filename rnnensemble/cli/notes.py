@@ -13,12 +13,10 @@ MARKS = 8
 
 
 def curve(losses: Sequence[float], encoding: str, *, marks: int = MARKS) -> str:
-    """Losses over time as marks, on a logarithmic scale from the lowest to the highest.
+    """Losses by epoch as marks, on a logarithmic scale from the lowest to the highest.
 
-    Args:
-        losses: By epoch; what is not positive and finite is left out.
-        encoding: Of the terminal.
-        marks: How many marks, at most. Each stands for the last epoch of its part of the time.
+    What is not positive and finite is left out. There are at most so many marks, those that the
+    terminal's encoding has; each stands for the last epoch of its part of the time.
 
     Example:
         >>> curve([1.0, 0.1, 0.01, 0.001], "utf-8")

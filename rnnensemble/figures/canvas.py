@@ -84,7 +84,7 @@ def canvas(
     ratios: Sequence[float] | None = None,
     kinds: Sequence[str | None] = (),
 ) -> Canvas:
-    """The panels of a figure.
+    """The panels of a figure: the caller's axes, or those of a figure of its own.
 
     Args:
         axes: The caller's axes, as many as there are panels; None for a figure of its own.

@@ -19,12 +19,9 @@ USUAL = frozenset(string.printable.strip() + " ²×≤≥−µσρπ°")  # noqa
 
 
 def with_font(svg: bytes) -> bytes:
-    """An SVG whose text is text, together with its font.
+    """An SVG, written with `svg.fonttype` "none" so that its text is text, together with its font.
 
     A viewer that lacks the font would put another in its place, whose letters have other widths.
-
-    Args:
-        svg: The file as matplotlib writes it with `svg.fonttype` "none".
     """
     text = svg.decode()
     shown = "".join(re.findall(r"<(?:text|tspan)\b[^>]*>([^<]*)", text))

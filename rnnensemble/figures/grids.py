@@ -29,18 +29,12 @@ def grid_figure(
     *,
     axes: Given = None,
 ) -> Figure:
-    """Measures over one grid as maps, those of a measure together.
+    """Measures over one grid, in all its tasks, as maps, those of a measure together.
 
     The first axis goes down, the second to the right. Each cell holds its number, with a star
     where it is not measurable; gray cells have none and say why. Each map has its own scale of
     colors, which is logarithmic where values differ by more than a factor of 8. What is not
-    measured at any combination has no map.
-
-    Args:
-        grids: The same grid in all its tasks.
-        outcomes: What is measured so far, by the condition's digest.
-        names: Of the measures.
-        axes: Axes to draw into, as many as there are maps; a figure of its own unless given.
+    measured at any combination has no map. The caller's axes must be as many as there are maps.
     """
     readings = [
         (grid, measure_of(name), read_grid(grid, measure_of(name), outcomes))

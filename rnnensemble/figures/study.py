@@ -42,13 +42,7 @@ def factor_figure(
     Bars are 95% intervals over networks, dotted lines the null (the same networks on other
     trials), open markers values below it. Axes start at 0, or are logarithmic where values differ
     by more than a factor of 8 or stand far below their null or the end of an interval. What is not
-    measured at any value has no panel.
-
-    Args:
-        factors: The same factor in all its tasks.
-        outcomes: What is measured so far, by the condition's digest.
-        names: Of the measures.
-        axes: Axes to draw into, as many as there are panels; a figure of its own unless given.
+    measured at any value has no panel; the caller's axes must be as many as there are panels.
     """
     panels = panels_of(factors, outcomes, names)
     missing = left_out(factors, outcomes, names)
@@ -92,15 +86,9 @@ def networks_figure(
 ) -> Figure:
     """Networks in two dimensions, a panel for each value that is measured, a row for each task.
 
-    Classical MDS of the distances within each condition. The panels of a row have one scale, so
-    that their extents compare; no distances across conditions are used, so that the places of
-    networks in different panels do not.
-
-    Args:
-        factors: The same factor in all its tasks.
-        outcomes: What is measured so far, by the condition's digest.
-        name: Of the measure: "dynamics" or "weights".
-        axes: Axes to draw into, as many as there are panels; a figure of its own unless given.
+    Classical MDS of the distances within each condition, of the measure "dynamics" or "weights".
+    The panels of a row have one scale, so that their extents compare; no distances across
+    conditions are used, so that the places of networks in different panels do not.
     """
     measure = measure_of(name)
     found = [(factor, _few(usable(read(factor, measure, outcomes)))) for factor in factors]
@@ -210,12 +198,6 @@ def settings_figure(
     A row for each factor and task, a column for each rank (or share of variance) and number of
     delays of DSA, and one for the distance of autocovariances. Colors show log2 of the fitted
     ratio, dots a trend with p at most 0.05, crosses what is not measurable.
-
-    Args:
-        found: Trends by factor and task, of DSA under every setting.
-        factors: Their values, in the order of the rows.
-        outcomes: What is measured so far, by the condition's digest.
-        axes: Axes to draw into; a figure of its own unless given.
     """
     trends = _trends(found, factors, outcomes)
     if not np.isfinite(trends.folds).any():

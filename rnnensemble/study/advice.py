@@ -37,17 +37,11 @@ class Option(NamedTuple):
 def advise(
     cells: Sequence[Finding], *, level: str, want: str, task: str | None = None
 ) -> list[str]:
-    """What the findings advise for a wish, in lines.
+    """What the findings advise for a wish, `consistent` or `diverse`, in lines.
 
     A factor is advised where the level has the same significant direction in at least half of the
     tasks, and the other one in none. Options come by the size of their measured effect, with what
-    they do to the other levels.
-
-    Args:
-        cells: Findings.
-        level: A measure that the findings have, as "dynamics", "weights" or "behavior".
-        want: "consistent" or "diverse".
-        task: One task's findings alone; all unless given.
+    they do to the other levels. The findings of one `task` alone count, if it is named.
 
     Raises:
         ValueError: If the level, the wish or the task is unknown (suggests the nearest).

@@ -57,9 +57,7 @@ class Cost(NamedTuple):
 def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     """Floating-point operations of a condition; those of analyses are rough (see `SHARES`).
 
-    Args:
-        condition: Its settings.
-        epochs: Epochs that each network trains; None for `max_epochs`, an upper bound.
+    `epochs` are those that each network trains; None for `max_epochs`, an upper bound.
     """
     task, training = condition.task, condition.training
     network, k = condition.network, condition.size
@@ -98,15 +96,10 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
 def expected_costs(
     sweep: Sweep, conditions: Sequence[Condition], trained: Collection[str] = ()
 ) -> dict[str, Cost]:
-    """What each condition costs if its networks train for the epochs that its level expects.
+    """What each condition costs, by digest, if networks train for the epochs of its level.
 
-    Args:
-        sweep: What they are of.
-        conditions: What would run. Of those that share a recipe, the first one trains it.
-        trained: Digests of recipes whose networks are there already.
-
-    Returns:
-        Costs by digest.
+    Of conditions that share a recipe, the first one trains it, unless the recipe is among those
+    that are `trained` already.
     """
     levels = [level for part in sweep.parts for level in part.levels]
     epochs: dict[str, float | None] = {}
@@ -137,13 +130,8 @@ def group_bytes(conditions: Sequence[Condition], mesh: Mesh, tile: int) -> float
 def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> int:
     """Networks of a group that a device trains at once, before anything is compiled.
 
-    Args:
-        conditions: The group's.
-        mesh: Devices.
-        tile: What the user asks for, None for `slots.default_tile` or the most that fit.
-
-    Returns:
-        The tile; training asks the compiler once more (`memory.fitted`).
+    They are as many as the user asks for, or `slots.default_tile`, or the most that fit; training
+    asks the compiler once more (`memory.fitted`).
 
     Raises:
         ValueError: If the devices are too small for it; says which tile fits.

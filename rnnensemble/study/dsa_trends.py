@@ -53,12 +53,7 @@ def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
 def trend_over_settings(
     levels: Sequence[float], found: Sequence[GridDistances], *, permutations: int = 9999
 ) -> SettingsTrend:
-    """How mean DSA distance goes along a factor, and in how many settings it goes so.
-
-    Args:
-        levels: The factor's value at each level.
-        found: The distances at each level, under the same grid.
-        permutations: Random permutations at most, for each setting.
+    """How mean DSA distance goes along a factor's levels, and in how many settings it goes so.
 
     Raises:
         ValueError: If the grids differ, or `stats.trend` raises.

@@ -148,16 +148,8 @@ def find(
     Trends are those of `stats.trend`, on the scale that the factor's values ask for
     (`scales.scale_of`): along log2 of values that are spread over ratios, along the order of values
     from 0 on, along the values of the others. With two levels this is `stats.compare_conditions`.
-    Levels with too few converged networks, or not measured yet, are left out and noted.
-
-    Args:
-        sweep: Factors and levels.
-        outcomes: What is measured so far, by the condition's digest.
-        permutations: Permutations of networks for each trend; a fifth of it for each DSA setting.
-        progress: Called with the factors done and the factors in all.
-
-    Returns:
-        One finding for each factor or grid (of each task) and measure.
+    Levels with too few converged networks, or not measured yet, are left out and noted. Each DSA
+    setting takes a fifth of the permutations; `progress` is called with the factors done and all.
 
     Source: Huang et al. (arXiv 2410.03972, section 3) for the factors and directions; p-values
         are adjusted by Holm (1979), since the table is one question with many cells.

@@ -73,11 +73,6 @@ def find_in_grids(
     to 1 at the highest. Combinations with too few converged networks, or not measured yet, are left
     out and noted.
 
-    Args:
-        sweep: Its grids.
-        outcomes: What is measured so far, by the condition's digest.
-        permutations: Permutations of networks for each effect.
-
     Source: p-values are adjusted by Holm (1979), since the table is one question with many cells.
     """
     names = asked_for(sweep)

@@ -92,11 +92,6 @@ def read(factor: Factor, measure: Measure, outcomes: Mapping[str, Outcome]) -> l
 
     PIF along widths is divided by the number of weights, N^2, since it grows with the number of
     units alone.
-
-    Args:
-        factor: The factor.
-        measure: The measure.
-        outcomes: What is measured so far, by the condition's digest.
     """
     levels = sorted(factor.levels, key=lambda level: level.value)
     scaled = is_scaled(factor.name, measure.name)

@@ -61,14 +61,10 @@ def find_lines(
     spectra: np.ndarray,
     jacobian: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[Line, ...]:
-    """Chains among slow states.
+    """Chains among slow states `[S, N]`.
 
-    Args:
-        slow: Slow states, `[S, N]`.
-        points: Points whose spectra are known, `[P, N]`; slow states beside those without an
-            eigenvalue near 1 are no part of a line.
-        spectra: Eigenvalues at them, `[P, N]`.
-        jacobian: Jacobians `[C, N, N]` at states `[C, N]`.
+    Slow states beside `points` `[P, N]` whose spectra `[P, N]` have no eigenvalue near 1 are no
+    part of a line. `jacobian` gives `[C, N, N]` at states `[C, N]`.
     """
     if len(slow) < LEAST_POINTS:
         return ()

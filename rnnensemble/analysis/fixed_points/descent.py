@@ -57,21 +57,12 @@ def find_rest(
     slow: float,
     most: int,
 ) -> Rest:
-    """Lowers the speed q from one state by Levenberg and Marquardt's method.
+    """Lowers the speed q from one state `[N]`, under inputs `[I]`, as Levenberg and Marquardt do.
 
         d = -(A^T A + mu I)^-1 A^T (F(h) - h),   A = dF/dh - I
 
     mu falls tenfold after a step that lowers q and rises tenfold after one that does not, which is
-    not taken.
-
-    Args:
-        network: Architecture.
-        params: Parameters of one network.
-        state: Where to start, `[N]`.
-        inputs: Constant inputs, `[I]`.
-        tolerance: q at which to stop.
-        slow: q of states that count as slow.
-        most: Steps to take at most.
+    not taken. It stops at q = `tolerance`, or after `most` steps; up to q = `slow` states are slow.
 
     Source: Sussillo & Barak (2013) for q; Levenberg (1944) and Marquardt (1963) for the steps.
     """

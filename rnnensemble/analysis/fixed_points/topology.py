@@ -84,19 +84,14 @@ def topology_of(found: Sequence[FixedPoints], *, scale: float) -> Topology:
 
 
 def set_distance(first: FixedPoints, second: FixedPoints, *, scale: float) -> float:
-    """The OSPA distance of two networks' sets of fixed points, from 0 to 1.
+    """The OSPA distance of two networks' sets of fixed points, not slow ones, from 0 to 1.
 
         d(X, Y) = (min over matchings of sum_i d(x_i, y_i) + |n - m|) / max(n, m)
 
     with n <= m points and d of two points 1 if their numbers of unstable directions differ, else
     min(1, |y_x - y_y| / scale), y what the readout puts out there: outputs, other than states, mean
-    the same in every network. It is a metric between sets (order 1, cut-off 1); two networks
-    without fixed points have distance 0.
-
-    Args:
-        first: Fixed points of one network; slow points do not count.
-        second: Those of another.
-        scale: Distance between outputs that counts as 1, such as the width of the output range.
+    the same in every network; scale may be the width of their range. It is a metric between sets
+    (order 1, cut-off 1); two networks without fixed points have distance 0.
 
     Source: Schuhmacher, Vo & Vo (2008, IEEE Transactions on Signal Processing 56); the distance of
     points is ours.

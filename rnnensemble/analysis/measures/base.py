@@ -92,15 +92,9 @@ def distances_on_trials(
     seed: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> Distances:
-    """Distances by a metric of rates, whose null is each network on other trials.
+    """Distances by a metric of rates `[B, T, N]` on so many trials of a task, which all share.
 
-    Args:
-        metric: Takes rates `[B, T, N]`.
-        task: Gives the trials, the same for all networks.
-        subject: The networks.
-        trials: How many trials either draw has.
-        seed: Seed of the trials and of searches.
-        progress: Called with the pairs done and the pairs in all.
+    The null is each network on another draw of as many trials.
     """
     mesh = mesh_for(metric, subject.mesh)
     draws = []

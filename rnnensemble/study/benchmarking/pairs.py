@@ -39,16 +39,11 @@ def pairs_step(
     width: int = WIDTH,
     expected: float | None = None,
 ) -> Step:
-    """A row of kind `pairs`, from data to matrix, all in default settings.
+    """A row of kind `pairs`, from data to matrix, all in default settings, by `dsa` or `pif`.
 
-    Args:
-        metric: `dsa` or `pif`.
-        mesh: Devices.
-        clock: The time that is left.
-        seconds: What the timed call should take.
-        most: Networks that are compared at most; None for 128 on a CPU, 512 elsewhere.
-        width: Units N.
-        expected: Seconds that the row takes, where a plan knows better.
+    `seconds` are what the timed call should take, `most` the networks that are compared at most
+    (128 on a CPU, 512 elsewhere), `expected` the seconds that the row takes, where a plan knows
+    better.
     """
     platform = mesh.devices.flat[0].platform
     most = most or MOST.get(platform, 512)

@@ -32,13 +32,7 @@ class Program(NamedTuple):
 
 
 def compile_epoch(settings: Recipe, mesh: Mesh, tile: int | None = None) -> Program:
-    """Compiles the program of an epoch as `train_population` will run it.
-
-    Args:
-        settings: What is trained.
-        mesh: Devices.
-        tile: Networks that a device trains at once, None for the default.
-    """
+    """Compiles the program of an epoch as `train_population` will run it."""
     active = np.ones(settings.size, bool)
     launched = slots.launch(settings, mesh, tile or slots.default_tile(settings, mesh))
     lowered = slots.lowered_epoch(launched, active)
@@ -71,8 +65,7 @@ def compile_all(
 ) -> list[str]:
     """Compiles in threads, and gives up waiting after some seconds.
 
-    Returns:
-        The messages of those that failed; their rows will fail again and say so themselves.
+    Returns the messages of those that failed; their rows will fail again and say so themselves.
     """
     pool = ThreadPoolExecutor(threads)
     futures = [pool.submit(each) for each in prepare]

@@ -48,16 +48,11 @@ def torch_step(
     ceilings: Callable[[], Ceilings | None] = lambda: None,
     expected: float | None = None,
 ) -> Step:
-    """A row of kind `rival`.
+    """A row of kind `rival`, of PyTorch on `cpu` or `cuda`.
 
-    Args:
-        form: `loop`, or `processes` for one single-threaded process on each core.
-        shape: N, B and T.
-        clock: The time that is left.
-        device: Of PyTorch, `cpu` or `cuda`; matters to the loop alone.
-        precision: `float32` or `tf32`; matters to the loop alone.
-        ceilings: The measured ceilings, once the row starts; None where they are missing.
-        expected: Seconds that the row takes, where a plan knows better.
+    The form is `loop`, to which alone device and precision (`float32` or `tf32`) matter, or
+    `processes` for one single-threaded process on each core. `ceilings` gives what was measured,
+    once the row starts; `expected` are its seconds, where a plan knows better.
     """
 
     def step_seconds() -> float:

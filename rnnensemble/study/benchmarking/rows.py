@@ -109,19 +109,11 @@ class Step(NamedTuple):
 def run_steps(
     steps: Sequence[Step], *, clock: Clock, report: Callable[[Row], None] | None = None
 ) -> list[Row]:
-    """Measures one row after another.
+    """Measures one row after another, in the order of what must not be missing, and reports each.
 
     A row that would not end in time is left out, and one that fails is recorded with its message;
     neither costs the rows that follow. Once rows of a kind have taken longer than expected, later
     ones of that kind are expected to take as much longer.
-
-    Args:
-        steps: What to measure, in the order of what must not be missing.
-        clock: The time that is left.
-        report: Called with every row.
-
-    Returns:
-        A row for every step.
     """
     rows: list[Row] = []
     slower: dict[str, float] = {}

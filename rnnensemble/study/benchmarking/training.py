@@ -144,14 +144,7 @@ def net_steps_per_second(
     clock: Clock | None = None,
     after: Callable[[int], None] = lambda epoch: None,
 ) -> float:
-    """The median of the epochs after the first.
-
-    Args:
-        case: What is trained.
-        mesh: Devices.
-        clock: The time that is left.
-        after: Called after each epoch with its number, from 1 on.
-    """
+    """The median of the epochs after the first; `after` is called with the number of each."""
     speeds: list[float] = []
 
     def note(progress: Any) -> None:
@@ -175,13 +168,8 @@ def training_step(
 ) -> Step:
     """A row of kind `training`.
 
-    Args:
-        case: What is trained.
-        mesh: Devices.
-        clock: The time that is left.
-        ceilings: The measured ceilings, once the row starts; None where they are missing.
-        epoch_seconds: Seconds that an epoch should take; None to leave its steps as they are.
-        expected: Seconds that the row takes, where a plan knows better.
+    `ceilings` gives what was measured, once the row starts. An epoch should take `epoch_seconds`;
+    None leaves its steps as they are. `expected` are the row's seconds, where a plan knows better.
     """
     compiled: list[tuple[Case, Program]] = []
 

@@ -52,16 +52,7 @@ def arrays_document(
     pictures: Pictures,
     files: Mapping[str, str],
 ) -> Document:
-    """The report on a comparison of arrays.
-
-    Args:
-        name: Of the folder.
-        rows: The results, one a metric.
-        matrices: Distances `[K, K]` by metric.
-        manifest: Inputs, settings, versions.
-        pictures: Figures as images, by name.
-        files: Files beside the page and where they lie.
-    """
+    """The report on a comparison of arrays: a row and a matrix `[K, K]` for each metric."""
     cells = [
         (row.data, row.metric, str(row.networks), mean_text(row), row.settings) for row in rows
     ]

@@ -33,13 +33,9 @@ class Between(NamedTuple):
 
 
 def maps(group: str, networks: Sequence[str], rows: Rows, shown: Sequence[Between]) -> dict:
-    """Networks in two dimensions, a panel for each measure.
+    """Networks in two dimensions, a panel for each measure; colors and hovers show what rows know.
 
-    Args:
-        group: Whose networks they are; charts and tables of a group share what is selected.
-        networks: Their names, `[M]`.
-        rows: What is known of each, by name, `[M]`; colors and hovers show it.
-        shown: Distances between them.
+    Charts and tables of a group share what is selected.
     """
     columns = list(rows[0])
     panels = [
@@ -58,14 +54,7 @@ def maps(group: str, networks: Sequence[str], rows: Rows, shown: Sequence[Betwee
 def matrices(
     group: str, networks: Sequence[str], shown: Sequence[Between], keys: Mapping[str, Any]
 ) -> dict:
-    """Distances of all pairs, rows in the order of similarity, of the networks, or of a number.
-
-    Args:
-        group: As in `maps`.
-        networks: Their names, `[M]`.
-        shown: Distances between them.
-        keys: Numbers to order by, `[M]` each, by name.
-    """
+    """Distances of all pairs, rows in the order of similarity, networks, or the keys `[M]`."""
     places = np.arange(len(networks))
     orders = {"similarity": places, "network": places}
     orders |= {name: np.argsort(np.asarray(values, float)) for name, values in keys.items()}
@@ -127,14 +116,7 @@ def states(population: Population) -> list[str]:
 
 
 def trials(drawn: Trials, outputs: np.ndarray, network: int) -> dict:
-    """Trials of a task, and what a network makes of them.
-
-    Args:
-        drawn: Inputs `[B, T, I]`, targets `[B, T, O]`, mask `[B, T]`; where the mask is 0 no
-            target is shown.
-        outputs: `[B, T, O]`.
-        network: Which it is.
-    """
+    """Trials of a task, and what a network makes of them `[B, T, O]`; targets where they count."""
     counted = np.asarray(drawn.mask)[..., None] > 0
     targets = np.where(counted, np.asarray(drawn.targets), np.nan)
     parts = zip(np.asarray(drawn.inputs), targets, outputs, strict=True)
@@ -236,12 +218,7 @@ def scatter(
 ) -> dict:
     """Numbers of networks against each other, or by group.
 
-    Args:
-        group: As in `maps`.
-        networks: Their names, `[M]`.
-        groups: Which group each belongs to, `[M]`.
-        rows: Numbers of each, by name, `[M]`.
-        start: What is drawn across ("group" for groups) and up before somebody chooses.
+    `start` is what is drawn across ("group" for groups) and up before somebody chooses.
     """
     columns = list(rows[0])
     places = [-1 if name == "group" else columns.index(name) for name in start]

@@ -33,11 +33,7 @@ class Side(NamedTuple):
 
 
 def comparison_document(sides: Sequence[Side]) -> Document:
-    """Several measured runs side by side: numbers, what differs in their settings, learning.
-
-    Args:
-        sides: The runs, each with another name.
-    """
+    """Several measured runs side by side: numbers, what differs in their settings, learning."""
     differing = differences(sides)
     sections = [
         Section("How far apart their networks lie", [_chart(sides), _numbers(sides)]),

@@ -44,11 +44,7 @@ def drawn(
 ) -> list[Drawn]:
     """Every measure along one factor, a line for each task; measures without a value are left out.
 
-    Args:
-        factors: The same factor in all its tasks.
-        rows: Of summary.csv.
-        names: Of the measures.
-        linked: Whether the page has its conditions.
+    The points link to their conditions if the page has these (`linked`).
     """
     found = []
     for name in names:

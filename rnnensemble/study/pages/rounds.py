@@ -72,14 +72,7 @@ class BatteryTables(NamedTuple):
 def rounds_document(
     name: str, found: Mapping[str, BatteryTables], *, pictures: Pictures, files: Mapping[str, str]
 ) -> Document:
-    """The report on one plan, or on several.
-
-    Args:
-        name: Of the folder.
-        found: What was measured, by the name of the task or plan.
-        pictures: Figures as images, by the same name.
-        files: Files beside the page and where they lie.
-    """
+    """The report on one plan, or on several, by the name of the task or plan."""
     sections = [Section(words(key), _plan(key, tables, pictures)) for key, tables in found.items()]
     sections.append(Section("What to keep in mind", [Points((*PLAN_CARE, *CARE))]))
     sections.append(Section("Files", [Files(files)]))

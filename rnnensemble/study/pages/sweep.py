@@ -71,14 +71,8 @@ def sweep_document(
 ) -> Document:
     """The report on a sweep, finished or not.
 
-    Args:
-        sweep: Factors and levels.
-        outcomes: What is measured so far, by the condition's digest.
-        found: The findings.
-        rows: Of summary.csv.
-        details: What is shown of conditions besides, by digest.
-        pictures: Figures as images, by name.
-        files: Files beside the page and where they lie.
+    Outcomes are what is measured so far, and details what is shown of conditions besides, by
+    digest; rows are those of summary.csv.
     """
     linked = len(sweep.conditions) <= MOST_DETAILED
     names = asked_for(sweep)
