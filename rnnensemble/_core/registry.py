@@ -11,11 +11,9 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class Registry(Generic[Kind]):
-    """Classes that presets, saved runs and the command line know by name.
+    """Classes that presets, saved runs and the command line know by name, a class attribute.
 
-    Attributes:
-        argument: How errors call what is looked for.
-        field: The class attribute that holds the name.
+    Errors call what is looked for by `argument`.
     """
 
     def __init__(self, argument: str, classes: Iterable[Kind], *, field: str = "name") -> None:

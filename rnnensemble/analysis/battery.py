@@ -39,13 +39,10 @@ OF_GROUPS = "fixed points and content"
 
 
 class Battery(NamedTuple):
-    """What was measured of several groups of networks.
+    """What was measured of groups of networks: all side by side, and where each one rests.
 
-    Attributes:
-        solutions: All networks side by side.
-        fixed_points: Where each rests under inputs of zero, in the order of the solutions.
-        decodability: What can be read from the states of each group.
-        analysis: The settings.
+    Fixed points are those under inputs of zero, in the order of the solutions; decodability says
+    what can be read from the states of each group.
     """
 
     solutions: Solutions

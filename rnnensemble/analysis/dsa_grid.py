@@ -86,10 +86,7 @@ class GridDistances(NamedTuple):
 class GridOperators(NamedTuple):
     """Prepares a network for all settings: one embedding and factorization a number of delays.
 
-    Attributes:
-        dsa: The other settings.
-        grid: Ranks and delays.
-        ranks: Ranks to prepare for, none above the largest of the grid; those of the grid if empty.
+    `ranks`, none above the largest of the grid, are those of the grid if there are none.
     """
 
     dsa: DSA

@@ -84,12 +84,7 @@ def prediction_errors(
 
 
 class HeldOut(NamedTuple):
-    """Fits operators to the first half of a network's trials and predicts the second.
-
-    Attributes:
-        dsa: The other settings.
-        grid: Ranks and delays.
-    """
+    """Fits operators to the first half of a network's trials and predicts the second."""
 
     dsa: DSA
     grid: DSAGrid

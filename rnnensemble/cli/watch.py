@@ -22,12 +22,9 @@ LATEST = 3
 
 
 class Look(NamedTuple):
-    """What a folder says at one moment.
+    """What a folder says at one moment, and whether that is all.
 
-    Attributes:
-        lines: All that is shown.
-        news: The part of it whose change is worth a line where nothing is redrawn.
-        ended: Whether nothing is going to change.
+    `news` is what is worth a line, when it changes, where nothing is redrawn.
     """
 
     lines: list[str]

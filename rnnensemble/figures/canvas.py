@@ -14,12 +14,9 @@ Given = Axes | Iterable[Any] | None
 
 
 class Canvas(NamedTuple):
-    """A figure and its panels.
+    """A figure and its panels in reading order.
 
-    Attributes:
-        figure: The figure: ours, or the caller's.
-        axes: Its panels, in reading order.
-        own: Whether it is ours, which has room for legends and a title around the panels.
+    If it is our own, it has room for legends and a title around the panels.
     """
 
     figure: Any

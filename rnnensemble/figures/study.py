@@ -161,14 +161,10 @@ def _draw_row(
 
 
 class _Trends(NamedTuple):
-    """log2 of fitted ratios, `[rows, columns]`, the last column of autocovariances.
+    """log2 of fitted ratios, `[rows, columns]`, NaN where there is none, and whether trends count.
 
-    Attributes:
-        rows: The factors with a trend.
-        columns: Rank or share of variance, and delays.
-        folds: The numbers, NaN where there is none.
-        certain: Whether a trend is significant.
-        good: Whether it is measurable.
+    Rows are the factors with a trend, columns rank or share of variance, and delays; the last
+    column of the numbers is that of autocovariances.
     """
 
     rows: list[Factor]

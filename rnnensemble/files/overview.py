@@ -25,14 +25,7 @@ DAMAGED = "damaged"
 
 
 class Work(NamedTuple):
-    """Work under way.
-
-    Attributes:
-        name: Of the group or run.
-        state: What its file of progress says (`live.Live`).
-        age: Seconds since it said so.
-        holder: Which process, in words.
-    """
+    """Work under way of a group or run: what its file of progress says, when, and who works."""
 
     name: str
     state: dict[str, Any]
@@ -41,16 +34,10 @@ class Work(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A folder in the list of all.
+    """A folder in the list of all: run, shard, distances, sweep or plan.
 
-    Attributes:
-        name: Its name.
-        kind: run, shard, distances, sweep or plan.
-        status: How far it has come.
-        task: What its networks learn.
-        converged: Networks converged of networks trained, as text.
-        bytes: What it takes on the disk.
-        age: Seconds since its manifest was written.
+    `converged` holds networks converged of networks trained as text, `bytes` what it takes on the
+    disk, `age` the seconds since its manifest was written.
     """
 
     name: str

@@ -41,12 +41,9 @@ class Checkpoint(Protocol):
 
 
 class Where(NamedTuple):
-    """Where pairs are compared.
+    """Where pairs are compared: on which devices, and how many at once on each.
 
-    Attributes:
-        mesh: Devices.
-        tile: Pairs that a device compares at once.
-        block: Networks whose features a device holds for each side of the pairs.
+    `block` counts the networks whose features a device holds for each side of the pairs.
     """
 
     mesh: Any

@@ -30,24 +30,14 @@ from rnnensemble.metrics.principal_axes import Axes, axes_of, on_axes
 
 
 class Matching(NamedTuple):
-    """How two sets of eigenvalues match.
-
-    Attributes:
-        distance: Mean squared distance of matched eigenvalues.
-        lower_bound: The same: the best matching is exact.
-    """
+    """How two sets of eigenvalues match: mean squared distance, exact, and so its bound."""
 
     distance: Array
     lower_bound: Array
 
 
 class RunningSums(NamedTuple):
-    """Sums over the trials of one network.
-
-    Attributes:
-        axes: What rates are reduced to before the embedding, None for the rates themselves.
-        sums: Of the embedding.
-    """
+    """Sums of the embedding over the trials of one network, of rates reduced to axes, if any."""
 
     axes: Axes | None
     sums: Sums

@@ -32,13 +32,7 @@ MOST_TRIED = 5040
 
 
 class Problem(NamedTuple):
-    """What is maximized.
-
-    Attributes:
-        first: W1, `[N, N]` or `[G, N, N]`.
-        second: W2, likewise.
-        linear: L, `[N, N]`.
-    """
+    """What is maximized: W1 and W2, `[N, N]` or `[G, N, N]`, and the linear term L, `[N, N]`."""
 
     first: Array
     second: Array

@@ -20,12 +20,7 @@ PAIR_BYTES = 100
 
 
 class PairBlock(NamedTuple):
-    """Part of the matrix: from some networks to the same or to other ones.
-
-    Attributes:
-        first: Numbers of the networks i.
-        second: Numbers of the networks j.
-    """
+    """Part of the matrix: from some networks to the same or to other ones, by their numbers."""
 
     first: range
     second: range

@@ -10,9 +10,7 @@ from rnnensemble._core.axes import Array
 class Names(NamedTuple):
     """Where a cell keeps its layers, gate by gate or several gates in one.
 
-    Attributes:
-        recurrent: Layers of the products with the hidden state.
-        inputs: Layers of the products with the inputs.
+    Recurrent ones are of products with the hidden state, the others of those with the inputs.
     """
 
     recurrent: tuple[str, ...]

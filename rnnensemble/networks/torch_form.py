@@ -27,12 +27,7 @@ Arrays = dict[str, Any]
 
 
 class TorchForm(NamedTuple):
-    """Networks in PyTorch.
-
-    Attributes:
-        settings: What `torch_network.Network` is told of all of them.
-        weights: Its state dict, each with leading axis K.
-    """
+    """Networks in PyTorch: settings of `torch_network.Network`, a state dict with leading axis K."""
 
     settings: dict[str, Any]
     weights: Arrays

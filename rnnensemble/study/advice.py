@@ -21,11 +21,8 @@ WISHES = {"consistent": DOWN, "diverse": UP}
 class Option(NamedTuple):
     """One factor and what it does to the level that is wished for.
 
-    Attributes:
-        factor: The factor's name.
-        cells: Its findings on the level, one for each task where it was measured.
-        turn: "raise" or "lower".
-        effect: Geometric mean over tasks of the ratio that turning it brings.
+    `cells` are its findings on the level, one for each task where it was measured; `effect` is the
+    geometric mean over tasks of the ratio that turning it ("raise" or "lower") brings.
     """
 
     factor: str

@@ -32,15 +32,7 @@ COMPILE_SECONDS = {"cpu": 15.0}
 
 
 class Cost(NamedTuple):
-    """What one condition costs.
-
-    Attributes:
-        training: Operations of training, if each network trains for the given epochs.
-        rates: Of responses to evaluation trials.
-        kernel: Of tangent kernels.
-        dynamics: Of DSA in all settings.
-        weights: Of PIF.
-    """
+    """What one condition costs in operations: of training, for the epochs given, and the rest."""
 
     training: float
     rates: float

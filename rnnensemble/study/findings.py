@@ -123,13 +123,7 @@ class Finding:
 
 
 class Findings(NamedTuple):
-    """All cells, and the trends of dynamics by setting.
-
-    Attributes:
-        cells: In the order of the sweep's factors, for each all measures.
-        settings: Trends of DSA under every setting, by factor and task.
-        grids: Effects of two factors at once, for each grid and measure.
-    """
+    """All cells, trends of DSA under every setting, by factor and task, and those of grids."""
 
     cells: list[Finding]
     settings: dict[tuple[str, str], SettingsTrend]

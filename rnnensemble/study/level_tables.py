@@ -32,13 +32,7 @@ class Preset(NamedTuple):
 
 
 class Head(NamedTuple):
-    """What factors and grids begin with.
-
-    Attributes:
-        name: Its name.
-        where: How errors call it.
-        bases: Its tasks, and what its levels start from on each.
-    """
+    """What factors and grids begin with: a name, how errors call it, its tasks with bases."""
 
     name: str
     where: str
@@ -63,13 +57,7 @@ def read_head(
 
 
 class Step(NamedTuple):
-    """One value, and what it sets.
-
-    Attributes:
-        value: The value.
-        label: How figures and tables call it.
-        changes: Tables of a condition, the preset's among them.
-    """
+    """One value, how figures and tables call it, and the tables of a condition that it sets."""
 
     value: float
     label: str

@@ -23,14 +23,9 @@ ESTIMATES = {
 
 
 class Reading(NamedTuple):
-    """One measure at one level of a factor.
+    """One measure at one level of a factor: the statistic of distances `[M, M]` or values `[M]`.
 
-    Attributes:
-        level: Value, label, condition.
-        degeneracy: What the condition gave.
-        data: Distances `[M, M]` or values `[M]`.
-        null: What they would be without differences between networks, `[M]` or one number.
-        estimate: The statistic with its interval.
+    `null` is what they would be without differences between networks, `[M]` or one number.
     """
 
     level: Level
@@ -41,12 +36,7 @@ class Reading(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """A level of a factor that is left out of one measure.
-
-    Attributes:
-        level: Value, label, condition.
-        problem: Why.
-    """
+    """A level of a factor that is left out of one measure, and why."""
 
     level: Level
     problem: str

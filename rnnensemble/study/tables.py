@@ -20,12 +20,7 @@ Part = TypeVar("Part", Factor, Grid)
 
 
 class Table(NamedTuple):
-    """A table of texts.
-
-    Attributes:
-        head: Names of the columns.
-        rows: Their cells.
-    """
+    """A table of texts: names of the columns, and their cells."""
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]

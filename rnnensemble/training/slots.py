@@ -33,11 +33,9 @@ LEAST_SLICE = 16
 
 
 class Members(NamedTuple):
-    """What sets the networks apart, leading axis K.
+    """What sets the networks apart, leading axis K: hyperparameters and keys.
 
-    Attributes:
-        keys: A network draws from its own alone, fold_in(key(s), i) for its start (s, i).
-        hyper: Hyperparameters.
+    A network draws from its own key alone, fold_in(key(s), i) for its start (s, i).
     """
 
     keys: Key

@@ -24,12 +24,7 @@ SIDES = {"cpu": 1024}
 
 
 class Ceilings(NamedTuple):
-    """What no training can exceed, of all devices together.
-
-    Attributes:
-        flops: Floating-point operations a second, of large float32 matrix products.
-        traffic: Bytes a second that large arrays are read and written at.
-    """
+    """What no training can exceed: FLOP/s of large products, bytes/s of large arrays."""
 
     flops: float
     traffic: float

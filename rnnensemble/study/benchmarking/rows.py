@@ -90,14 +90,11 @@ class Clock:
 
 
 class Step(NamedTuple):
-    """How a row is measured.
+    """How a row is measured, of which kind, name and shape are known before.
 
-    Attributes:
-        row: What is known before: kind, name, shape.
-        expected: Seconds that it takes, as far as is known when it is about to start.
-        measure: Returns the fields of the row that it found.
-        prepare: Compiles what `measure` runs, into JAX's cache on disk; may be called earlier, from
-            any thread.
+    `expected` says how many seconds it takes, when it is about to start; `measure` returns the
+    fields that it found; `prepare` compiles what `measure` runs, into JAX's cache on disk, and may
+    be called earlier, from any thread.
     """
 
     row: Row

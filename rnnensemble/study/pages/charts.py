@@ -17,13 +17,9 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 class Between(NamedTuple):
-    """Distances between networks as charts show them.
+    """Distances `[M, M]` between networks as charts show them, by a measure of title and unit.
 
-    Attributes:
-        title: Of the measure.
-        unit: Of the distances.
-        matrix: `[M, M]`.
-        null: The mean distance that no difference between networks would give; NaN if unknown.
+    `null` is the mean distance that no difference between networks would give; NaN if unknown.
     """
 
     title: str
@@ -125,19 +121,10 @@ def trials(drawn: Trials, outputs: np.ndarray, network: int) -> dict:
 
 
 class Point(NamedTuple):
-    """A number with what is said of it.
+    """A number with its interval, where it stands along the factor, and how that place is called.
 
-    Attributes:
-        x: Where it stands along the factor.
-        label: How that place is called.
-        value: The number; NaN if there is none.
-        low: Lower end of its interval.
-        high: Upper end.
-        null: What it would be without differences between networks; NaN if unknown.
-        text: Number and interval as they are read.
-        notes: Lines for those who ask: null, networks, settings.
-        measurable: Whether it is about solutions rather than trials.
-        link: Anchor of its condition.
+    Value and null are NaN where there is none. The text is how number and interval are read; notes
+    are for those who ask; it is measurable if about solutions rather than trials.
     """
 
     x: float

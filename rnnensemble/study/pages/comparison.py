@@ -17,14 +17,7 @@ from rnnensemble.training.population import Population
 
 
 class Side(NamedTuple):
-    """One of the runs.
-
-    Attributes:
-        name: How the page calls it.
-        condition: Its settings.
-        population: Its networks.
-        degeneracy: How far apart they lie.
-    """
+    """One of the runs, by the name that the page calls it."""
 
     name: str
     condition: Condition

@@ -73,13 +73,7 @@ class Sheet:
 
 @dataclasses.dataclass(frozen=True)
 class Picture:
-    """A figure as an image.
-
-    Attributes:
-        title: What it shows.
-        caption: How to read it.
-        png: The image.
-    """
+    """A figure as an image, with a title, and a caption that says how to read it."""
 
     title: str
     caption: str
@@ -89,13 +83,9 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
-    """A plot that is drawn in the browser; `charts` makes what it draws.
+    """A plot that is drawn in the browser from `data`, plain values and arrays that `charts` makes.
 
-    Attributes:
-        title: What it shows.
-        caption: How to read it, and what is seen.
-        data: What `page.js` draws, of plain values and arrays.
-        pictures: What stands there without JavaScript, and on paper.
+    The pictures stand there without JavaScript, and on paper.
     """
 
     title: str
@@ -107,13 +97,9 @@ class Chart:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading.
+    """A part of the page with a heading, sections among its parts; a folded one opens by a click.
 
-    Attributes:
-        title: The heading.
-        parts: What it holds, sections among them.
-        anchor: Its place in links; made of the title unless given.
-        folded: Whether it opens by a click.
+    Its place in links, the anchor, is made of the title unless given.
     """
 
     title: str
@@ -127,11 +113,8 @@ class Section:
 class Document:
     """A whole report.
 
-    Attributes:
-        title: The heading.
-        summary: What was trained, what was found, what to be careful about: a sentence or two
-            each.
-        sections: The rest.
+    Its summary says what was trained, what was found, what to be careful about, in a sentence or
+    two each.
     """
 
     title: str

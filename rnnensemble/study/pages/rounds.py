@@ -54,13 +54,10 @@ PLAN_CARE = (
 
 
 class BatteryTables(NamedTuple):
-    """What `rnnensemble battery` writes: rows of texts.
+    """What `rnnensemble battery` writes, as rows of texts, and the plan of deflation.
 
-    Attributes:
-        networks: A row a network.
-        groups: A row a quantity: mean and range in each group.
-        predictivity: A row a network: how well it predicts each other.
-        plan: The plan of deflation, as text.
+    A row a network, a row a quantity with mean and range in each group, and a row a network that
+    says how well it predicts each other.
     """
 
     networks: list[dict[str, str]]
