@@ -21,7 +21,8 @@ class Config:
         for field in (field for field in dataclasses.fields(self) if field.init):
             value, kind = as_plain(getattr(self, field.name)), str(field.type)
             number = ("int" in kind or "float" in kind) and "bool" not in kind
-            if number and any(isinstance(each, bool) for each in _entries(value)):
+            entries = value if isinstance(value, tuple) else (value,)
+            if number and any(isinstance(each, bool) for each in entries):
                 raise ValueError(f"`{field.name}` must be a number, not a bool; got {value!r}.")
             object.__setattr__(self, field.name, value)
 
@@ -54,10 +55,6 @@ def finite(value: Any) -> Any:
     return number if math.isfinite(number) else None
 
 
-def _entries(value: Any) -> tuple[Any, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
 SEEDS = 2**32
 """How many seeds there are: of a larger number `jax.random.key` keeps the lower 32 bits alone."""
 
@@ -70,12 +67,30 @@ def require_seed(value: Any, name: str = "seed") -> None:
         )
 
 
+def require_at_least(name: str, value: Any, least: float) -> None:
+    """Raises ValueError unless a value is finite and at least so much; whole, if that is."""
+    whole = isinstance(least, int)
+    number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if not number or not least <= value < math.inf:
+        kind = "a whole number of" if whole else "a finite number of"
+        raise ValueError(f"`{name}` must be {kind} at least {least}; got {value!r}.")
+
+
+def require_least(config: Any, **least: float) -> None:
+    """Raises ValueError as `require_at_least`, of several settings by name."""
+    for name, value in least.items():
+        require_at_least(name, getattr(config, name), value)
+
+
 def require_whole(config: Any, *names: str, least: int = 1) -> None:
     """Raises ValueError unless these settings are whole numbers of at least `least`."""
-    for name in names:
-        value = getattr(config, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ValueError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
+    require_least(config, **dict.fromkeys(names, least))
+
+
+def require_positive(name: str, value: Any) -> None:
+    """Raises ValueError unless a value is a finite number above 0."""
+    if not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
 
 
 def require_seconds(value: Any) -> None:

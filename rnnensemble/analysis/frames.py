@@ -28,7 +28,8 @@ def to_pandas(found: Population | Degeneracy) -> Any:
     seeds, indices = zip(*found.recipe.own_starts, strict=True)
     columns: dict[str, Any] = {"seed": seeds, "index": indices}
     columns |= {name: getattr(found, name) for name in ("converged", "diverged", "stop_epoch")}
-    columns["loss"] = _last_losses(found)
+    last = np.maximum(found.stop_epoch, 1) - 1
+    columns["loss"] = found.history.loss[np.arange(found.size), last]
     for config in found.recipe.parts:
         values = {name: getattr(config, name) for name in config.per_network}
         columns |= {name: list(x) for name, x in values.items() if isinstance(x, tuple)}
@@ -69,12 +70,6 @@ def to_xarray(found: Population | Degeneracy) -> Any:
         arrays["disagreement"] = ("variant", *pair), np.stack([*apart.values()])
         where["variant"] = [*apart]
     return dataset(arrays, where)
-
-
-def _last_losses(population: Population) -> np.ndarray:
-    """The loss of each network in its last epoch, `[K]`."""
-    last = np.maximum(population.stop_epoch, 1) - 1
-    return population.history.loss[np.arange(population.size), last]
 
 
 def _package(name: str, asked: str, found: Any) -> Any:

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from rnnensemble._core.config import require_at_least
+
 COVERAGE = 0.95
 """Share of samples whose value must occur again for a variable to count as discrete."""
 
@@ -162,8 +164,7 @@ def _scaled(columns: np.ndarray) -> np.ndarray:
 
 def _columns(parts: list[np.ndarray], neighbors: int) -> list[np.ndarray]:
     """Draws as float64 columns `[N, D]`; raises ValueError unless they can be measured."""
-    if not isinstance(neighbors, int) or isinstance(neighbors, bool) or neighbors < 1:
-        raise ValueError(f"`neighbors` must be a whole number of at least 1; got {neighbors!r}.")
+    require_at_least("neighbors", neighbors, 1)
     columns = [np.asarray(part, np.float64) for part in parts]
     columns = [part[:, None] if part.ndim == 1 else part for part in columns]
     lengths = [len(part) for part in columns]

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from rnnensemble._core.config import Config, require_seed, require_whole
+from rnnensemble._core.config import Config, require_positive, require_seed, require_whole
 from rnnensemble.networks import Network
 from rnnensemble.networks.base import require_known
 
@@ -100,8 +100,7 @@ class Kick(Config):
         super().__post_init__()
         require_seed(self.seed)
         require_whole(self, "step", least=0)
-        if not isinstance(self.size, (int, float)) or not 0 < self.size < np.inf:
-            raise ValueError(f"`size` must be a positive number; got {self.size!r}.")
+        require_positive("size", self.size)
         given = (1.0,) if self.direction is None else self.direction
         numbers = isinstance(given, tuple) and all(isinstance(x, (int, float)) for x in given)
         if not numbers or not np.isfinite(given).all() or not np.any(given):

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 
-from rnnensemble._core.config import require_whole
+from rnnensemble._core.config import require_at_least
 from rnnensemble.stats import binomial_interval
 from rnnensemble.tasks import Task
 from rnnensemble.training.evaluation import evaluation_key
@@ -32,19 +32,6 @@ class PsychometricCurve:
     low: np.ndarray
     high: np.ndarray
     accuracy: np.ndarray
-
-
-@dataclasses.dataclass(frozen=True)
-class _Counts:
-    """What is checked of the arguments."""
-
-    trials: int
-    bins: int
-
-    def __post_init__(self) -> None:
-        require_whole(self, "trials", "bins")
-        if self.bins > self.trials:
-            raise ValueError(f"`bins` must be at most `trials`, {self.trials}; got {self.bins}.")
 
 
 def psychometric_curve(
@@ -85,7 +72,10 @@ def psychometric_curve(
         (3, 4)
     """
     task = population.task if task is None else task
-    _Counts(trials, bins)
+    require_at_least("trials", trials, 1)
+    require_at_least("bins", bins, 1)
+    if bins > trials:
+        raise ValueError(f"`bins` must be at most `trials`, {trials}; got {bins}.")
     for name in ("evidence", "choice", "accuracy"):
         if not task.has(name):
             raise ValueError(

@@ -19,26 +19,10 @@ from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training.losses import unit as loss_unit
 
 COLUMNS = (
-    "measure",
-    "level",
-    "title",
-    "value",
-    "low",
-    "high",
-    "null",
-    "null_ratio",
-    "null_ratio_low",
-    "null_ratio_high",
-    "lower_bound",
-    "corrected",
-    "reliability",
-    "rank",
-    "trials",
-    "agreement",
-    "log_spread",
-    "log_spread_low",
-    "log_spread_high",
-    "heavy_tailed",
+    *("measure", "level", "title", "value", "low", "high", "null"),
+    *("null_ratio", "null_ratio_low", "null_ratio_high", "lower_bound", "corrected"),
+    *("reliability", "rank", "trials", "agreement"),
+    *("log_spread", "log_spread_low", "log_spread_high", "heavy_tailed"),
 )
 """What a row of `Degeneracy.table` holds."""
 

@@ -43,18 +43,8 @@ def print_forecast(
         rows.append(
             (str(number), name, str(len(members)), *cells, f"{operations:.1e}", clock(sum(each)))
         )
-    columns = (
-        "",
-        "group",
-        "conditions",
-        "networks",
-        "shards",
-        "tile",
-        "memory",
-        "operations",
-        "time",
-    )
-    reporter.table(f"groups of {sweep.folder_name}", columns, rows)
+    columns = ("", "group", "conditions", "networks", "shards", "tile", "memory")
+    reporter.table(f"groups of {sweep.folder_name}", (*columns, "operations", "time"), rows)
     _print_totals(everything, sweep, costs, reporter)
     if len(left) < len(everything):
         reporter.line(f"{len(everything) - len(left)} of them are finished")

@@ -10,8 +10,8 @@
 Nothing is unpickled.
 """
 
-import csv
 import re
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -176,24 +176,11 @@ def save_distances(
 
 def read_distances(folder: Path) -> list[Row]:
     """The rows of `distances.csv`; ValueError if the folder is not whole."""
-    path = folder / "distances.csv"
     stages.require_whole(folder, stages.read_manifest(folder))
+    kinds = typing.get_type_hints(Row)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-        return [
-            Row(
-                metric=line["metric"],
-                data=line["data"],
-                networks=int(line["networks"]),
-                mean=float(line["mean"]),
-                low=float(line["low"]),
-                high=float(line["high"]),
-                settings=line["settings"],
-                left_out=line["left_out"],
-            )
-            for line in lines
-        ]
+        lines = folders.read_rows(folder / "distances.csv")
+        return [Row(**{name: kind(line[name]) for name, kind in kinds.items()}) for line in lines]
     except (OSError, KeyError, TypeError, ValueError):
         raise ValueError(f"`run` {folder} is damaged: distances.csv cannot be read.") from None
 

@@ -162,7 +162,8 @@ def _entry(path: Path, manifest: dict[str, Any]) -> Entry:
     if kind == "sweep":
         status, networks = _of_conditions(path)
     elif kind == "plan":
-        groups = [each for each in _groups(path) if each["status"] != stages.INTERRUPTED]
+        runs = stages.list_runs(path).values()
+        groups = [each for each in runs if each["status"] != stages.INTERRUPTED]
         status = f"{len(groups)} trained"
         networks = {name: sum(each[name] for each in groups) for name in networks}
     if locks.is_alive(lock_of(path)) or work_on(path) or work_on_groups(path):
@@ -190,11 +191,6 @@ def _of_conditions(folder: Path) -> tuple[str, dict[str, Any]]:
     networks = {name: sum(each[name] for each in manifests) for name in ("converged", "size")}
     broken = f", {len(found.damaged)} damaged" if found.damaged else ""
     return f"{len(found.finished)} of {len(found.sweep.conditions)} finished{broken}", networks
-
-
-def _groups(folder: Path) -> list[dict[str, Any]]:
-    """The manifests of the populations of a plan."""
-    return list(stages.list_runs(folder).values())
 
 
 def last_line(logs: Path) -> str:

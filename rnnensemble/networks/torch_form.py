@@ -27,7 +27,7 @@ Arrays = dict[str, Any]
 
 
 class TorchForm(NamedTuple):
-    """Networks in PyTorch: settings of `torch_network.Network`, a state dict with leading axis K."""
+    """Networks in PyTorch: settings of `torch_network.Network`, state dict with leading axis K."""
 
     settings: dict[str, Any]
     weights: Arrays

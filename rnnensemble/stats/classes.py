@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rnnensemble._core.axes import ArrayLike
-from rnnensemble._core.config import require_seed
+from rnnensemble._core.config import require_at_least, require_seed
 from rnnensemble.stats.binomial import binomial_interval
 from rnnensemble.stats.comparable import comparable
 from rnnensemble.stats.intervals import Estimate, as_distances
@@ -138,10 +138,7 @@ def class_accuracy(
     matrix = as_distances(matrix)
     labels = require_classes(classes, len(matrix))
     require_seed(seed)
-    if not isinstance(permutations, int) or permutations < 1:
-        raise ValueError(
-            f"`permutations` must be a whole number of at least 1; got {permutations!r}."
-        )
+    require_at_least("permutations", permutations, 1)
     apart = np.where(np.isnan(matrix) | np.eye(len(matrix), dtype=bool), np.inf, matrix)
     nearest, known = apart.argmin(axis=1), np.isfinite(apart.min(axis=1))
     rng = np.random.default_rng(seed)

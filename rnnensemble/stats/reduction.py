@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
+from rnnensemble._core.config import require_at_least
 from rnnensemble.stats import intervals
 from rnnensemble.stats.intervals import DistanceParts, Estimate
 
@@ -135,10 +136,7 @@ def orders(blocks: Sequence[Sequence[int]], permutations: int, seed: int) -> np.
     All of them if there are at most P, else P random ones. `blocks` say how many networks each
     group has; networks change groups within a block alone.
     """
-    if not isinstance(permutations, int) or permutations < 1:
-        raise ValueError(
-            f"`permutations` must be a whole number of at least 1; got {permutations!r}."
-        )
+    require_at_least("permutations", permutations, 1)
     sizes = [sum(counts) for counts in blocks]
     distinct = math.prod(
         math.factorial(size) // math.prod(map(math.factorial, counts))

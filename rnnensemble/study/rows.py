@@ -8,11 +8,8 @@ from typing import Any, NamedTuple
 
 from rnnensemble.analysis.measures import LEVELS
 from rnnensemble.stats.intervals import Estimate
-from rnnensemble.study.conditions import Condition
-from rnnensemble.study.factors import Outcome, Sweep
 from rnnensemble.study.findings import AGREES, DISAGREES, DOWN, NO_CLAIM, UNDECIDED, UP, Finding
 from rnnensemble.study.grid_findings import GridFinding
-from rnnensemble.study.readings import converged
 
 TYPES = typing.get_type_hints(Finding)
 NAMES = [field.name for field in dataclasses.fields(Finding)]
@@ -127,53 +124,3 @@ def over_tasks(cells: Sequence[Finding]) -> Overall:
         len(measured),
         (majority or [UNDECIDED])[0] if paper else NO_CLAIM,
     )
-
-
-class Convergence(NamedTuple):
-    """How many networks of a condition converged.
-
-    Attributes:
-        factor: The factor's name.
-        task: The task's name.
-        label: Of the factor's value.
-        digest: Of the condition.
-        converged: Networks converged; None where it is not measured yet.
-        size: Networks trained.
-        threshold: Training loss to reach, see `threshold_text`.
-    """
-
-    factor: str
-    task: str
-    label: str
-    digest: str
-    converged: int | None
-    size: int
-    threshold: str
-
-
-def convergence(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[Convergence]:
-    """One row for each factor, task and value."""
-    rows = []
-    for factor in sweep.parts:
-        for level in factor.levels:
-            condition, outcome = level.condition, outcomes.get(level.condition.digest)
-            rows.append(
-                Convergence(
-                    factor.name,
-                    factor.task,
-                    level.label,
-                    condition.digest,
-                    None if outcome is None else converged(outcome),
-                    condition.size,
-                    threshold_text(condition),
-                )
-            )
-    return rows
-
-
-def threshold_text(condition: Condition) -> str:
-    """The training loss to reach, and the task's own (the paper's) where it is another one."""
-    own, given = condition.task.threshold, condition.training.threshold
-    values = sorted(set(given)) if isinstance(given, tuple) else [own if given is None else given]
-    shown = " to ".join(f"{value:g}" for value in dict.fromkeys((values[0], values[-1])))
-    return shown if values == [own] else f"{shown} (the task's own: {own:g})"

@@ -13,7 +13,7 @@ from rnnensemble.study.factors import Axis, Factor, Grid, Outcome, Sweep
 from rnnensemble.study.findings import NONE, Finding
 from rnnensemble.study.grid_findings import GridFinding
 from rnnensemble.study.readings import converged, title_of
-from rnnensemble.study.rows import convergence, levels_of, overall
+from rnnensemble.study.rows import levels_of, overall
 from rnnensemble.study.scales import in_words
 
 Part = TypeVar("Part", Factor, Grid)
@@ -115,17 +115,17 @@ def grid_table(cells: Sequence[GridFinding], level: str) -> Table:
 
 def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     """Networks converged at each value, a row for each factor and task."""
-    found = convergence(sweep, outcomes)
     rows = []
     for factor in sweep.parts:
-        mine = [each for each in found if (each.factor, each.task) == (factor.name, factor.task)]
-        known = [each.converged / each.size for each in mine if each.converged is not None]
+        conditions = [level.condition for level in factor.levels]
+        found = [outcomes.get(each.digest) for each in conditions]
+        known = [converged(each) / each.condition.size for each in found if each is not None]
         counts = (
-            f"{each.label}: " + ("missing" if each.converged is None else f"{each.converged}")
-            for each in mine
+            f"{level.label}: " + ("missing" if each is None else f"{converged(each)}")
+            for level, each in zip(factor.levels, found, strict=True)
         )
-        sizes = ", ".join(dict.fromkeys(str(each.size) for each in mine))
-        thresholds = ", ".join(dict.fromkeys(each.threshold for each in mine))
+        sizes = ", ".join(dict.fromkeys(str(each.size) for each in conditions))
+        thresholds = ", ".join(dict.fromkeys(map(_threshold, conditions)))
         least = share(min(known)) if known else ""
         rows.append(
             (words(factor.name), words(factor.task), "; ".join(counts), sizes, least, thresholds)
@@ -135,6 +135,14 @@ def convergence_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     threshold = "threshold (MSE)" if squared else "threshold"
     head = ("factor", "task", "converged at each value", "of", "lowest share", threshold)
     return Table(head, rows)
+
+
+def _threshold(condition: Condition) -> str:
+    """The training loss to reach, and the task's own (the paper's) where it is another one."""
+    own, given = condition.task.threshold, condition.training.threshold
+    values = sorted(set(given)) if isinstance(given, tuple) else [own if given is None else given]
+    shown = " to ".join(f"{value:g}" for value in dict.fromkeys((values[0], values[-1])))
+    return shown if values == [own] else f"{shown} (the task's own: {own:g})"
 
 
 def topology_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:

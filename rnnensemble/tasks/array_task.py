@@ -11,7 +11,8 @@ import numpy as np
 
 from rnnensemble._core.array_files import read_named
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.tasks.base import Task, Trials, require_at_least
+from rnnensemble._core.config import require_least
+from rnnensemble.tasks.base import Task, Trials
 from rnnensemble.tasks.trial_arrays import KNOWN, TrialArrays, checked, named_set
 
 ORDERS = 2**32 - 1
@@ -90,8 +91,7 @@ class ArrayTask(Task):
         for name, value in kept.items():
             object.__setattr__(self, name, value)
         super().__post_init__()
-        require_at_least("threshold", self.threshold, 0.0)
-        require_at_least("split_seed", self.split_seed, 0)
+        require_least(self, threshold=0.0, split_seed=0)
         held = self._split(len(arrays.sets[""]["inputs"]))
         object.__setattr__(self, "held_out_trials", held)
         object.__setattr__(self, "own", None)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble._core.config import Config
+from rnnensemble._core.config import Config, require_at_least, require_least
 from rnnensemble.tasks import draws
 
 
@@ -58,8 +58,7 @@ class Task(Config, abc.ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("n_steps", self.n_steps, 2)
-        require_at_least("input_noise", self.input_noise, 0.0)
+        require_least(self, n_steps=2, input_noise=0.0)
 
     @property
     @abc.abstractmethod
@@ -196,15 +195,6 @@ class Task(Config, abc.ABC):
             "temporal": self.lengthened(2),
             "noise": dataclasses.replace(self, input_noise=noise),
         }
-
-
-def require_at_least(name: str, value: float, least: float) -> None:
-    """Raises ValueError unless `value` is a finite number of at least `least`."""
-    whole = isinstance(least, int)
-    fits = isinstance(value, int) if whole else isinstance(value, (int, float))
-    if not fits or isinstance(value, bool) or not math.isfinite(value) or value < least:
-        kind = "a whole number of" if whole else "a finite number of"
-        raise ValueError(f"`{name}` must be {kind} at least {least}; got {value!r}.")
 
 
 def require_within(name: str, value: float, least: float, most: float) -> None:

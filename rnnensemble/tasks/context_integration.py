@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble.tasks import choices, draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
+from rnnensemble.tasks.base import Task, Trials, require_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,15 +56,10 @@ class ContextIntegration(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("n_modalities", self.n_modalities, 2)
+        require_least(self, n_modalities=2, n_coherences=1, evidence_noise=0.0, gain=0.0)
+        require_least(self, fixation_steps=0, stimulus_steps=1, response_steps=2)
         require_range("coherence", self.coherence, 0.0)
-        require_at_least("n_coherences", self.n_coherences, 1)
-        require_at_least("evidence_noise", self.evidence_noise, 0.0)
-        require_at_least("fixation_steps", self.fixation_steps, 0)
-        require_at_least("stimulus_steps", self.stimulus_steps, 1)
         require_range("delay", self.delay, 0)
-        require_at_least("response_steps", self.response_steps, 2)
-        require_at_least("gain", self.gain, 0.0)
         needed = self.fixation_steps + self.stimulus_steps + self.delay[1] + self.response_steps
         if needed > self.n_steps:
             raise ValueError(

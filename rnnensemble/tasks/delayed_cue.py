@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.tasks.base import Task, Trials, require_at_least
+from rnnensemble._core.config import require_least
+from rnnensemble.tasks.base import Task, Trials
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,10 +42,7 @@ class DelayedCue(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("n_cues", self.n_cues, 1)
-        require_at_least("cue_steps", self.cue_steps, 1)
-        require_at_least("delay", self.delay, 0)
-        require_at_least("response_steps", self.response_steps, 1)
+        require_least(self, n_cues=1, cue_steps=1, delay=0, response_steps=1)
         needed = self.cue_steps + self.delay + self.response_steps
         if needed > self.n_steps:
             raise ValueError(
@@ -57,9 +55,7 @@ class DelayedCue(Task):
     def n_inputs(self) -> int:
         return self.n_cues
 
-    @property
-    def n_outputs(self) -> int:
-        return self.n_cues
+    n_outputs = n_inputs
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         cue = jax.nn.one_hot(jax.random.randint(key, (batch,), 0, self.n_cues), self.n_cues)

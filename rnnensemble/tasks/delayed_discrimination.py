@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble.tasks import choices
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
+from rnnensemble.tasks.base import Task, Trials, require_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,12 +53,9 @@ class DelayedDiscrimination(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("n_channels", self.n_channels, 1)
+        require_least(self, n_channels=1, n_amplitudes=2, pulse_steps=1, response_steps=1)
         require_range("delay", self.delay, 0)
         require_range("amplitude", self.amplitude, 0.0)
-        require_at_least("n_amplitudes", self.n_amplitudes, 2)
-        require_at_least("pulse_steps", self.pulse_steps, 1)
-        require_at_least("response_steps", self.response_steps, 1)
         needed = 2 * self.pulse_steps + self.delay[1] + self.response_steps
         if needed > self.n_steps:
             raise ValueError(

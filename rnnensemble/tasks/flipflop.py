@@ -45,9 +45,7 @@ class FlipFlop(Task):
     def n_inputs(self) -> int:
         return self.n_bits
 
-    @property
-    def n_outputs(self) -> int:
-        return self.n_bits
+    n_outputs = n_inputs
 
     @property
     def channels(self) -> list[tuple[list[int], list[int]]]:

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble.tasks import draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least
+from rnnensemble.tasks.base import Task, Trials
 
 MEAN, DEVIATION = 2.3, 3.6
 """Of a site at F = 8, in units of x."""
@@ -54,19 +55,13 @@ class Lorenz96(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("dimension", self.dimension, 4)
-        require_at_least("forcing", self.forcing, 0.0)
-        require_at_least("time_step", self.time_step, 1e-6)
-        require_at_least("substeps", self.substeps, 1)
-        require_at_least("burn_in", self.burn_in, 0.0)
+        require_least(self, dimension=4, forcing=0.0, time_step=1e-6, substeps=1, burn_in=0.0)
 
     @property
     def n_inputs(self) -> int:
         return self.dimension
 
-    @property
-    def n_outputs(self) -> int:
-        return self.dimension
+    n_outputs = n_inputs
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         start = MEAN + DEVIATION * draws.normal(key, (self.dimension, batch))

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble.tasks import draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
+from rnnensemble.tasks.base import Task, Trials, require_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,13 +52,9 @@ class MemoryPro(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("load", self.load, 1)
-        require_at_least("n_angles", self.n_angles, 0)
-        require_at_least("fixation_steps", self.fixation_steps, 0)
-        require_at_least("stimulus_steps", self.stimulus_steps, 1)
+        require_least(self, load=1, n_angles=0, distractor=0.0)
+        require_least(self, fixation_steps=0, stimulus_steps=1, response_steps=2)
         require_range("delay", self.delay, 0)
-        require_at_least("response_steps", self.response_steps, 2)
-        require_at_least("distractor", self.distractor, 0.0)
         needed = self.fixation_steps + self.stimulus_steps + self.delay[1] + self.response_steps
         if needed > self.n_steps:
             raise ValueError(
@@ -70,9 +67,7 @@ class MemoryPro(Task):
     def n_inputs(self) -> int:
         return 1 + 2 * self.load
 
-    @property
-    def n_outputs(self) -> int:
-        return 1 + 2 * self.load
+    n_outputs = n_inputs
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         angle_key, delay_key, other_key = jax.random.split(key, 3)

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble._core.platforms import by_platform
 from rnnensemble.tasks import draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least
+from rnnensemble.tasks.base import Task, Trials
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,10 +53,7 @@ class PathIntegration(Task):
         super().__post_init__()
         if self.dimensions not in (2, 3):
             raise ValueError(f"`dimensions` must be 2 or 3; got {self.dimensions!r}.")
-        require_at_least("n_channels", self.n_channels, 1)
-        require_at_least("box", self.box, 1e-3)
-        require_at_least("mean_speed", self.mean_speed, 0.0)
-        require_at_least("turn", self.turn, 0.0)
+        require_least(self, n_channels=1, box=1e-3, mean_speed=0.0, turn=0.0)
 
     @property
     def n_inputs(self) -> int:

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_least
 from rnnensemble.tasks import draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
+from rnnensemble.tasks.base import Task, Trials, require_range
 
 Rule = Literal["go", "delay_go", "anti", "decision", "context_decision", "delay_decision"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -79,12 +80,10 @@ class Ring(Task):
         super().__post_init__()
         if self.rule not in RULES:
             raise ValueError(f"`rule` must be one of {list(RULES)}; got {self.rule!r}.")
-        require_at_least("units", self.units, 2)
+        require_least(self, units=2, stimulus_steps=1, grace_steps=0)
+        require_least(self, answer_steps=self.grace_steps + 1)
         require_range("fixation_steps", self.fixation_steps, 0)
-        require_at_least("stimulus_steps", self.stimulus_steps, 1)
         require_range("delay", self.delay, 0)
-        require_at_least("grace_steps", self.grace_steps, 0)
-        require_at_least("answer_steps", self.answer_steps, self.grace_steps + 1)
         shown = 2 if self.rule == "delay_decision" else 1
         delay = self.delay[1] if self._waits else 0
         needed = self.fixation_steps[1] + shown * self.stimulus_steps + delay + self.answer_steps

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_range
+from rnnensemble._core.config import require_least
+from rnnensemble.tasks.base import Task, Trials, require_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,10 +43,8 @@ class Sine(Task):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_at_least("n_channels", self.n_channels, 1)
-        require_at_least("n_frequencies", self.n_frequencies, 1)
+        require_least(self, n_channels=1, n_frequencies=1, time_step=1e-6)
         require_range("frequency", self.frequency, 0.0)
-        require_at_least("time_step", self.time_step, 1e-6)
         if self.frequency[1] * self.time_step > 0.5:
             raise ValueError(
                 f"`frequency` of up to {self.frequency[1]} Hz cannot be shown in steps of "
@@ -57,9 +56,7 @@ class Sine(Task):
     def n_inputs(self) -> int:
         return self.n_channels
 
-    @property
-    def n_outputs(self) -> int:
-        return self.n_channels
+    n_outputs = n_inputs
 
     @property
     def channels(self) -> list[tuple[list[int], list[int]]]:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from rnnensemble._core.config import Config, require_seed, require_whole
+from rnnensemble._core.config import Config, require_positive, require_seed, require_whole
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,7 @@ class FixedPointSearch(Config):
         require_seed(self.seed)
         require_whole(self, "starts", "trials", "steps", "settle")
         for name in ("tolerance", "slow", "distance"):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0 < value < math.inf):
-                raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
+            require_positive(name, getattr(self, name))
         if not 0 <= self.between <= 1:
             raise ValueError(f"`between` must lie between 0 and 1; got {self.between!r}.")
         if not 0 <= self.noise < math.inf:

@@ -14,6 +14,13 @@ class Standard(Measure):
     standard = True
 
 
+class WithoutNull(Standard):
+    """One of which nobody knows what it would be without differences between networks."""
+
+    def null(self, found: Any) -> None:
+        return None
+
+
 class Dynamics(Standard):
     """Mean DSA distance."""
 
@@ -21,14 +28,11 @@ class Dynamics(Standard):
     level = "dynamics"
 
 
-class Weights(Standard):
+class Weights(WithoutNull):
     """Mean PIF distance; renumbered units are no null of it, but show what the search misses."""
 
     name, title, symbol, column = "weights", "weights (PIF)", "PIF distance", "pif"
     level = "weights"
-
-    def null(self, found: Any) -> None:
-        return None
 
 
 class Behavior(Standard):
@@ -44,7 +48,7 @@ class Behavior(Standard):
         return found.behavior.nulls.get(found.behavior.main)
 
 
-class OutputDisagreement(Standard):
+class OutputDisagreement(WithoutNull):
     """Mean difference of outputs out of distribution."""
 
     name, title, symbol = "disagreement", "disagreement of outputs, OOD", "disagreement"
@@ -52,9 +56,6 @@ class OutputDisagreement(Standard):
 
     def data(self, found: Any, features: Any) -> Any:
         return found.behavior.disagreements.get(found.behavior.main)
-
-    def null(self, found: Any) -> None:
-        return None
 
 
 class Autocovariances(Standard):
@@ -74,7 +75,7 @@ class OODLoss(Behavior):
         return None
 
 
-class WeightChange(Standard):
+class WeightChange(WithoutNull):
     """Mean distance of weights from their start."""
 
     name, title, symbol = "weight_change", "weight change", "weight change"
@@ -85,9 +86,6 @@ class WeightChange(Standard):
             return None
         return getattr(features, self.name, None)
 
-    def null(self, found: Any) -> None:
-        return None
-
 
 class KernelAlignment(WeightChange):
     """Mean alignment of tangent kernels before and after training."""
@@ -95,7 +93,7 @@ class KernelAlignment(WeightChange):
     name, title, symbol = "kernel_alignment", "kernel alignment", "kernel alignment"
 
 
-class FixedPoints(Standard):
+class FixedPoints(WithoutNull):
     """Mean distance of sets of fixed points, where they were searched."""
 
     name, title, symbol = "topology", "fixed points (OSPA)", "fixed-point distance"
@@ -103,9 +101,6 @@ class FixedPoints(Standard):
 
     def data(self, found: Any, features: Any) -> Any:
         return found.topology and found.topology.matrix
-
-    def null(self, found: Any) -> None:
-        return None
 
 
 STANDARD = (

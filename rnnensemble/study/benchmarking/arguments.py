@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_at_least
 
 SIZES = {"cpu": (1, 4, 16, 64, 256)}
 """Networks K, by platform; others get `MANY`."""
@@ -60,8 +61,7 @@ def _whole(name: str, value: Any) -> tuple[int, ...]:
     """Whole positive numbers."""
     values = tuple(value) if isinstance(value, Sequence) else (value,)
     for each in values:
-        if not isinstance(each, int) or isinstance(each, bool) or each < 1:
-            raise ValueError(f"`{name}` must be a whole number of at least 1; got {each!r}.")
+        require_at_least(name, each, 1)
     if not values:
         raise ValueError(f"`{name}` must hold at least one number; got none.")
     return values

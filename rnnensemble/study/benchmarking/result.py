@@ -33,19 +33,9 @@ class Benchmark:
 
 
 COLUMNS = (
-    "what",
-    "N",
-    "B",
-    "T",
-    "K",
-    "tile",
-    "a second",
-    "of peak",
-    "of roofline",
-    "compile s",
-    "memory",
+    *("what", "N", "B", "T", "K", "tile"),
+    *("a second", "of peak", "of roofline", "compile s", "memory"),
 )
-
 
 KINDS = ("check", "ceiling", "training", "rival", "pairs")
 """In the order of the table."""
