@@ -44,8 +44,7 @@ def floats(x: Any, name: str) -> np.ndarray:
 def single(x: np.ndarray, name: str) -> np.ndarray:
     """Real numbers in float32; of rates `[B, T, N]`, only if it resolves how they vary.
 
-    Raises:
-        ValueError: If their size, or a small change beside a large mean, is lost in float32.
+    ValueError if their size, or a small change beside a large mean, is lost in float32.
     """
     with np.errstate(over="ignore", under="ignore"):
         found = x.astype(np.float32, copy=False)

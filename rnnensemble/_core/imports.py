@@ -7,11 +7,7 @@ from typing import Any
 
 
 def imported(path: str, argument: str) -> Callable[..., Any]:
-    """The function that an import path such as `my_lab.optim:make` names.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """The function that a path such as `my_lab.optim:make` names; ValueError if none is there."""
     module, _, name = path.partition(":")
     try:
         found: Any = importlib.import_module(module)
@@ -30,8 +26,7 @@ def imported(path: str, argument: str) -> Callable[..., Any]:
 def path_of(function: Any, argument: str) -> str:
     """The import path of a function; of a library's private module, that of the library's own name.
 
-    Raises:
-        ValueError: If the function cannot be found again by its name.
+    ValueError if the function cannot be found again by its name.
     """
     module, name = (getattr(function, each, "") for each in ("__module__", "__qualname__"))
     for place in (str(module).partition(".")[0], str(module)):

@@ -25,8 +25,7 @@ class Registry(Generic[Kind]):
     def register(self, kind: Kind) -> Kind:
         """Makes a class of your own known by its name; a decorator.
 
-        Raises:
-            ValueError: If another class has the name, or it would be none in files and flags.
+        ValueError if another class has the name, or it would be none in files and flags.
         """
         name = getattr(kind, self.field)
         if not isinstance(name, str) or not re.fullmatch(r"[\w-]+", name):
@@ -45,11 +44,7 @@ class Registry(Generic[Kind]):
         return dict(self._classes)
 
     def find(self, name: str) -> Kind:
-        """The class of this name, looked for in installed packages too.
-
-        Raises:
-            ValueError: If there is none; suggests the nearest name.
-        """
+        """The class of this name, of installed packages too; ValueError suggests the nearest."""
         if isinstance(name, str) and name not in self._classes:
             load_plugins()
         if isinstance(name, str) and name in self._classes:
@@ -67,8 +62,7 @@ class Registry(Generic[Kind]):
 def load_plugins() -> None:
     """Imports what installed packages register, by entry points of the group `rnnensemble`.
 
-    Raises:
-        ValueError: If one of them cannot be imported.
+    ValueError if one of them cannot be imported.
     """
     for entry in importlib.metadata.entry_points(group="rnnensemble"):
         try:

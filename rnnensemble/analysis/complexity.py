@@ -160,8 +160,7 @@ def _draw(key, *, task, batch):  # noqa: ANN001, ANN202
 def spread_steps(counted: np.ndarray, steps: int, neighbors: int) -> np.ndarray:
     """Up to `steps` steps in the middle of equal shares of those that count, `[S]`.
 
-    Raises:
-        ValueError: If no step counts in more trials than there are neighbors.
+    ValueError if no step counts in more trials than there are neighbors.
     """
     usable = np.flatnonzero(counted.sum(axis=0) > neighbors)
     if not len(usable):

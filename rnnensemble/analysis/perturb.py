@@ -90,8 +90,7 @@ def unit_sizes(
 ) -> np.ndarray:
     """What units are ranked by, `[K, N]`: mean squared rates on trials, or norms of weights.
 
-    Raises:
-        ValueError: If the networks have no such weights, or rates do not fit into memory.
+    ValueError if the networks have no such weights, or rates do not fit into memory.
     """
     if by == "rates":
         counts = np.asarray(drawn.mask * 0 + 1 if drawn.valid is None else drawn.valid)

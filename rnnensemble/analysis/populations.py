@@ -179,8 +179,7 @@ def data_for(
 ) -> Any:
     """What a metric compares of networks, with leading axis M: weights, or responses to trials.
 
-    Raises:
-        ValueError: If the networks do not name the weights that the metric needs.
+    ValueError if the networks do not name the weights that the metric needs.
     """
     available = dict(subject.network.weights(subject.params))
     if "recurrent_weights" in available:

@@ -26,12 +26,9 @@ NAMES = {"gpu": "cuda"}
 def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings: Any) -> Benchmark:
     """Runs the command; see `options.Benchmark`.
 
-    Returns:
-        What was found, also in benchmark.json, figures/benchmark.png, .svg and .pdf of the folder.
-
-    Raises:
-        ValueError: If a setting is out of range, before anything is measured.
-        SystemExit: With status 1 if scan or kernel differ from float64.
+    What was found is also in benchmark.json, figures/benchmark.png, .svg and .pdf of the folder.
+    ValueError if a setting is out of range, before anything is measured; SystemExit with status 1
+    if scan or kernel differ from float64.
     """
     if platform in PLATFORMS:
         jax.config.update("jax_platforms", NAMES.get(platform, platform))

@@ -59,15 +59,9 @@ def run_rounds(
 ) -> Path:
     """Trains the standard population and all rounds of alternatives, or goes on with them.
 
-    Args are those of `options.Deflate`.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ValueError: If the plan does not fit, its folder is another's, or no network of a round
-            converged.
-        TrainingInterrupted: On Ctrl-C, after a checkpoint.
+    Args are those of `options.Deflate`; returns the folder. ValueError if the plan does not fit,
+    its folder is another's, or no network of a round converged; TrainingInterrupted on Ctrl-C,
+    after a checkpoint.
     """
     if not plan.is_file():
         raise ValueError(f"`plan` must be a TOML file; {plan} does not exist.")
@@ -89,8 +83,7 @@ def run_rounds(
 def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
     """A plan's folder: the plan, and its finished populations by group.
 
-    Raises:
-        ValueError: If the folder is none, or a round is not finished.
+    ValueError if the folder is none, or a round is not finished.
     """
     manifest = stages.read_manifest(folder)
     if manifest["status"] != stages.ROUNDS:
@@ -109,11 +102,7 @@ def load_rounds(folder: Path) -> tuple[DeflationPlan, dict[str, Population]]:
 
 
 def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = False) -> None:
-    """Measures the populations of a plan's folder side by side; writes and shows what came out.
-
-    Raises:
-        ValueError: As `load_rounds`.
-    """
+    """Measures the populations of a plan's folder side by side; writes and shows what came out."""
     runtime.network_mesh(devices)
     plan, groups = load_rounds(folder)
     folders.require_writable(folder, "folder")

@@ -72,11 +72,7 @@ def _shown(reporter: Reporter, once: bool) -> Iterator[Callable[[Look], None]]:
 
 
 def _looks(folder: Path, encoding: str) -> Callable[[], Look]:
-    """What looks at a folder of its kind.
-
-    Raises:
-        ValueError: If it is no such folder, and no run that begins.
-    """
+    """What looks at a folder of its kind; ValueError if it is none, and no run that begins."""
     if not folder.exists() and overview.work_on(folder) is not None:
         return lambda: _run(folder, encoding)
     if not (folder / "manifest.json").is_file():

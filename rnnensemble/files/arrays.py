@@ -40,11 +40,7 @@ class MatrixCheckpoint(NamedTuple):
     path: Path | str
 
     def load(self, digest: str) -> list[np.ndarray] | None:
-        """The arrays saved for these data and settings.
-
-        Raises:
-            ValueError: If the file holds those of others, or cannot be read.
-        """
+        """The arrays of these data and settings; ValueError if the file holds others, or is damaged."""
         path = Path(self.path)
         if not path.exists():
             return None
@@ -133,8 +129,7 @@ def _read_safetensors(path: Path) -> list[np.ndarray]:
 def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
     """Makes the folder of an unfinished analysis, or goes on with one; whether that was there.
 
-    Raises:
-        ValueError: If the folder holds something else than what the manifest's `digest` names.
+    ValueError if the folder holds something else than what the manifest's `digest` names.
     """
     if _is_unfinished(folder):
         found = stages.read_manifest(folder)
@@ -186,11 +181,7 @@ def read_distances(folder: Path) -> list[Row]:
 
 
 def read_matrices(folder: Path) -> dict[str, np.ndarray]:
-    """The distance matrices of a folder of distances, by metric.
-
-    Raises:
-        ValueError: If the folder is not whole.
-    """
+    """The distance matrices of a folder of distances, by metric; ValueError if it is not whole."""
     stages.require_whole(folder, stages.read_manifest(folder))
     with np.load(folder / "matrices.npz", allow_pickle=False) as stored:
         return {name: stored[name] for name in stored.files}

@@ -35,8 +35,7 @@ def write_block(file: Path, digest: str, distances: np.ndarray) -> None:
 def read_block(file: Path, digest: str) -> np.ndarray | None:
     """A block's distances; None if they are not there, or not as they were written.
 
-    Raises:
-        ValueError: If the block is of other data or settings.
+    ValueError if the block is of other data or settings.
     """
     if not file.exists():
         return None

@@ -30,10 +30,8 @@ _RESERVED: set[tuple[int, Path]] = set()
 def reserved(folder: Path) -> Iterator[Path]:
     """Keeps a folder's name for this process inside the block, which may reserve it again.
 
-    What killed processes left beside the folder is brought back or removed.
-
-    Raises:
-        FileExistsError: If another process has reserved it; the message says which.
+    What killed processes left beside the folder is brought back or removed. FileExistsError, which
+    says who, if another process has reserved it.
     """
     place = _place(folder)
     mine, lock = (os.getpid(), place), place.with_name(f".{place.name}.lock")
@@ -68,8 +66,7 @@ def reserved(folder: Path) -> Iterator[Path]:
 def reserved_free(root: Path, name: str) -> Iterator[Path]:
     """Reserves the folder of a name, or the first free one of the name and a number.
 
-    Raises:
-        ValueError: If folders cannot be made in `root`.
+    ValueError if folders cannot be made in `root`.
     """
     first = named_folder(root, name)
     for number in itertools.count(1):
@@ -209,8 +206,7 @@ LONGEST_NAME = 200
 def named_folder(root: Path, name: str) -> Path:
     """The folder of a name in `root`, checked before anything is computed for it.
 
-    Raises:
-        ValueError: If the name is none of a single folder, or folders cannot be made in `root`.
+    ValueError if the name is none of a single folder, or folders cannot be made in `root`.
     """
     plain = name.isprintable() and name == name.strip() and not set(name) & {"/", "\\"}
     if not plain or not name or name[0] == "." or len(name.encode()) > LONGEST_NAME:

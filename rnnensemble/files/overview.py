@@ -111,8 +111,7 @@ def work_on_groups(folder: Path) -> list[Work]:
 def conditions_of(folder: Path, sweep: Sweep | None = None) -> Conditions:
     """How far the conditions of a sweep have come; its folder is read unless the sweep is given.
 
-    Raises:
-        ValueError: If it is no sweep's folder.
+    ValueError if it is no sweep's folder.
     """
     found = Conditions(sweep or sweep_folder.stored_sweep(folder), {}, {}, {}, {})
     for digest in found.sweep.conditions:

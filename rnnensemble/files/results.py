@@ -28,8 +28,7 @@ def is_sweep(folder: Path) -> bool:
 def read_sweep_tables(folder: Path) -> tuple[Sweep, dict[str, Outcome], list[dict[str, str]]]:
     """The sweep, what is known of its conditions without their networks, and the summary's rows.
 
-    Raises:
-        ValueError: If the conditions of the summary are none of the sweep's, with any preset.
+    ValueError if the conditions of the summary are none of the sweep's, with any preset.
     """
     rows = folders.read_rows(folder / "summary.csv")
     text = read_text(folder / "sweep.toml")
@@ -54,11 +53,7 @@ def battery_names(folder: Path) -> list[str]:
 
 
 def read_battery(folder: Path, start: str) -> BatteryTables:
-    """The tables of a battery, whose names begin so (`battery_names`).
-
-    Raises:
-        ValueError: If one of them is missing or not as it was written.
-    """
+    """The tables of a battery whose names begin so; ValueError if one is not whole."""
     tables = [folder / f"{start}{name}" for name in (BATTERY, "battery_groups.csv")]
     for path in tables:
         if not path.is_file() or not stages.is_noted(path):

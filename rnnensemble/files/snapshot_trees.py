@@ -18,10 +18,9 @@ def store(arrays: Path, population: Population) -> None:
 
 
 def restore(folder: Path, arrays: Path, condition: Condition) -> Any:
-    """The snapshots that a condition has, from its arrays in a run folder; None if it has none.
+    """The snapshots of a condition, from its arrays in a run folder; None if it has none.
 
-    Raises:
-        ValueError: If they are not there whole.
+    ValueError if they are not there whole.
     """
     epochs = condition.training.snapshots
     if not epochs:

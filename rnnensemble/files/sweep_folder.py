@@ -132,10 +132,7 @@ def condition_folder(folder: Path, digest: str) -> Path:
 def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
     """How far a condition has come, as storage's words or `missing`, and its manifest.
 
-    One whose analysis is damaged is trained, and nothing more.
-
-    Raises:
-        ValueError: If its folder is damaged.
+    One whose analysis is damaged is trained, and nothing more. ValueError if its folder is damaged.
     """
     path = condition_folder(folder, digest)
     folders.recover(path)

@@ -39,8 +39,7 @@ def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
 def restore(folder: Path, path: Path, target: Any) -> Any:
     """A tree of arrays in the structure of a target, from a path in the run folder.
 
-    Raises:
-        ValueError: If it is not there whole.
+    ValueError if it is not there whole.
     """
     from flax import serialization
     from orbax.checkpoint import v1 as ocp

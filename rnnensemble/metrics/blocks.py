@@ -30,8 +30,7 @@ class Checkpoint(Protocol):
     def load(self, digest: str) -> list[np.ndarray] | None:
         """The arrays saved under this digest of data and settings, None if there are none.
 
-        Raises:
-            ValueError: If those of another digest are there.
+        ValueError if those of another digest are there.
         """
         ...
 
@@ -54,8 +53,7 @@ class Where(NamedTuple):
 def plan(features: Any, mesh: Any, tile: int | None = None, memory: float | None = None) -> Where:
     """How many networks and pairs a device takes at once within its memory, by default half.
 
-    Raises:
-        ValueError: If the tile asked for, or a single pair, would not fit; says what would.
+    ValueError, which says what would fit, if the tile asked for, or a single pair, does not.
     """
     runtime.require_tile(tile)
     budget = runtime.memory_bytes(mesh) / 2 if memory is None else memory

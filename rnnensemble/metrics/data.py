@@ -16,8 +16,7 @@ def networks_of(
 ) -> list[Any]:
     """The data of each network as a metric takes them, `Masked` where it asks for places.
 
-    Raises:
-        ValueError: As `as_networks`, or if the metric takes no mask.
+    ValueError as `as_networks`, or if the metric takes no mask.
     """
     places = {} if mask is None else metric.places(mask)
     networks = as_networks(data, name, mask)

@@ -58,9 +58,7 @@ def together(valid: Array, steps: int) -> Array:
 def as_mask(mask: Any) -> np.ndarray:
     """A mask of valid steps as bools, `[B, T]`.
 
-    Raises:
-        ValueError: Unless it holds bools, or zeros and ones, of trials and steps; or if it leaves
-            no step.
+    ValueError unless it holds bools, or zeros and ones, of trials and steps, and leaves a step.
     """
     if isinstance(mask, np.ma.MaskedArray):
         raise ValueError("`mask` must hold bools, or zeros and ones; got a masked array.")
@@ -84,9 +82,7 @@ def at_valid_steps(one: Any, mask: np.ndarray, name: str) -> Any:
     """The data of one network at the S valid steps: `[B, T, ...]` to one trial, `[1, S, ...]`.
 
     Where all steps are valid, the data stay as they are; of a dictionary, arrays without steps do.
-
-    Raises:
-        ValueError: If the data have other trials or steps than the mask.
+    ValueError if the data have other trials or steps than the mask.
     """
     if isinstance(one, dict):
         return {

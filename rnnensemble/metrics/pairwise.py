@@ -179,11 +179,7 @@ def compare_networks(
 
 
 def as_metric(metric: str | Metric, settings: dict[str, Any] | None = None) -> Metric:
-    """The metric of a name and its settings.
-
-    Raises:
-        ValueError: If the name or a setting is unknown.
-    """
+    """The metric of a name and its settings; ValueError if one of these is unknown."""
     if isinstance(metric, Metric):
         if settings:
             raise ValueError("`settings` go with a metric's name; a metric given has its own.")
@@ -205,14 +201,7 @@ def require_feasible(
     tile: int | None = None,
     memory: float | None = None,
 ) -> Where:
-    """Everything that can be said against a comparison before anything is computed.
-
-    Returns:
-        Where the pairs will be compared.
-
-    Raises:
-        ValueError: As `compare_networks`.
-    """
+    """All that can be said against a comparison, as ValueError; returns where it will be made."""
     require_comparable(metric, sets, names)
     require_matrix_room(*(len(each) for each in sets), name=names[0])
     expected = expected_features(metric, [one for each in sets for one in each])
@@ -235,9 +224,7 @@ def place_for(
     """Where a metric's pairs are compared: on the devices given, or on the host's cores.
 
     A tile and an amount of memory that were meant for accelerators do not hold for cores.
-
-    Raises:
-        ValueError: As `blocks.plan`.
+    ValueError as `blocks.plan`.
     """
     chosen = mesh_for(metric, mesh)
     if chosen is not mesh:

@@ -49,8 +49,7 @@ Arguments = tuple[tuple[str, bool | int | float | str], ...]
 def path_of(value: Any) -> Any:
     """The import path of a class or function, as `flax.nnx:GRUCell`; other values as they are.
 
-    Raises:
-        ValueError: If Python could not import it again.
+    ValueError if Python could not import it again.
     """
     if isinstance(value, type) or callable(value):
         name = getattr(value, "__qualname__", getattr(value, "__name__", ""))
@@ -76,11 +75,7 @@ def _found(module: str, name: str) -> Any:
 
 
 def loaded(path: str, argument: str = "cell") -> Any:
-    """What stands at an import path.
-
-    Raises:
-        ValueError: If nothing does.
-    """
+    """What stands at an import path; ValueError if nothing does."""
     module, colon, name = path.partition(":")
     found = _found(module, name) if colon and module and name else None
     if found is None:
@@ -95,10 +90,8 @@ def loaded(path: str, argument: str = "cell") -> Any:
 def cell_of(path: str, arguments: Arguments, width: int, n_inputs: int) -> Cell:
     """The cell that a class or function at an import path makes of arguments, tried with zeros.
 
-    Arguments that are import paths stand for what is there.
-
-    Raises:
-        ValueError: If it is no recurrent cell that this package can train.
+    Arguments that are import paths stand for what is there. ValueError if it is no recurrent cell
+    that this package can train.
     """
     from flax import linen, nnx
 

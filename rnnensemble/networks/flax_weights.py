@@ -58,8 +58,7 @@ def stacked(cell: dict[str, Array], names: Names, width: int) -> dict[str, Array
 def cut(path: str, cell: dict[str, Array], kept: Array) -> dict[str, Array]:
     """A cell's parameters without the recurrent weights where `kept` `[..., N, N]` is 0.
 
-    Raises:
-        ValueError: If it is no cell whose weights are known.
+    ValueError if it is no cell whose weights are known.
     """
     if path not in KNOWN:
         raise ValueError(

@@ -77,18 +77,7 @@ class MuPRNN(Network):
     def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array, gamma: Array
     ) -> MuPParams:
-        """Draws the weights of one network.
-
-        Args:
-            key: Random key, consumed.
-            n_inputs: Number of inputs I.
-            n_outputs: Number of outputs O.
-            gain: Factor on the recurrent weights, a scalar.
-            gamma: Richness of learning, a scalar.
-
-        Returns:
-            Initial parameters.
-        """
+        """Draws the weights of one network, as `Network.init`; `gain` multiplies recurrent ones."""
         input_key, recurrent_key, readout_key = jax.random.split(key, 3)
         square = self.width, self.width
         return MuPParams(
@@ -106,15 +95,7 @@ class MuPRNN(Network):
         return Scheme(self.activation, self.precision, fused.method(self.fused), self.tau)
 
     def respond(self, params: MuPParams, inputs: Array) -> tuple[Array, Array]:
-        """Runs one network on a batch of trials.
-
-        Args:
-            params: Parameters of one network.
-            inputs: Inputs x, `[B, T, I]`.
-
-        Returns:
-            Rates phi(h), `[B, T, N]`, and outputs f, `[B, T, O]`; those of step t see x(t).
-        """
+        """Rates phi(h), `[B, T, N]`, and outputs f, `[B, T, O]`; those of step t see x(t)."""
         params = params._replace(
             **{
                 name: jax.lax.stop_gradient(getattr(params, name))

@@ -36,8 +36,7 @@ class TorchForm(NamedTuple):
 def torch_form(network: Network, params: Params) -> TorchForm:
     """The form of networks in PyTorch: their effective weights, leading axis K.
 
-    Raises:
-        ValueError: If PyTorch has no such cell, and nobody has written it in PyTorch here.
+    ValueError if PyTorch has no such cell, and nobody has written it in PyTorch here.
     """
     settings = _settings(network)
     found = {name: np.asarray(x) for name, x in jax.jit(network.weights)(params).items()}

@@ -73,17 +73,7 @@ class VanillaRNN(Network):
     def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array
     ) -> VanillaParams:
-        """Draws the weights of one network.
-
-        Args:
-            key: Random key, consumed.
-            n_inputs: Number of inputs I.
-            n_outputs: Number of outputs O.
-            gain: Factor on the recurrent weights, a scalar.
-
-        Returns:
-            Initial parameters.
-        """
+        """Draws the weights of one network, as `Network.init`; `gain` multiplies recurrent ones."""
         input_key, recurrent_key, bias_key, readout_key = jax.random.split(key, 4)
         bound = self.width**-0.5
         draw_recurrent = INITIALIZATIONS[self.initialization]
@@ -101,15 +91,7 @@ class VanillaRNN(Network):
         return Scheme(self.activation, self.precision, fused.method(self.fused))
 
     def respond(self, params: VanillaParams, inputs: Array) -> tuple[Array, Array]:
-        """Runs one network on a batch of trials.
-
-        Args:
-            params: Parameters of one network.
-            inputs: Inputs x, `[B, T, I]`.
-
-        Returns:
-            Rates h, `[B, T, N]`, and outputs y, `[B, T, O]`.
-        """
+        """Rates h, `[B, T, N]`, and outputs y, `[B, T, O]`, for inputs x, `[B, T, I]`."""
         if not self.train_initial_state:
             start = jax.lax.stop_gradient(params.initial_state)
             params = params._replace(initial_state=start)

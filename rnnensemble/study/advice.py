@@ -38,10 +38,8 @@ def advise(
 
     A factor is advised where the level has the same significant direction in at least half of the
     tasks, and the other one in none. Options come by the size of their measured effect, with what
-    they do to the other levels. The findings of one `task` alone count, if it is named.
-
-    Raises:
-        ValueError: If the level, the wish or the task is unknown (suggests the nearest).
+    they do to the other levels. The findings of one `task` alone count, if it is named. ValueError,
+    which suggests the nearest, if the level, the wish or the task is unknown.
     """
     names = dict.fromkeys(cell.level for cell in cells)
     means = [name for name, each in measures.registered().items() if each.statistic == "mean"]

@@ -123,10 +123,8 @@ def tile_for(conditions: Sequence[Condition], mesh: Mesh, tile: int | None) -> i
     """Networks of a group that a device trains at once, before anything is compiled.
 
     They are as many as the user asks for, or `slots.default_tile`, or the most that fit; training
-    asks the compiler once more (`memory.fitted`).
-
-    Raises:
-        ValueError: If the devices are too small for it; says which tile fits.
+    asks the compiler once more (`memory.fitted`). ValueError, which says which tile fits, if the
+    devices are too small for it.
     """
     runtime.require_tile(tile)
     require_training_room(conditions, mesh)

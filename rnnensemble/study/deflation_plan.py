@@ -81,9 +81,8 @@ class DeflationPlan:
 def read_plan(text: str) -> DeflationPlan:
     """Reads a plan.
 
-    Raises:
-        ValueError: If the text is no TOML, a key is unknown (suggests the nearest), or a value
-            does not fit.
+    ValueError if the text is no TOML, a key is unknown (suggests the nearest), or a value does not
+    fit.
     """
     table = toml.parse(text, "plan")
     toml.require_known(table, KEYS)

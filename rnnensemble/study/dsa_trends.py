@@ -29,11 +29,7 @@ class SettingsTrend(NamedTuple):
 
 
 def common_settings(found: Sequence[GridDistances]) -> list[GridDistances]:
-    """The same distances under the settings alone that all have.
-
-    Raises:
-        ValueError: If they have no setting in common.
-    """
+    """The same distances under the settings alone that all have; ValueError if they share none."""
     first, *others = (each.grid for each in found)
     ranks = tuple(r for r in first.ranks if all(r in grid.ranks for grid in others))
     shares = tuple(x for x in first.shares if all(x in grid.shares for grid in others))
@@ -55,8 +51,7 @@ def trend_over_settings(
 ) -> SettingsTrend:
     """How mean DSA distance goes along a factor's levels, and in how many settings it goes so.
 
-    Raises:
-        ValueError: If the grids differ, or `stats.trend` raises.
+    ValueError if the grids differ, or `stats.trend` raises.
     """
     grid = found[0].grid
     if any(each.grid != grid for each in found):

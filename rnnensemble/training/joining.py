@@ -101,9 +101,7 @@ def _with_ended(
 def joined(recipes: Sequence[Recipe]) -> Recipe:
     """The recipe of the networks of all recipes, one recipe after another.
 
-    Raises:
-        ValueError: If the recipes differ in more than where networks start and in what may differ
-            by network.
+    ValueError if they differ in more than where networks start and what may differ by network.
     """
     first, parts = recipes[0], {}
     for name in PARTS:

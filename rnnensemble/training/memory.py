@@ -88,11 +88,8 @@ def fitted(slots: Slots, active: np.ndarray, *, asked: bool) -> Slots:
     """The slots in tiles whose program fits into a device's memory, by the compiler's own figure.
 
     It costs nothing where the tile fits: the program compiled here is the one that trains. A tile
-    that the user `asked` for is not halved.
-
-    Raises:
-        ValueError: If the tile asked for does not fit, or not even a single network; says what
-            does.
+    that the user `asked` for is not halved. ValueError, which says what fits, if it does not, or
+    not even a single network.
     """
     slots = now = compacted(slots, active)
     room = runtime.memory_bytes(slots.mesh)

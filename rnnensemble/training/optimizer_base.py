@@ -70,9 +70,8 @@ class Optimizer(Config, abc.ABC):
 def require_stackable(optimizer: Optimizer, params: Any) -> Any:
     """The state's shapes, of parameters of these shapes.
 
-    Raises:
-        ValueError: Unless the state is arrays whose shapes, the same after a step, an axis of
-            networks can be put in front of.
+    ValueError unless it is arrays whose shapes, the same after a step, an axis of networks can
+    precede.
     """
 
     def one_step(params: Any) -> tuple[Any, Any]:

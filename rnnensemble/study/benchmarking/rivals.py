@@ -85,9 +85,7 @@ def torch_step(
 def run_script(arguments: tuple, seconds: float) -> float:
     """What `torch_loop.py` measures, in a process of its own.
 
-    Raises:
-        OutOfTimeError: If it takes longer than these seconds.
-        RuntimeError: If it fails.
+    OutOfTimeError if it takes longer than these seconds, RuntimeError if it fails.
     """
     command = [sys.executable, "-P", str(SCRIPT), *map(str, arguments)]
     try:
