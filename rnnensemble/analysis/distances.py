@@ -69,7 +69,8 @@ class Distances(NamedTuple):
     @property
     def null_share(self) -> float:
         """Mean null over mean distance: how much of it is trials."""
-        return share_of(self.null, self.matrix)
+        pairs = self.matrix[np.triu_indices(len(self.matrix), 1)]
+        return reliability.share(float(np.mean(self.null)), float(pairs.mean()))
 
     @property
     def reliability(self) -> float:
@@ -80,12 +81,6 @@ class Distances(NamedTuple):
     def corrected(self) -> float:
         """Mean distance without what trials add to it (`reliability.corrected`); NaN if unknown."""
         return reliability.corrected(self.matrix, self.null, self.across)
-
-
-def share_of(null: np.ndarray, matrix: np.ndarray) -> float:
-    """Mean null over mean distance (`reliability.share`)."""
-    pairs = matrix[np.triu_indices(len(matrix), 1)]
-    return reliability.share(float(np.mean(null)), float(pairs.mean()))
 
 
 def probed_share(

@@ -120,7 +120,10 @@ def measure_retention(
     require_at_least("trials", trials, 1)
     require_at_least("activity_trials", activity_trials, 1)
     _require_pairs(before, after)
-    chosen, every = [_symmetric(as_metric(each)) for each in metrics], np.arange(before.size)
+    chosen, every = [as_metric(each) for each in metrics], np.arange(before.size)
+    for metric in chosen:
+        if not metric.symmetric:  # a distance, of which the way back is as long
+            raise ValueError(f"`metrics` must be symmetric; {metric.name!r} is not.")
     old, task = evaluation.subject_of(before, every, devices, tile), before.task
     new = evaluation.subject_of(after, every, devices, tile)._replace(loss=old.loss)
     key = evaluation.evaluation_key(seed, 0)
@@ -159,13 +162,6 @@ def _require_pairs(before: Population, after: Population) -> None:
             f"`after` must hold no network that diverged; {after.summary()}; take "
             "`[~after.diverged]` of both."
         )
-
-
-def _symmetric(metric: Metric) -> Metric:
-    """The metric; ValueError if it is no distance, of which the way back is as long."""
-    if not metric.symmetric:
-        raise ValueError(f"`metrics` must be symmetric; {metric.name!r} is not.")
-    return metric
 
 
 def _accuracies(subject: Subject, task: Task, trials: Trials) -> np.ndarray:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
@@ -15,9 +15,6 @@ from rnnensemble.files.folders import write_text
 from rnnensemble.study.benchmarking import Benchmark, Row, benchmark
 from rnnensemble.study.benchmarking.arguments import PLATFORMS
 from rnnensemble.study.benchmarking.result import cells
-
-if TYPE_CHECKING:
-    from rnnensemble.figures.style import Figure
 
 NAMES = {"gpu": "cuda"}
 """What JAX calls a platform when it is told to use one."""
@@ -56,7 +53,7 @@ def run(*, runs: Path, name: str, quiet: bool, platform: str | None, **settings:
     return found
 
 
-def _figures(found: Benchmark) -> "dict[str, Figure]":
+def _figures(found: Benchmark) -> dict[str, Any]:
     from rnnensemble.figures.benchmark import benchmark_figure  # takes a second to load
 
     with contextlib.suppress(ValueError):  # no row has a speed to draw

@@ -16,7 +16,7 @@ Each run folder is interrupted, then trained; a second start goes on where the f
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,9 +40,6 @@ from rnnensemble.training.deflate import Chosen, references_of
 from rnnensemble.training.memory import require_training_room
 from rnnensemble.training.population import Population
 from rnnensemble.training.train import TrainingInterrupted, train_populations
-
-if TYPE_CHECKING:
-    from rnnensemble.figures.style import Figure
 
 TABLES = ("battery.csv", "battery_groups.csv", "predictivity.csv")
 """What the battery writes."""
@@ -125,7 +122,7 @@ def write_battery(folder: Path, *, devices: int | None = None, quiet: bool = Fal
         reporter.line(f"page: {folder}/figures/battery.png; tables: {folder}/battery.csv")
 
 
-def _figures(battery: Battery, title: str) -> "dict[str, Figure]":
+def _figures(battery: Battery, title: str) -> dict[str, Any]:
     from rnnensemble.figures.battery import battery_figure  # takes a second to load
 
     return {"battery": battery_figure(battery, title=title)}

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, stages, storage
@@ -19,16 +20,7 @@ def export_run(*, run: Path, path: Path, torch: bool, quiet: bool) -> None:
 
 
 def import_networks(
-    *,
-    preset: Path,
-    files: Sequence[Path],
-    kind: str,
-    activation: str,
-    recurrent: str | None,
-    readout: str | None,
-    name: str | None,
-    runs: Path,
-    quiet: bool,
+    *, preset: Path, files: Sequence[Path], name: str | None, runs: Path, quiet: bool, **layers: Any
 ) -> None:
     """Makes a run folder of state dicts of PyTorch; see `exchange_options.Import`."""
     if not files:
@@ -38,15 +30,7 @@ def import_networks(
     states = [state for file in files for state in read_states(file)]
     with folders.reserved(folder), Reporter(quiet=quiet) as reporter:
         stages.require_free(folder)
-        population = from_torch(
-            states,
-            kind=kind,
-            task=asked.task,
-            activation=activation,
-            recurrent=recurrent,
-            readout=readout,
-            training=asked.training,
-        )
+        population = from_torch(states, task=asked.task, training=asked.training, **layers)
         parts = {f.name: getattr(population.recipe, f.name) for f in dataclasses.fields(Recipe)}
         storage.save_run(folder, dataclasses.replace(asked, **parts), population)
         losses = ", ".join(f"{loss:.3g}" for loss in population.history.loss[:8, 0])

@@ -3,28 +3,19 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rnnensemble.analysis.over_training import ClassPrediction, OverTraining, predict_classes
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, manifests, stages
 from rnnensemble.stats.digits import number
 
-if TYPE_CHECKING:
-    from rnnensemble.figures.style import Figure
-
 ROWS, CLASSES = "over_training.csv", "over_training_classes.csv"
 """Tables in the run folder."""
 
 
-def write(
-    folder: Path, found: OverTraining, reporter: Reporter
-) -> "Callable[[], dict[str, Figure]]":
-    """Writes tables into a run folder that was just saved, and shows them.
-
-    Returns:
-        Draws the figure, by its name.
-    """
+def write(folder: Path, found: OverTraining, reporter: Reporter) -> Callable[[], dict[str, Any]]:
+    """Writes tables into a run folder just saved, and shows them; returns what draws the figure."""
     folders.write_rows(folder / ROWS, found.table())
     names, prediction = [ROWS], None
     try:
@@ -57,7 +48,7 @@ def _show(found: OverTraining, prediction: ClassPrediction | None, reporter: Rep
         reporter.line(f"classes of dynamics of {sizes} networks are told better than chance {told}")
 
 
-def _figures(found: OverTraining, prediction: ClassPrediction | None) -> "dict[str, Figure]":
+def _figures(found: OverTraining, prediction: ClassPrediction | None) -> dict[str, Any]:
     from rnnensemble.figures.over_training import over_training_figure  # takes a second to load
 
     return {"over_training": over_training_figure(found, prediction)}

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rnnensemble.analysis.degeneracy import Degeneracy
 from rnnensemble.cli.console import Reporter
@@ -20,14 +20,11 @@ from rnnensemble.study.tables import words
 from rnnensemble.training.evaluation import example_trials
 from rnnensemble.training.population import Population
 
-if TYPE_CHECKING:
-    from rnnensemble.figures.style import Figure
-
 EXAMPLES = 3
 """Trials shown."""
 
 
-def png_of(figure: "Figure") -> bytes:
+def png_of(figure: Any) -> bytes:
     """A figure as an image for a page."""
     from rnnensemble.figures.style import PAGE, style  # loads matplotlib
 
@@ -49,12 +46,8 @@ def report_run(folder: Path, target: Path, permutations: int, reporter: Reporter
     run = storage.load_run(folder)
     if run.damage:
         reporter.line(f"{run.damage}; measure it again: rnnensemble analyse {folder}")
-    pictures, files = (
-        {},
-        files_beside(
-            folder, target, ("config.toml", "summary.csv", "manifest.json", ROWS, CLASSES)
-        ),
-    )
+    names = ("config.toml", "summary.csv", "manifest.json", ROWS, CLASSES)
+    pictures, files = {}, files_beside(folder, target, names)
     if run.degeneracy is not None:
         pictures = _drawn(folder) or _run_pictures(run.population, run.degeneracy)
     document = run_document(

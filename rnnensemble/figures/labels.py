@@ -53,7 +53,7 @@ class _Beside(Artist):
         point = axes.figure.get_dpi() / 72
         dots = axes.transData.transform(self.places)
         reach = GAP * point
-        taken = [*_around(dots, 0.75 * reach)]
+        taken = [*np.hstack([dots - 0.75 * reach, dots + 0.75 * reach])]  # left, bottom, right, top
         taken += [_corners(text.get_window_extent(renderer)) for text in self.others]
         for number, (label, dot) in enumerate(zip(self.labels, dots, strict=True)):
             size = _size(label, renderer)
@@ -71,11 +71,6 @@ def _size(label: Annotation, renderer: Any) -> np.ndarray:
     label.set_position((0, 0))
     extent = label.get_window_extent(renderer)
     return np.array([extent.width, extent.height])
-
-
-def _around(dots: np.ndarray, reach: float) -> np.ndarray:
-    """Boxes around dots, `[M, 4]` as left, bottom, right, top."""
-    return np.hstack([dots - reach, dots + reach])
 
 
 def _corners(box: Bbox) -> np.ndarray:

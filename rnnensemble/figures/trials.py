@@ -40,7 +40,9 @@ def trials_figure(
             each.tick_params(labelleft=number == 0, labelbottom=row is below)
     above[0].set_ylabel(counted_name(trials.inputs.shape[2], "input"))
     below[0].set_ylabel(counted_name(trials.targets.shape[2], "output"))
-    made.legend(_told_outputs(outputs.shape[2]), columns=2)
+    name = "network" if outputs.shape[2] == 1 else "network (a color each channel)"
+    target = line("target", color="k", lw=0.7, ls="--")
+    made.legend([target, line(name, color=COLORS[0], lw=1.2)], columns=2)
     made.title(title)
     caption = [
         f"Inputs (above) and outputs (below) of one network in {counted(shown, 'trial')}: {title}.",
@@ -49,12 +51,6 @@ def trials_figure(
     ]
     rows = [row for trial in range(shown) for row in trial_rows(trials, outputs, trial)]
     return made.told(caption, rows)
-
-
-def _told_outputs(channels: int) -> list[Any]:
-    """A legend's lines: targets and outputs."""
-    name = "network" if channels == 1 else "network (a color each channel)"
-    return [line("target", color="k", lw=0.7, ls="--"), line(name, color=COLORS[0], lw=1.2)]
 
 
 def trial_rows(trials: Trials, outputs: np.ndarray, trial: int) -> list[dict[str, Any]]:

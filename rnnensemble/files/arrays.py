@@ -40,7 +40,7 @@ class MatrixCheckpoint(NamedTuple):
     path: Path | str
 
     def load(self, digest: str) -> list[np.ndarray] | None:
-        """The arrays of these data and settings; ValueError if the file holds others, or is damaged."""
+        """Arrays of these data and settings; ValueError if the file holds others, or is damaged."""
         path = Path(self.path)
         if not path.exists():
             return None

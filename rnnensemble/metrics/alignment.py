@@ -172,13 +172,10 @@ def initial_rotations(key: Key, u: Array, v: Array, count: int) -> Array:
     signs = signs.at[:2, :, -1].multiply(turns)  # now of determinant 1, -1, 1, ...
     framed = jnp.einsum("ij,sj,kj->sik", u, signs[0, :half].at[0].set(1.0), v)
     fixed = jnp.asarray(haar_rotations(count - half, n), u.dtype)
-    random = signs[1, half:, :, None] * fixed * _even(signs[2, half:])[:, None, :]
+    last = signs[2, half:]
+    even = last.at[:, -1].multiply(jnp.prod(last, axis=-1))  # of product 1
+    random = signs[1, half:, :, None] * fixed * even[:, None, :]
     return jnp.concatenate([framed, random])
-
-
-def _even(signs: Array) -> Array:
-    """Signs `[count, n]` of product 1."""
-    return signs.at[:, -1].multiply(jnp.prod(signs, axis=-1))
 
 
 def haar_rotations(count: int, n: int) -> np.ndarray:

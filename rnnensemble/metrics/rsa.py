@@ -81,7 +81,7 @@ class RSA(Metric):
     def prepare(self, data: Array) -> Array:
         """The RDM of rates `[B, T, N]`: its upper triangle, or its ranks, centered at unit norm."""
         rows = samples(data)
-        chosen = evenly_spaced(len(rows), self.conditions)
+        chosen = np.linspace(0, len(rows) - 1, min(len(rows), self.conditions)).round().astype(int)
         matrix, rounding = DISSIMILARITIES[self.dissimilarity](rows[chosen])
         triangle = matrix[np.triu_indices(len(chosen), 1)]
         compared = jnp.sqrt(triangle) if self.dissimilarity == "euclidean" else triangle
@@ -93,11 +93,6 @@ class RSA(Metric):
 
     def compare(self, key: Key, first: Array, second: Array) -> Array:
         return jnp.sum((first - second) ** 2) / 2  # 1 - r of unit vectors, exact near 0
-
-
-def evenly_spaced(count: int, most: int) -> np.ndarray:
-    """At most `most` of the indices below `count`, the first and the last included."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(int)
 
 
 def squared_distances(rows: Array) -> tuple[Array, Array]:

@@ -26,11 +26,6 @@ def connected(weights: Array, connections: Array) -> Array:
     return jnp.where(connections != 0, weights, 0.0)
 
 
-def drawn_connections(key: Key, width: int, density: float) -> Array:
-    """1 with the probability `density`, else 0, `[N, N]`."""
-    return jax.random.bernoulli(key, density, (width, width)).astype(jnp.float32)
-
-
 def balanced(key: Key, connections: Array, density: float, excitatory: int) -> Array:
     """Sizes of weights whose excitation and inhibition cancel in every unit, `[N, N]`.
 
@@ -71,7 +66,8 @@ def initial(network: Any, key: Key, gain: Array) -> dict[str, Array]:
     if network.mask is not None:
         connections, density = jnp.array(network.mask, jnp.float32), float(np.mean(network.mask))
     elif network.masked:
-        connections = drawn_connections(other_key, width, density)
+        drawn = jax.random.bernoulli(other_key, density, (width, width))
+        connections = drawn.astype(jnp.float32)
     if network.masked:
         found["connections"] = connections
     if network.excitatory is not None:

@@ -52,11 +52,6 @@ def respond(
     return _respond(scheme, params, inputs, noise)
 
 
-def _by_kernel(scheme: Scheme, params: VanillaParams, batch: int) -> bool:
-    """Whether a GPU would run the kernel: if the scheme asks for it and the shapes allow it."""
-    return scheme.method != "scan" and fused.fits(params, batch)
-
-
 def _by_platform(scheme: Scheme, kernel: Any, scan: Any) -> Any:
     """The kernel on NVIDIA GPUs, the scan elsewhere."""
     if scheme.method == "interpreted":
@@ -104,7 +99,7 @@ def _rollout(
 ) -> tuple[tuple, tuple]:
     """Rates and outputs, and what the backward pass keeps."""
     readout, scan = params.readout_weights.T, _looped(partial(_scan_states, scheme))
-    if noise is not None or not _by_kernel(scheme, params, inputs.shape[1]):
+    if noise is not None or scheme.method == "scan" or not fused.fits(params, inputs.shape[1]):
         states, last = scan(params, inputs, noise)
         outputs = _later(exact_product(states, readout), exact_product(last, readout))
         return (_later(states, last), outputs), (params, inputs, states, last)
@@ -135,12 +130,10 @@ def _earlier(rows: Array) -> Array:
 
 
 def _forward(scheme: Scheme, *primals: Any) -> tuple[tuple, tuple]:
-    given = jax.tree.map(lambda primal: primal.value, primals, is_leaf=_is_primal)
+    given = jax.tree.map(
+        lambda primal: primal.value, primals, is_leaf=lambda x: hasattr(x, "perturbed")
+    )
     return _rollout(scheme, *given)
-
-
-def _is_primal(x: Any) -> bool:
-    return hasattr(x, "perturbed")
 
 
 def _scan_drives_bar(

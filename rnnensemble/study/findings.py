@@ -156,7 +156,9 @@ def find(
         }
         used = usable(read(factor, measure_of("dynamics"), outcomes))
         if len(used) > 1:
-            trends = _over_settings(factor, used, max(1, permutations // 5))
+            places = list(positions(factor, [each.level.value for each in used]))
+            grids = common_settings([each.degeneracy.grid for each in used])
+            trends = trend_over_settings(places, grids, permutations=max(1, permutations // 5))
             settings[factor.name, factor.task] = trends
             found["dynamics"] = _with_settings(found["dynamics"], trends)
         cells += found.values()
@@ -234,13 +236,6 @@ def _on_one_number_of_trials(measure: Measure, used: Sequence[Reading]) -> list[
     counts = [max(1, each.degeneracy.distances[measure.name].trials) for each in used]
     fewest = min(counts)
     return [np.asarray(x.null) * (n / fewest) ** 0.5 for x, n in zip(used, counts, strict=True)]
-
-
-def _over_settings(factor: Factor, used: Sequence[Reading], permutations: int) -> SettingsTrend:
-    """The trend of DSA under all settings that the levels share."""
-    places = list(positions(factor, [each.level.value for each in used]))
-    grids = common_settings([each.degeneracy.grid for each in used])
-    return trend_over_settings(places, grids, permutations=permutations)
 
 
 def _adjusted(cells: list[Finding]) -> list[Finding]:

@@ -5,7 +5,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from rnnensemble.metrics import DSA
 from rnnensemble.stats.digits import number, with_interval
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.study.conditions import Condition, as_table
@@ -173,6 +172,9 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     times = [each.get("seconds", {}) for each in manifests]
     seconds = [sum(each.values()) - each.get("training", 0.0) for each in times]
     seconds += [x.manifest.get("seconds", {}).get("training", 0.0) for x in trained.values()]
+    fitted = [c.analysis.fitted(c.task, c.network.n_rates) for c in conditions]  # rank in effect
+    written = [each["written"] for each in manifests if "written" in each]
+    ends = dict.fromkeys((min(written), max(written))) if written else ()
     several = list(trained.values())
     some = sum(each.condition.size for each in several)
     rows = [
@@ -181,7 +183,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         ("networks trained", f"{some} of {networks}; {sum(map(converged, several))} converged"),
         ("seeds of the populations", _distinct(condition.seed for condition in conditions)),
         ("seeds of the evaluation", _distinct(c.analysis.seed for c in conditions)),
-        ("DSA", _distinct(as_table(_dsa(c)) for c in conditions)),
+        ("DSA", _distinct(as_table(each.dsa) for each in fitted)),
         ("DSA, other settings", _distinct(as_table(c.analysis.grid) for c in conditions)),
         ("autocovariance", _distinct(as_table(c.analysis.autocovariance) for c in conditions)),
         ("PIF", _distinct(as_table(c.analysis.pif) for c in conditions)),
@@ -189,14 +191,9 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
         ("training and analysis", f"{sum(seconds):,.0f} s" if any(seconds) else ""),
         ("versions", _distinct(each.get("versions") for each in manifests)),
         ("machine", _distinct(each.get("machine") for each in manifests)),
-        ("written", _span([each["written"] for each in manifests if "written" in each])),
+        ("written", " to ".join(ends)),
     ]
     return Table(("", ""), [row for row in rows if row[1]])
-
-
-def _dsa(condition: Condition) -> DSA:
-    """Its settings, with the rank in effect."""
-    return condition.analysis.fitted(condition.task, condition.network.n_rates).dsa
 
 
 def _trials(condition: Condition) -> dict[str, float]:
@@ -215,10 +212,6 @@ def _flat(value: Any) -> str:
     if not isinstance(value, dict):
         return str(value)
     return ", ".join(f"{words(name)} {json.dumps(each)}" for name, each in value.items())
-
-
-def _span(times: Sequence[str]) -> str:
-    return " to ".join(dict.fromkeys((min(times), max(times)))) if times else ""
 
 
 def missing(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> list[str]:

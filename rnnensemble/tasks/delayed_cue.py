@@ -55,7 +55,9 @@ class DelayedCue(Task):
     def n_inputs(self) -> int:
         return self.n_cues
 
-    n_outputs = n_inputs
+    @property
+    def n_outputs(self) -> int:
+        return self.n_cues
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         cue = jax.nn.one_hot(jax.random.randint(key, (batch,), 0, self.n_cues), self.n_cues)

@@ -45,7 +45,9 @@ class FlipFlop(Task):
     def n_inputs(self) -> int:
         return self.n_bits
 
-    n_outputs = n_inputs
+    @property
+    def n_outputs(self) -> int:
+        return self.n_bits
 
     @property
     def channels(self) -> list[tuple[list[int], list[int]]]:

@@ -61,7 +61,9 @@ class Lorenz96(Task):
     def n_inputs(self) -> int:
         return self.dimension
 
-    n_outputs = n_inputs
+    @property
+    def n_outputs(self) -> int:
+        return self.dimension
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         start = MEAN + DEVIATION * draws.normal(key, (self.dimension, batch))

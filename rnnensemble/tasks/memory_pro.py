@@ -67,7 +67,9 @@ class MemoryPro(Task):
     def n_inputs(self) -> int:
         return 1 + 2 * self.load
 
-    n_outputs = n_inputs
+    @property
+    def n_outputs(self) -> int:
+        return 1 + 2 * self.load
 
     def clean_trials(self, key: Key, batch: int) -> Trials:
         angle_key, delay_key, other_key = jax.random.split(key, 3)

@@ -56,7 +56,9 @@ class Sine(Task):
     def n_inputs(self) -> int:
         return self.n_channels
 
-    n_outputs = n_inputs
+    @property
+    def n_outputs(self) -> int:
+        return self.n_channels
 
     @property
     def channels(self) -> list[tuple[list[int], list[int]]]:

@@ -36,7 +36,8 @@ def concatenate(populations: Iterable[Population]) -> Population:
         raise ValueError("`populations` must hold at least one population; got none.")
     joined([each.recipe for each in parts])  # what differs is said before anything is copied
     size = sum(each.size for each in parts)
-    return one_after_another(parts, size=size, epochs=max(map(_epochs, parts)))
+    epochs = max(each.history.loss.shape[1] for each in parts)
+    return one_after_another(parts, size=size, epochs=epochs)
 
 
 def one_after_another(populations: Iterable[Population], *, size: int, epochs: int) -> Population:
@@ -60,10 +61,6 @@ def one_after_another(populations: Iterable[Population], *, size: int, epochs: i
     if state is not None:
         state = _with_ended(state, whole, without)
     return Population(recipe=joined(recipes), **whole, state=state)
-
-
-def _epochs(population: Population) -> int:
-    return population.history.loss.shape[1]
 
 
 def _no_history(first: Population, size: int, epochs: int) -> History:

@@ -162,7 +162,9 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
     x = _centered(rates)
     gram = exact_product(x.T, x)
     unit, share = jnp.eye(len(gram)), ridge / len(gram)
-    dual = None if readout is None else _dual(readout)
+    dual = None  # (W W^T)^-1 W, `[O, N]`
+    if readout is not None:
+        dual = inverse(exact_product(readout, readout.T)) @ readout
     outside = unit if readout is None else unit - readout.T @ dual
     inner = outside @ gram @ outside
     mean = jnp.trace(inner) / len(gram)
@@ -226,8 +228,3 @@ def _centered(rates: Array) -> Array:
     """Samples around their mean."""
     samples = _samples(rates)
     return samples - jnp.mean(samples, axis=0, keepdims=True)
-
-
-def _dual(rows: Array) -> Array:
-    """(W W^T)^-1 W, `[O, N]`."""
-    return inverse(exact_product(rows, rows.T)) @ rows

@@ -30,14 +30,9 @@ class Ceilings(NamedTuple):
     traffic: float
 
 
-def side_for(mesh: Mesh) -> int:
-    """Rows of matrices that keep a device busy."""
-    return SIDES.get(mesh.devices.flat[0].platform, 8192)
-
-
 def product_rate(mesh: Mesh, precision: str = "float32", side: int | None = None) -> float:
     """Operations a second of large matrix products on all devices."""
-    side = side or side_for(mesh)
+    side = side or SIDES.get(mesh.devices.flat[0].platform, 8192)
     matrices = jax.random.normal(jax.random.key(0), (mesh.size, side, side))
     product = _spread(lambda x, _: PRODUCTS[precision](x, x), mesh)
     return 2 * side**3 * mesh.size / fastest(product, matrices)

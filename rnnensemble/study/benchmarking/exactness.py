@@ -52,11 +52,6 @@ def largest_error(case: Case) -> float:
     return float(np.max(errors))
 
 
-def compile_case(case: Case) -> None:
-    """Compiles what `largest_error` runs."""
-    _with_gradient.lower(_scheme(case), *_drawn(case)).compile()
-
-
 def verdict(error: float, precision: str) -> dict[str, Any]:
     """The fields of a row of this error; NaN never passes."""
     most = LARGEST_ERRORS[precision]
@@ -78,7 +73,8 @@ def check_step(case: Case, expected: float) -> Step:
         steps=case.n_steps,
         precision=case.precision,
     )
-    return Step(row, lambda: expected, measure, lambda: compile_case(case))
+    program = partial(_with_gradient.lower, _scheme(case))
+    return Step(row, lambda: expected, measure, lambda: program(*_drawn(case)).compile())
 
 
 def _scheme(case: Case) -> Scheme:

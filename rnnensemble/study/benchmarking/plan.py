@@ -3,8 +3,6 @@
 import math
 from collections.abc import Callable
 
-from jax.sharding import Mesh
-
 from rnnensemble.networks import fused
 from rnnensemble.study.benchmarking import exactness
 from rnnensemble.study.benchmarking.arguments import Asked
@@ -31,7 +29,8 @@ def plan(asked: Asked, clock: Clock) -> list[Step]:
         return Ceilings(**found) if len(found) == 2 else None
 
     def train(shape: tuple[int, int, int], size: int) -> Step:
-        case = Case(*shape, size, tile=_fitting(asked.tile, size, mesh))
+        tile = asked.tile and min(asked.tile, math.ceil(size / mesh.size))  # as far as it is full
+        case = Case(*shape, size, tile=tile)
         return training_step(case, mesh, clock, ceilings=known, epoch_seconds=EPOCH_SECONDS)
 
     steps = _check_steps(asked) if asked.check else []
@@ -42,11 +41,6 @@ def plan(asked: Asked, clock: Clock) -> list[Step]:
     steps += best
     steps += [train(shape, size) for size in others for shape in asked.shapes[::-1]]
     return steps + [step for each in rest for step in each]
-
-
-def _fitting(tile: int | None, size: int, mesh: Mesh) -> int | None:
-    """The tile asked for, as far as so many networks fill it."""
-    return tile and min(tile, math.ceil(size / mesh.size))
 
 
 def _check_steps(asked: Asked) -> list[Step]:

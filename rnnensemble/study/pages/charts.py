@@ -39,12 +39,8 @@ def maps(group: str, networks: Sequence[str], rows: Rows, shown: Sequence[Betwee
         for x in shown
     ]
     cells = [[row[name] for name in columns] for row in rows]
-    title = "maps of the networks"
-    return {"kind": "maps", "title": title, "group": group, "networks": networks} | {
-        "columns": columns,
-        "cells": cells,
-        "panels": panels,
-    }
+    head = {"kind": "maps", "title": "maps of the networks", "group": group, "networks": networks}
+    return head | {"columns": columns, "cells": cells, "panels": panels}
 
 
 def matrices(
@@ -64,10 +60,8 @@ def matrices(
         for each in shown
     ]
     title = "distances of all pairs"
-    return {"kind": "matrix", "title": title, "group": group, "networks": networks} | {
-        "orders": orders,
-        "matrices": tables,
-    }
+    head = {"kind": "matrix", "title": title, "group": group, "networks": networks}
+    return head | {"orders": orders, "matrices": tables}
 
 
 def _half(matrix: np.ndarray) -> list[np.ndarray] | np.ndarray:
@@ -167,10 +161,8 @@ def levels(title: str, xname: str, measures: Sequence[Drawn], *, joined: bool = 
         }
         for each in measures
     ]
-    return {"kind": "levels", "title": title, "xname": xname} | {
-        "measures": drawn,
-        "joined": joined,
-    }
+    head = {"kind": "levels", "title": title, "xname": xname}
+    return head | {"measures": drawn, "joined": joined}
 
 
 class Cell(NamedTuple):
@@ -209,10 +201,6 @@ def scatter(
     """
     columns = list(rows[0])
     places = [-1 if name == "group" else columns.index(name) for name in start]
-    title = "numbers of the networks"
-    return {"kind": "scatter", "title": title, "group": group, "networks": networks} | {
-        "groups": groups,
-        "columns": columns,
-        "cells": [[row[name] for name in columns] for row in rows],
-        "start": places,
-    }
+    title, cells = "numbers of the networks", [[row[name] for name in columns] for row in rows]
+    head = {"kind": "scatter", "title": title, "group": group, "networks": networks}
+    return head | {"groups": groups, "columns": columns, "cells": cells, "start": places}

@@ -51,6 +51,7 @@ def page(document: Document) -> str:
     environment.globals["id"] = id
     sources = (loader.get_source(environment, name)[0] for name in ("page.css", *SCRIPTS))
     style, *scripts = sources
+    digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
     document = _anchored(document)
     charts = list(_charts(document.sections))
     drawn = [plain(x.data, DIGITS.get(x.data["kind"], 4)) for x in charts]
@@ -58,7 +59,7 @@ def page(document: Document) -> str:
         document=document,
         style=style,
         scripts=scripts,
-        policy=" ".join(f"'sha256-{_sha256(script)}'" for script in scripts),
+        policy=" ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests),
         numbers={id(chart): number for number, chart in enumerate(charts)},
         data=json.dumps(drawn, allow_nan=False, separators=(",", ":")).replace("<", r"\u003c"),
         version=importlib.metadata.version("rnnensemble"),
@@ -104,10 +105,6 @@ def _anchored(document: Document) -> Document:
         return dataclasses.replace(section, anchor=found, parts=parts)
 
     return dataclasses.replace(document, sections=[anchored(x) for x in document.sections])
-
-
-def _sha256(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _class(text: str) -> str | None:
