@@ -12,11 +12,11 @@ MARKS = 8
 """Marks of a curve, at most."""
 
 
-def curve(losses: Sequence[float], encoding: str, *, marks: int = MARKS) -> str:
+def curve(losses: Sequence[float], encoding: str) -> str:
     """Losses by epoch as marks, on a logarithmic scale from the lowest to the highest.
 
-    What is not positive and finite is left out. There are at most so many marks, those that the
-    terminal's encoding has; each stands for the last epoch of its part of the time.
+    What is not positive and finite is left out. The marks are those that the terminal's encoding
+    has; each stands for the last epoch of its part of the time.
 
     Example:
         >>> curve([1.0, 0.1, 0.01, 0.001], "utf-8")
@@ -29,7 +29,7 @@ def curve(losses: Sequence[float], encoding: str, *, marks: int = MARKS) -> str:
         shapes = BLOCKS if BLOCKS.encode(encoding) else PLAIN
     except (LookupError, UnicodeEncodeError):
         shapes = PLAIN
-    count = min(marks, len(logs))
+    count = min(MARKS, len(logs))
     shown = [logs[(k + 1) * len(logs) // count - 1] for k in range(count)]
     low, reach = min(shown), max(shown) - min(shown)
     heights = [(each - low) / reach if reach else 0.0 for each in shown]

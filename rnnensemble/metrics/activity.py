@@ -57,6 +57,15 @@ def require_activity(shape: Any) -> tuple[int, int, int]:
     return shape
 
 
+def require_three_samples(shape: Any, why: str = "") -> None:
+    """Raises ValueError, with why, where activity has fewer samples than vary in two ways."""
+    trials, steps, _ = require_activity(shape)
+    if trials * steps < 3:
+        raise ValueError(
+            f"`activity` must hold at least 3 (trial, step) samples; got {trials * steps}{why}."
+        )
+
+
 def require_more_samples_than_units(shape: tuple[int, int, int]) -> None:
     """Raises ValueError where N units span all centered samples: any two networks would agree."""
     trials, steps, units = shape

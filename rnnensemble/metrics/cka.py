@@ -6,7 +6,12 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.metrics.activity import centered, principal_components, require_activity, samples
+from rnnensemble.metrics.activity import (
+    centered,
+    principal_components,
+    require_three_samples,
+    samples,
+)
 from rnnensemble.metrics.base import Metric
 
 
@@ -54,12 +59,7 @@ class CKA(Metric):
             raise ValueError(f"`score` must be 'angular' or 'complement'; got {self.score!r}.")
 
     def check(self, shape: Any) -> None:
-        trials, steps, _ = require_activity(shape)
-        if trials * steps < 3:
-            raise ValueError(
-                f"`activity` must hold at least 3 (trial, step) samples; got {trials * steps}: "
-                "two centered samples have one kernel only."
-            )
+        require_three_samples(shape, ": two centered samples have one kernel only")
 
     def prepare(self, data: Array) -> Kernel:
         """The kernel of rates `[B, T, N]`."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.metrics.activity import centered, require_activity, samples
+from rnnensemble.metrics.activity import centered, require_three_samples, samples
 from rnnensemble.metrics.base import Metric
 from rnnensemble.metrics.orthogonal import polar
 
@@ -59,12 +59,7 @@ class Procrustes(Metric):
             raise ValueError(f"`score` must be 'angular' or 'euclidean'; got {self.score!r}.")
 
     def check(self, shape: Any) -> None:
-        trials, steps, _ = require_activity(shape)
-        if trials * steps < 3:
-            raise ValueError(
-                f"`activity` must hold at least 3 (trial, step) samples; got {trials * steps}: "
-                "two centered samples have one shape only."
-            )
+        require_three_samples(shape, ": two centered samples have one shape only")
 
     def prepare(self, data: Array) -> Array:
         """The centered samples of rates `[B, T, N]` at unit Frobenius norm, `[B T, N]`."""

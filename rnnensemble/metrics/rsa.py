@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnensemble._core.axes import Array, Key
 from rnnensemble._core.units import deviations, unit_of
-from rnnensemble.metrics.activity import require_activity, samples
+from rnnensemble.metrics.activity import require_three_samples, samples
 from rnnensemble.metrics.base import Metric
 
 ROUNDING = 8
@@ -67,11 +67,8 @@ class RSA(Metric):
             )
 
     def check(self, shape: Any) -> None:
-        trials, steps, units = require_activity(shape)
-        if trials * steps < 3:
-            raise ValueError(
-                f"`activity` must hold at least 3 (trial, step) samples; got {trials * steps}."
-            )
+        require_three_samples(shape)
+        units = shape[2]
         if self.dissimilarity == "correlation" and units < 3:
             raise ValueError(
                 f"`dissimilarity` = 'correlation' needs at least 3 units; got {units}; take "

@@ -55,10 +55,9 @@ def loss_and_gradient(
     *,
     slices: int = 1,
     loss: str = "mse",
-    key: Key | None = None,
 ) -> tuple[Array, Params]:
     """The loss of one network and its gradient; see `terms_and_gradient`."""
-    terms, gradient = terms_and_gradient(params, trials, network, slices=slices, loss=loss, key=key)
+    terms, gradient = terms_and_gradient(params, trials, network, slices=slices, loss=loss)
     return terms.loss, gradient
 
 

@@ -10,6 +10,7 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 from rnnensemble._core.axes import Array, ArrayLike
+from rnnensemble._core.config import require_positive
 from rnnensemble._core.imports import imported, path_of
 from rnnensemble._core.registry import Registry
 from rnnensemble.training.optimizer_base import Optimizer, State
@@ -37,7 +38,7 @@ class Adam(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_decays(self, "b1", "b2")
-        _require_positive(self, "eps")
+        require_positive("eps", self.eps)
 
     def direction(self, **own: Any) -> optax.GradientTransformation:
         del own
@@ -107,7 +108,7 @@ class RMSProp(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require_decays(self, "decay")
-        _require_positive(self, "eps")
+        require_positive("eps", self.eps)
 
     def direction(self, **own: Any) -> optax.GradientTransformation:
         return optax.chain(
@@ -240,10 +241,3 @@ def _require_decays(optimizer: Optimizer, *names: str) -> None:
         value = getattr(optimizer, name)
         if not isinstance(value, (int, float)) or not 0 <= value < 1:
             raise ValueError(f"`{name}` must be at least 0 and below 1; got {value!r}.")
-
-
-def _require_positive(optimizer: Optimizer, name: str) -> None:
-    """Raises ValueError unless this setting is above 0."""
-    value = getattr(optimizer, name)
-    if not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise ValueError(f"`{name}` must be a positive number; got {value!r}.")

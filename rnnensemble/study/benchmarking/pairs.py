@@ -36,20 +36,17 @@ def pairs_step(
     *,
     seconds: float = 3.0,
     most: int | None = None,
-    width: int = WIDTH,
-    expected: float | None = None,
 ) -> Step:
     """A row of kind `pairs`, from data to matrix, all in default settings, by `dsa` or `pif`.
 
-    `seconds` are what the timed call should take, `most` the networks that are compared at most
-    (128 on a CPU, 512 elsewhere), `expected` the seconds that the row takes, where a plan knows
-    better.
+    `seconds` are what the timed call should take, `most` the networks that are compared at most,
+    128 on a CPU and 512 elsewhere.
     """
     platform = mesh.devices.flat[0].platform
     most = most or MOST.get(platform, 512)
 
     def timed(count: int) -> float:
-        data = drawn(metric, count, width)
+        data = drawn(metric, count, WIDTH)
         started = time.perf_counter()
         distance_matrix(metric, data, devices=mesh.size, progress=clock.check)
         return time.perf_counter() - started
@@ -65,10 +62,7 @@ def pairs_step(
         found = {"pairs": pairs, "first_call_seconds": round(first, 2)}
         return {"speed": pairs / took, "size": count, "details": found}
 
-    row = Row(kind="pairs", name=metric.upper(), width=width, size=most)
-    if metric != "pif":
-        row = Row(
-            kind="pairs", name=metric.upper(), width=width, batch=TRIALS, steps=STEPS, size=most
-        )
-    known = expected or START_SECONDS.get(platform, 40.0) + 2 * seconds
+    shape: Any = {} if metric == "pif" else {"batch": TRIALS, "steps": STEPS}
+    row = Row(kind="pairs", name=metric.upper(), width=WIDTH, size=most, **shape)
+    known = START_SECONDS.get(platform, 40.0) + 2 * seconds
     return Step(row, lambda: known, measure, lambda: timed(FEW))
