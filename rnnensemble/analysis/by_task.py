@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from rnnensemble._core.config import require_at_least
 from rnnensemble.tasks import Mixture
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 

@@ -7,10 +7,9 @@ import jax
 import numpy as np
 
 from rnnensemble._core import switches
-from rnnensemble._core.config import require_seed
+from rnnensemble._core.config import require_at_least, require_seed
 from rnnensemble.analysis import information
 from rnnensemble.tasks import Task
-from rnnensemble.tasks.base import require_at_least
 
 GIVEN = ("present", "between")
 

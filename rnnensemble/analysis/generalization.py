@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnensemble import stats
 from rnnensemble._core import mapping
+from rnnensemble._core.config import require_at_least
 from rnnensemble.stats.intervals import Estimate
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 from rnnensemble.training.respond import tile_of

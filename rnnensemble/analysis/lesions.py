@@ -11,13 +11,12 @@ import numpy as np
 
 from rnnensemble import stats
 from rnnensemble._core import mapping
-from rnnensemble._core.config import finite
+from rnnensemble._core.config import finite, require_at_least
 from rnnensemble.analysis.perturb import perturb
 from rnnensemble.analysis.perturbations import Perturbation
 from rnnensemble.networks import Perturbed, PerturbedParams
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.tasks import Task, Trials
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation, losses
 from rnnensemble.training.population import Population, require_two
 from rnnensemble.training.respond import tile_of

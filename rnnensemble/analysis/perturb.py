@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_at_least
 from rnnensemble.analysis.fixed_points.points import states_at
 from rnnensemble.analysis.perturbations import Cut, Kick, Perturbation, Silence, cannot_silence
 from rnnensemble.networks import Perturbed, PerturbedParams, weights_of
 from rnnensemble.tasks import Trials
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training.evaluation import evaluation_key, sampled
 from rnnensemble.training.memory import require_fit
 from rnnensemble.training.population import Population

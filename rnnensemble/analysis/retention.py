@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rnnensemble import stats
+from rnnensemble._core.config import require_at_least
 from rnnensemble.analysis.lesions import outcomes
 from rnnensemble.analysis.populations import data_for
 from rnnensemble.metrics import Metric
@@ -17,7 +18,6 @@ from rnnensemble.metrics.pairwise import as_metric, require_feasible
 from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.stats.intervals import Estimate, mean_distance
 from rnnensemble.tasks import Task, Trials
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.training import evaluation
 from rnnensemble.training.evaluation import Subject
 from rnnensemble.training.population import Population

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import require_at_least
 from rnnensemble._core.platforms import by_platform
 from rnnensemble.tasks import draws
-from rnnensemble.tasks.base import Task, Trials, require_at_least, require_within
+from rnnensemble.tasks.base import Task, Trials, require_within
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rnnensemble._core.config import require_seed
+from rnnensemble._core.config import require_at_least, require_seed
 from rnnensemble.tasks.array_task import ArrayTask
-from rnnensemble.tasks.base import require_at_least
 from rnnensemble.tasks.trial_arrays import KNOWN, TrialArrays, checked
 
 
