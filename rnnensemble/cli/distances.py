@@ -46,7 +46,7 @@ class Request(NamedTuple):
         networks: The networks' data by kind; as they were read where they are masked.
         masks: Valid steps of the kinds that are masked.
         folder: Where the results go.
-        seed: Seed of the searches and of the bootstrap.
+        seed: Seed of the searches.
         devices: How many devices to use, None for all.
         memory: Bytes that each may use, None for half of what it has.
         manifest: Inputs, settings, their digest.
@@ -91,7 +91,7 @@ def analyse_arrays(arguments: list[str]) -> None:
             raise KeyboardInterrupt(
                 f"interrupted; the pairs done are kept in {request.folder}; go on with: {command}"
             ) from None
-        means = [_mean(metric, matrices[metric.name], request.seed) for metric in request.metrics]
+        means = [_mean(metric, matrices[metric.name]) for metric in request.metrics]
         rows = [
             _row(metric, mean, matrices[metric.name], request)
             for metric, mean in zip(request.metrics, means, strict=True)
@@ -275,10 +275,10 @@ def _print_plan(request: Request) -> None:
     )
 
 
-def _mean(metric: Metric, matrix: np.ndarray, seed: int) -> Estimate:
+def _mean(metric: Metric, matrix: np.ndarray) -> Estimate:
     """The mean over pairs; over ordered pairs and without interval if the metric is asymmetric."""
     if metric.symmetric:
-        return mean_distance(matrix, seed=seed)
+        return mean_distance(matrix)
     kept = comparable(matrix)
     ordered = matrix[np.ix_(kept, kept)][~np.eye(len(kept), dtype=bool)]
     return Estimate(float(ordered.mean()), math.nan, math.nan)

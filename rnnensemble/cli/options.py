@@ -126,7 +126,7 @@ class Analyse(Stored):
             over a gap.
         metrics: What to compare by; by default dsa for activity, pif for weights, disagreement
             for outputs.
-        seed: Seed of the searches' starts and of the bootstrap.
+        seed: Seed of the searches' starts.
         name: Name of the folder to write; None for the first file's.
         memory_gb: GB that each device may use, None for half of what it has.
         block: Networks on each side of a block of pairs. Blocks are compared and written one by

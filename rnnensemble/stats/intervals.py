@@ -48,9 +48,7 @@ class DistanceParts(NamedTuple):
     error: np.ndarray
 
 
-def mean_distance(
-    matrix: np.ndarray, *, resamples: int | None = None, seed: int | None = None
-) -> Estimate:
+def mean_distance(matrix: np.ndarray) -> Estimate:
     """Mean over pairs of a distance matrix, with an interval over networks.
 
     The interval is exp(log m +- t s / m), t Student's with K - 1 degrees of freedom and s the
@@ -70,9 +68,6 @@ def mean_distance(
     Args:
         matrix: Distances, `[K, K]`. The diagonal is ignored and an asymmetric matrix averaged
             with its transpose.
-        resamples: Not used: the jackknife is exact. Accepted for callers of the bootstrap that
-            was here.
-        seed: Not used either.
 
     Returns:
         The mean over pairs i < j and its interval, in the distance's units. With K = 2 the interval
@@ -85,7 +80,6 @@ def mean_distance(
 
     Source: Arvesen (1969), jackknifing U-statistics.
     """
-    del resamples, seed
     matrix = as_distances(matrix)
     kept = comparable(matrix)
     k = len(kept)
@@ -121,9 +115,7 @@ def mean_cross_distance(matrix: np.ndarray) -> Estimate:
     return log_interval(*cross_parts(matrix))
 
 
-def spread(
-    values: np.ndarray, *, resamples: int | None = None, seed: int | None = None
-) -> Estimate:
+def spread(values: np.ndarray) -> Estimate:
     """The paper's sigma, sqrt(mean_i (L_i - mean L)^2), with an interval over networks.
 
     The value divides by K, as published; the interval is for the sigma of infinitely many
@@ -145,9 +137,6 @@ def spread(
 
     Args:
         values: One value for each network, `[K]`.
-        resamples: Not used: the interval has a closed form. Accepted for callers of the bootstrap
-            that was here.
-        seed: Not used either.
 
     Returns:
         Sigma and its interval, in the values' units. With K of 2 or 3 the interval is (0, inf):
@@ -159,7 +148,6 @@ def spread(
     Source: Huang et al. (arXiv 2410.03972, section 2.3); Bonett (2006), Computational Statistics &
         Data Analysis 50.
     """
-    del resamples, seed
     values = as_values(values)
     k = len(values)
     if k < 4:
