@@ -51,6 +51,7 @@ def train_and_analyse(
             measure(folder, condition, population, reporter, options.devices)
         if explain:
             reporter.line(EXPLANATION)
+            reporter.line(f"a page with all of it: rnnensemble report {folder}")
 
 
 def _warm_started(

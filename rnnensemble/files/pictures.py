@@ -21,7 +21,8 @@ def replace_figures(folder: Path, figures: "Mapping[str, Figure]") -> None:
         for name, figure in figures.items():
             for suffix in ("png", "svg", "pdf"):
                 style.save(figure, partial / f"{name}.{suffix}", dpi=DPI)
-                figure.set_layout_engine("none")  # laid out once; it takes as long as to draw
+                with style():  # under a user's own settings None may mean an engine
+                    figure.set_layout_engine(None)  # laid out once; it takes as long as to draw
             if figure.data:
                 folders.put_rows(partial / f"{name}.csv", figure.data)
             (partial / f"{name}.txt").write_text(f"{figure.caption}\n", encoding="utf-8")
