@@ -2,8 +2,8 @@
 
     python benchmarks/coverage.py
 
-Takes about three minutes on one core. Writes benchmarks/results/coverage.json and its tables in
-docs/statistics.md.
+Takes about 20 minutes on one core, most of them for two factors at once. Writes
+benchmarks/results/coverage.json and its tables in docs/statistics.md.
 """
 
 import datetime
@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import coverage_tables
+import coverage_two_way
 import documents
 import laws
 import numpy as np
@@ -51,16 +52,6 @@ TRENDS = {
 }
 
 
-@functools.cache
-def true_mean(name: str, offset: float = 0.0) -> float:
-    """The mean distance of two independent points, from two million pairs."""
-    rng, draw, means = np.random.default_rng(8), laws.DISTANCES[name], []
-    for _ in range(10):
-        first, second = draw(rng, 200_000, 1), draw(rng, 200_000, 1) + offset
-        means.append(laws.distances(name, first, second).mean())
-    return float(np.mean(means))
-
-
 def share_within(value: np.ndarray, ends: tuple[np.ndarray, np.ndarray], truth: float) -> float:
     """Share of intervals value * ends that hold the truth."""
     return float(((value * ends[0] <= truth) & (truth <= value * ends[1])).mean())
@@ -70,7 +61,7 @@ def cover_mean(name: str, k: int) -> dict:
     """Coverage of `mean_distance`, and of an interval that takes pairs for samples."""
     rng = np.random.default_rng([k, len(name)])
     draw = laws.DISTANCES[name]
-    truth = true_mean(name)
+    truth = laws.true_mean(name)
     ours, naive, width = [], [], []
     upper = np.triu_indices(k, 1)
     for _ in range(INTERVALS // 500):
@@ -91,7 +82,7 @@ def cover_cross(name: str, k: int) -> float:
     """Coverage of `mean_cross_distance`, the second condition 3 away in every coordinate."""
     rng = np.random.default_rng([k, len(name), 1])
     draw = laws.DISTANCES[name]
-    truth = true_mean(name, 3.0)
+    truth = laws.true_mean(name, 3.0)
     shares = []
     for _ in range(INTERVALS // 500):
         matrices = laws.distances(name, draw(rng, 500, k), draw(rng, 500, k) + 3)
@@ -130,19 +121,6 @@ def cover_log_spread(name: str, k: int) -> dict:
     }
 
 
-def sample(
-    statistic: str, name: str, rng: np.random.Generator, *, k: int, scale: float = 1.0
-) -> np.ndarray:
-    """One condition of K networks: distances or values."""
-    laws_of = {"spread": laws.VALUES, "mean": laws.LOSSES}
-    if statistic in laws_of:
-        return scale * laws_of[statistic][name](rng, k)
-    points = laws.DISTANCES[name](rng, k)
-    matrix = scale * laws.distances(name, points, points)
-    np.fill_diagonal(matrix, 0)
-    return matrix
-
-
 def reject_two(statistic: str, name: str, k: int) -> dict:
     """Level and power of `compare_conditions`, and coverage of its ratio."""
     rng = np.random.default_rng([k, len(name), 3])
@@ -152,8 +130,8 @@ def reject_two(statistic: str, name: str, k: int) -> dict:
     for scale, repeats in ((1.0, TESTS), (effect, POWERS)):
         found[scale] = []
         for seed in range(repeats):
-            first = sample(statistic, name, rng, k=k)
-            second = sample(statistic, name, rng, k=k, scale=scale)
+            first = laws.sample(statistic, name, rng, k=k)
+            second = laws.sample(statistic, name, rng, k=k, scale=scale)
             found[scale].append(stats.compare_conditions(first, second, seed=seed, **settings))
     return {
         "level": float(np.mean([x.p_value <= 0.05 for x in found[1.0]])),
@@ -172,7 +150,7 @@ def reject_trend(statistic: str, name: str, k: int) -> dict:
         scales = total ** np.linspace(0, 1, len(LEVELS))
         hits = 0
         for seed in range(repeats):
-            conditions = [sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
+            conditions = [laws.sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
             hits += stats.trend(LEVELS, conditions, seed=seed, **settings).p_value <= 0.05
         shares[key] = hits / repeats
     return shares
@@ -213,9 +191,9 @@ def predict_widths(statistic: str, name: str, k: int) -> float:
     estimate = getattr(intervals, statistic)
     predicted, fresh = [], []
     for _ in range(200):
-        pilot = sample(statistic, name, rng, k=20)
+        pilot = laws.sample(statistic, name, rng, k=20)
         predicted.append(stats.power_curve(pilot, [k], statistic=statistic)[0])
-        value, low, high = estimate(sample(statistic, name, rng, k=k))
+        value, low, high = estimate(laws.sample(statistic, name, rng, k=k))
         fresh.append((high - low) / (2 * value))
     return float(np.mean(predicted) / np.mean(fresh))
 
@@ -245,6 +223,17 @@ def measure() -> dict:
             statistic: by_size(functools.partial(function, statistic), names[statistic], sizes)
             for statistic in names
         }
+    results["two_way"] = {
+        statistic: {
+            setting: by_size(
+                functools.partial(coverage_two_way.reject, statistic, setting, TESTS, PERMUTATIONS),
+                coverage_two_way.MORE[statistic],
+                TEST_SIZES,
+            )
+            for setting in coverage_two_way.SETTINGS
+        }
+        for statistic in coverage_two_way.MORE
+    }
     return results
 
 
