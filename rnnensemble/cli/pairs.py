@@ -143,6 +143,33 @@ def drive_blocks(tasks: Sequence[BlockTask], engine: Any, at_once: int, reporter
     require_none_failed(queue, "analyse", "blocks")
 
 
+def make_blocks(
+    tasks: Sequence[BlockTask],
+    data: dict[str, Any],
+    submitted: tuple[Any, int],
+    reporter: Reporter,
+) -> None:
+    """Has all blocks compared by an engine, or, without one, by this process.
+
+    Args:
+        tasks: The blocks of one or several metrics.
+        data: The networks' data, by kind, for this process.
+        submitted: The engine, None for this process, and how many tasks may be at once.
+        reporter: Says how far all have come.
+
+    Raises:
+        ValueError: As `drive_blocks`.
+        KeyboardInterrupt: On Ctrl-C; the pairs done are kept.
+    """
+    engine, at_once = submitted
+    if engine is not None:
+        drive_blocks(tasks, engine, at_once, reporter)
+        return
+    for number, task in enumerate(tasks, 1):
+        title = f"{task.metric.name}, block {number} of {len(tasks)}"
+        make_block(task, data[task.metric.data], partial(reporter.analysis, title))
+
+
 def matrix_of(tasks: Sequence[BlockTask], count: int) -> np.ndarray:
     """The matrix of all blocks of a metric.
 
