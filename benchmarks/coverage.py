@@ -2,7 +2,7 @@
 
     python benchmarks/coverage.py [two_way]
 
-Takes about three minutes on one core, and nine more for two factors at once, which `two_way` runs
+Takes about three minutes on one core, and four more for two factors at once, which `two_way` runs
 alone. Writes benchmarks/results/coverage.json and its tables in docs/statistics.md.
 """
 
@@ -32,7 +32,7 @@ TEST_SIZES = (12, 20, 50)
 INTERVALS = 8000
 SPREADS = 20_000
 TESTS = 2000
-TWO_WAY_TESTS = 1000
+TWO_WAY_TESTS = 500
 POWERS = 400
 PERMUTATIONS = 499
 LEVELS = (1.0, 2.0, 3.0, 4.0)
