@@ -1,6 +1,7 @@
 """`train --shards N`: a population whose shards are tasks is that of one run."""
 
 import re
+import shutil
 import signal
 
 import pytest
@@ -170,6 +171,13 @@ def test_shards_of_other_processes_are_left_to_them(
     monkeypatch.setattr(train_shards, "_begin", begin)
     cli.main(asked(whole, tmp_path, "--quiet"))
     require_joined(tmp_path / "five", whole)
+
+
+def test_a_run_that_has_the_name_of_the_shards_stays(whole, tmp_path, capsys):
+    shutil.copytree(whole, tmp_path / "five-shards")
+    error = failure(capsys, *asked(whole, tmp_path))
+    assert "five-shards for its shards, which is another run; choose another --name" in error
+    assert storage.load_run(tmp_path / "five-shards").population.size == 5
 
 
 @pytest.mark.parametrize(

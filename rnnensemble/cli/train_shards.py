@@ -94,7 +94,13 @@ def _begin(folder: Path, place: Path, sweep: Sweep, of: int) -> None:
     """Makes the folder of the shards, or finds the one to go on with."""
     (condition,), (group,) = sweep.conditions.values(), groups_of(sweep)
     begun = (place / "manifest.json").exists()
-    if begun and stages.read_manifest(place)["digest"] != sweep.digest:
+    there = stages.read_manifest(place) if begun else {}
+    if begun and there.get("sweep") != sweep.name:
+        raise FileExistsError(
+            f"`name` {folder.name!r} needs {place} for its shards, which is another run; choose "
+            "another --name."
+        )
+    if begun and there["digest"] != sweep.digest:
         raise FileExistsError(
             f"`name` {folder.name!r} has unfinished shards of other settings in {place}; choose "
             "another --name, or remove that folder."
