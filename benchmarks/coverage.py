@@ -1,20 +1,22 @@
 """How often 95% intervals cover the truth and 5% tests reject, on simulated networks.
 
-    python benchmarks/coverage.py
+    python benchmarks/coverage.py [two_way]
 
-Takes about three minutes on one core. Writes benchmarks/results/coverage.json and its tables in
-docs/statistics.md.
+Takes about three minutes on one core, and four more for two factors at once, which `two_way` runs
+alone. Writes benchmarks/results/coverage.json and its tables in docs/statistics.md.
 """
 
 import datetime
 import functools
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
 import coverage_tables
+import coverage_two_way
 import documents
 import laws
 import numpy as np
@@ -30,6 +32,7 @@ TEST_SIZES = (12, 20, 50)
 INTERVALS = 8000
 SPREADS = 20_000
 TESTS = 2000
+TWO_WAY_TESTS = 500
 POWERS = 400
 PERMUTATIONS = 499
 LEVELS = (1.0, 2.0, 3.0, 4.0)
@@ -51,16 +54,6 @@ TRENDS = {
 }
 
 
-@functools.cache
-def true_mean(name: str, offset: float = 0.0) -> float:
-    """The mean distance of two independent points, from two million pairs."""
-    rng, draw, means = np.random.default_rng(8), laws.DISTANCES[name], []
-    for _ in range(10):
-        first, second = draw(rng, 200_000, 1), draw(rng, 200_000, 1) + offset
-        means.append(laws.distances(name, first, second).mean())
-    return float(np.mean(means))
-
-
 def share_within(value: np.ndarray, ends: tuple[np.ndarray, np.ndarray], truth: float) -> float:
     """Share of intervals value * ends that hold the truth."""
     return float(((value * ends[0] <= truth) & (truth <= value * ends[1])).mean())
@@ -70,7 +63,7 @@ def cover_mean(name: str, k: int) -> dict:
     """Coverage of `mean_distance`, and of an interval that takes pairs for samples."""
     rng = np.random.default_rng([k, len(name)])
     draw = laws.DISTANCES[name]
-    truth = true_mean(name)
+    truth = laws.true_mean(name)
     ours, naive, width = [], [], []
     upper = np.triu_indices(k, 1)
     for _ in range(INTERVALS // 500):
@@ -91,7 +84,7 @@ def cover_cross(name: str, k: int) -> float:
     """Coverage of `mean_cross_distance`, the second condition 3 away in every coordinate."""
     rng = np.random.default_rng([k, len(name), 1])
     draw = laws.DISTANCES[name]
-    truth = true_mean(name, 3.0)
+    truth = laws.true_mean(name, 3.0)
     shares = []
     for _ in range(INTERVALS // 500):
         matrices = laws.distances(name, draw(rng, 500, k), draw(rng, 500, k) + 3)
@@ -130,19 +123,6 @@ def cover_log_spread(name: str, k: int) -> dict:
     }
 
 
-def sample(
-    statistic: str, name: str, rng: np.random.Generator, *, k: int, scale: float = 1.0
-) -> np.ndarray:
-    """One condition of K networks: distances or values."""
-    laws_of = {"spread": laws.VALUES, "mean": laws.LOSSES}
-    if statistic in laws_of:
-        return scale * laws_of[statistic][name](rng, k)
-    points = laws.DISTANCES[name](rng, k)
-    matrix = scale * laws.distances(name, points, points)
-    np.fill_diagonal(matrix, 0)
-    return matrix
-
-
 def reject_two(statistic: str, name: str, k: int) -> dict:
     """Level and power of `compare_conditions`, and coverage of its ratio."""
     rng = np.random.default_rng([k, len(name), 3])
@@ -152,8 +132,8 @@ def reject_two(statistic: str, name: str, k: int) -> dict:
     for scale, repeats in ((1.0, TESTS), (effect, POWERS)):
         found[scale] = []
         for seed in range(repeats):
-            first = sample(statistic, name, rng, k=k)
-            second = sample(statistic, name, rng, k=k, scale=scale)
+            first = laws.sample(statistic, name, rng, k=k)
+            second = laws.sample(statistic, name, rng, k=k, scale=scale)
             found[scale].append(stats.compare_conditions(first, second, seed=seed, **settings))
     return {
         "level": float(np.mean([x.p_value <= 0.05 for x in found[1.0]])),
@@ -172,7 +152,7 @@ def reject_trend(statistic: str, name: str, k: int) -> dict:
         scales = total ** np.linspace(0, 1, len(LEVELS))
         hits = 0
         for seed in range(repeats):
-            conditions = [sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
+            conditions = [laws.sample(statistic, name, rng, k=k, scale=scale) for scale in scales]
             hits += stats.trend(LEVELS, conditions, seed=seed, **settings).p_value <= 0.05
         shares[key] = hits / repeats
     return shares
@@ -213,9 +193,9 @@ def predict_widths(statistic: str, name: str, k: int) -> float:
     estimate = getattr(intervals, statistic)
     predicted, fresh = [], []
     for _ in range(200):
-        pilot = sample(statistic, name, rng, k=20)
+        pilot = laws.sample(statistic, name, rng, k=20)
         predicted.append(stats.power_curve(pilot, [k], statistic=statistic)[0])
-        value, low, high = estimate(sample(statistic, name, rng, k=k))
+        value, low, high = estimate(laws.sample(statistic, name, rng, k=k))
         fresh.append((high - low) / (2 * value))
     return float(np.mean(predicted) / np.mean(fresh))
 
@@ -226,7 +206,7 @@ def by_size(function: Callable, names: Iterable, sizes: tuple[int, ...]) -> dict
 
 
 def measure() -> dict:
-    """All simulations."""
+    """All simulations but those of two factors at once."""
     results = {
         "mean_distance": by_size(cover_mean, laws.DISTANCES, SIZES),
         "mean_cross_distance": by_size(cover_cross, laws.FAIR_DISTANCES, SIZES),
@@ -248,8 +228,34 @@ def measure() -> dict:
     return results
 
 
-def main() -> None:
-    """Simulates and writes."""
+def measure_two_way() -> dict:
+    """Two factors at once."""
+    return {
+        statistic: {
+            setting: by_size(
+                functools.partial(
+                    coverage_two_way.reject, statistic, setting, TWO_WAY_TESTS, PERMUTATIONS
+                ),
+                coverage_two_way.MORE[statistic],
+                TEST_SIZES,
+            )
+            for setting in coverage_two_way.SETTINGS
+        }
+        for statistic in coverage_two_way.MORE
+    }
+
+
+def run_of(start: float) -> dict:
+    """When, where and for how long something was simulated."""
+    return {
+        "cpu_seconds": round(time.process_time() - start),
+        "date": datetime.date.today().isoformat(),
+        "machine": {**runtime.describe(), "numpy": np.__version__, "scipy": version("scipy")},
+    }
+
+
+def measure_most() -> dict:
+    """All but two factors at once, with settings and machine."""
     start = time.process_time()
     settings = {
         "intervals": INTERVALS,
@@ -260,13 +266,16 @@ def main() -> None:
         "effects": EFFECTS,
         "trend_levels": LEVELS,
     }
-    results = {
-        "settings": settings,
-        **measure(),
-        "cpu_seconds": round(time.process_time() - start),
-        "date": datetime.date.today().isoformat(),
-        "machine": {**runtime.describe(), "numpy": np.__version__, "scipy": version("scipy")},
-    }
+    return {"settings": settings, **measure(), **run_of(start)}
+
+
+def main() -> None:
+    """Simulates and writes."""
+    results = json.loads(RESULTS.read_text()) if sys.argv[1:] == ["two_way"] else measure_most()
+    start = time.process_time()
+    two_way = measure_two_way()
+    results["settings"]["two_way_tests"] = TWO_WAY_TESTS
+    results |= {"two_way": two_way, "two_way_run": run_of(start)}
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print(coverage_tables.report(results))
     documents.replace_part(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import coverage_two_way
 import documents
 import laws
 
@@ -21,6 +22,18 @@ def coverage_table(found: dict, columns: dict[str, str]) -> str:
         rows.append(row)
     sizes = next(iter(found.values()))
     return documents.table(["", *(f"{w}K = {k}" for w in columns.values() for k in sizes)], rows)
+
+
+def two_way_table(found: dict, key: str) -> str:
+    """A row for each law and setting of two factors at once; columns for each effect and K."""
+    rows, effects, columns = [], coverage_two_way.EFFECTS, list[str]()
+    for setting, by_law in found.items():
+        for name, sizes in by_law.items():
+            cells = [one[key].get(effect) for effect in effects for one in sizes.values()]
+            shown = ["" if cell is None else percent(cell) for cell in cells]
+            rows.append([f"{name}; {setting}", *shown])
+            columns = [f"{effect}, K = {k}" for effect in effects for k in sizes]
+    return documents.table(["", *columns], rows)
 
 
 def report(results: dict) -> str:
@@ -71,6 +84,12 @@ def report(results: dict) -> str:
             results["trend"][statistic],
             both,
         )
+    words = {"level": "rejections (%) at 5% of effects that are not there"}
+    words["coverage"] = "coverage (%) of the changes of these"
+    for statistic, found in results["two_way"].items():
+        for key, shown in words.items():
+            title = f"`two_way`, {statistic}, six conditions of K networks: {shown}"
+            parts.append(f"{title}:\n\n{two_way_table(found, key)}")
     joint = {f"conditions {k} sd apart": v for k, v in results["compare_jointly"].items()}
     add(
         "`compare_jointly` of Gaussian points: rejections (%) at 5% without a difference",

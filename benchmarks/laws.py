@@ -3,6 +3,7 @@
 The fair laws are those that 95% intervals are held to; the hard ones show where they fail.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -105,3 +106,26 @@ def distances(name: str, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     squares = (first**2).sum(-1)[..., :, None] + (second**2).sum(-1)[..., None, :]
     found = np.sqrt(np.maximum(squares - 2 * first @ np.swapaxes(second, -1, -2), 0))
     return 1 + 0.05 * found if name.startswith("distances 1 +") else found
+
+
+@functools.cache
+def true_mean(name: str, offset: float = 0.0) -> float:
+    """The mean distance of two independent points, from two million pairs."""
+    rng, draw, means = np.random.default_rng(8), DISTANCES[name], []
+    for _ in range(10):
+        first, second = draw(rng, 200_000, 1), draw(rng, 200_000, 1) + offset
+        means.append(distances(name, first, second).mean())
+    return float(np.mean(means))
+
+
+def sample(
+    statistic: str, name: str, rng: np.random.Generator, *, k: int, scale: float = 1.0
+) -> np.ndarray:
+    """One condition of K networks: distances or values."""
+    laws_of = {"spread": VALUES, "mean": LOSSES}
+    if statistic in laws_of:
+        return scale * laws_of[statistic][name](rng, k)
+    points = DISTANCES[name](rng, k)
+    matrix = scale * distances(name, points, points)
+    np.fill_diagonal(matrix, 0)
+    return matrix

@@ -42,6 +42,7 @@ from rnnensemble.analysis.psychometric import PsychometricCurve, psychometric_cu
 from rnnensemble.analysis.retention import Retention, measure_retention
 from rnnensemble.analysis.settings import Analysis, DSAGrid
 from rnnensemble.analysis.solutions import SolutionAnalysis, Solutions, compare_solutions
+from rnnensemble.cli.block_matrix import distance_matrix_in_blocks
 from rnnensemble.cli.report import write_report
 from rnnensemble.cli.sweep import run_sweep
 from rnnensemble.files.export import export
@@ -121,6 +122,7 @@ __all__ = [
     "concatenate",
     "deflate",
     "distance_matrix",
+    "distance_matrix_in_blocks",
     "dsa_grid",
     "explained_variance",
     "export",

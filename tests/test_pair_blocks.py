@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from rnnensemble import cli, distance_matrix
+from rnnensemble import cli, distance_matrix, distance_matrix_in_blocks
 from rnnensemble.cli import distances, driver, engines, pairs
 from rnnensemble.files import arrays, block_files, locks, stages
 from rnnensemble.metrics import CKA, LinearPredictivity
@@ -155,3 +155,45 @@ def test_a_block_in_other_hands_is_left_to_them(tmp_path):
         task = pairs.BlockTask(**told | {"folder": str(tmp_path), "metric": CKA(), "block": block})
         stack.enter_context(locks.held(task.path.with_suffix(".lock")))
         assert not pairs.make_block(task, ACTIVITY)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_python_has_blocks_compared_by_an_engine(masked, tmp_path):
+    data = np.array(ACTIVITY, float)
+    mask = np.arange(6) < np.array([[6], [4]]) if masked else None
+    if masked:
+        data[:, 1, 4:] = np.nan
+    said = []
+    engine = Here(lambda task: said.append(task.name) or task)
+    how = {"folder": tmp_path / "blocks", "block": 3, "mask": mask, "quiet": True}
+    found = distance_matrix_in_blocks("cka", data, engine=engine, **how)
+    np.testing.assert_array_equal(found, distance_matrix("cka", data, mask=mask))
+    assert said == [f"cka {name}" for name in BLOCKS]
+    again = distance_matrix_in_blocks("cka", data, engine=engine, **how)  # all is there
+    np.testing.assert_array_equal(again, found)
+    assert len(said) == len(BLOCKS)
+    other = distance_matrix_in_blocks("cka", data[::-1], engine=engine, **how)  # beside it
+    np.testing.assert_array_equal(other, distance_matrix("cka", data[::-1], mask=mask))
+    assert len(list((tmp_path / "blocks").iterdir())) == 2
+
+
+def test_python_compares_blocks_of_unlike_networks_here(tmp_path, capsys):
+    data = [RNG.normal(size=(2, 6, 3 + k % 3)).astype(np.float32) for k in range(7)]
+    found = distance_matrix_in_blocks("predictivity", data, folder=tmp_path, block=3)
+    np.testing.assert_array_equal(found, distance_matrix("predictivity", data))
+    assert "predictivity, block 9 of 9: 1 pairs compared" in capsys.readouterr().out
+
+
+def test_blocks_from_python_that_cannot_be(tmp_path):
+    def said(*data, **options):
+        with pytest.raises(ValueError, match="`") as error:
+            distance_matrix_in_blocks(*data, folder=tmp_path / "x", **options)
+        return str(error.value)
+
+    assert "dictionaries of arrays are compared by `distance_matrix`" in said(
+        "input_dsa", {"activity": ACTIVITY, "inputs": ACTIVITY}
+    )
+    assert "`block` must be a whole number of at least 1" in said("cka", ACTIVITY, block=0)
+    assert "`engine` must be a name or have `submit`; got 3" in said("cka", ACTIVITY, engine=3)
+    assert "`data` must hold at least 2 networks" in said("cka", ACTIVITY[:1])
+    assert not (tmp_path / "x").exists()

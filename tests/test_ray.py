@@ -1,4 +1,4 @@
-"""A sweep on Ray: one of two workers is killed, and what comes out is what one process makes.
+"""Work on Ray: one of two workers is killed, and what comes out is what one process makes.
 
 Ray is large, so it lies in a folder of its own, `build/ray`, beside this environment's packages.
 """
@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import rnnensemble as rnne
+from rnnensemble import cli
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
-from tests.test_slurm import LONGER, longer_text, until
+from tests.test_slurm import LONGER, PRESET, longer_text, until
 from tests.test_sweep import rows_of
 
 pytestmark = pytest.mark.long
@@ -71,3 +72,25 @@ def test_a_worker_that_is_killed_is_replaced(environment, tmp_path):
     assert workers[0] != workers[1]
     assert holder(locks[1]) not in workers
     assert rows_of(folder) == alone
+
+
+def test_a_worker_that_is_killed_amid_a_shard_is_replaced(environment, tmp_path):
+    preset = tmp_path / "three.toml"
+    preset.write_text(PRESET.replace("max_epochs = 400", "max_epochs = 250"))
+    words = "train", str(preset), "--runs"
+    cli.main([*words, f"{tmp_path}/alone", "--quiet"])
+    command = [sys.executable, "-m", "rnnensemble", *words, tmp_path, "--shards", "2"]
+    command += ["--engine", "ray", "--checkpoint-seconds", "1"]
+    started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    place = tmp_path / "three-shards"
+    (manifest,) = until(lambda: list((place / "shards").glob("*-2-of-2/manifest.json")))
+    assert '"interrupted"' in manifest.read_text()
+    (lock,) = (place / "groups").glob("*-2-of-2.lock")
+    os.kill(holder(lock), signal.SIGKILL)
+    said = started.communicate(timeout=400)[0]
+    assert started.returncode == 0
+    assert "2 of 2 shards done" in said
+    assert "failed, try" not in said
+    found, alone = (rnne.load(root / "three") for root in (tmp_path, tmp_path / "alone"))
+    assert found.population == alone.population
+    assert found.degeneracy.table() == alone.degeneracy.table()

@@ -1,4 +1,4 @@
-"""A sweep on real SLURM: what comes out is what one process makes, whatever happens to its jobs."""
+"""Work on real SLURM: what comes out is what one process makes, whatever happens to its jobs."""
 
 import importlib.util
 import os
@@ -9,11 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rnnensemble as rnne
+from rnnensemble import cli
 from rnnensemble._core import process
 from tests.test_sweep import FILE, rows_of
+from tests.tiny import TINY
 
 pytestmark = pytest.mark.long
 
@@ -24,6 +27,11 @@ LONGER = {"epoch_steps = 8": "epoch_steps = 100", "max_epochs = 30": "max_epochs
     "threshold = 0.9": "threshold = 5.0",
 }
 """What has the tiny sweep train for half a minute."""
+PRESET = TINY.replace("epoch_steps = 4", "epoch_steps = 100").replace(
+    "max_epochs = 3\nthreshold = 10.0\npatience = 2",
+    "max_epochs = 400\nthreshold = 5.0\npatience = 400",
+)
+"""A population of three networks that trains for some seconds."""
 
 
 def longer_text(changes=LONGER):
@@ -65,7 +73,11 @@ def cluster(tmp_path_factory):
 
 
 def driver(environment, file, runs, *flags):
-    command = [sys.executable, "-m", "rnnensemble", "sweep", file, "--runs", runs]
+    return on_slurm(environment, ["sweep", file, "--runs", runs], *flags)
+
+
+def on_slurm(environment, words, *flags):
+    command = [sys.executable, "-m", "rnnensemble", *words]
     # each job takes the whole node, so that one runs at a time
     command += ["--engine", "slurm", "--engine-setting", "partition=low", f"cpus={CORES}", *flags]
     pipe = subprocess.PIPE
@@ -163,3 +175,50 @@ def test_a_job_that_is_killed_is_tried_again(cluster, longer, tmp_path):
     assert started.returncode == 0
     assert "failed, try 1 of 3" in said
     assert rows_of(tmp_path / "tiny") == alone
+
+
+def kill(environment):
+    """Kills the one job that runs, and its processes."""
+    (job,) = jobs(environment, "RUNNING")
+    subprocess.run(["scancel", "--signal=KILL", "--full", job], env=environment, check=True)
+
+
+def finished(started):
+    """What a command prints that ends well, after one of its jobs was killed."""
+    said, errors = started.communicate(timeout=400)
+    assert started.returncode == 0, errors
+    assert "failed, try 1 of 3" in said
+    return said
+
+
+def test_a_shard_whose_job_is_killed_is_tried_again(cluster, tmp_path):
+    preset = tmp_path / "three.toml"
+    preset.write_text(PRESET)
+    words = ["train", preset, "--runs", tmp_path, "--shards", "2", "--checkpoint-seconds", "1"]
+    started = on_slurm(cluster, words)
+    place = tmp_path / "three-shards"
+    shard = until(lambda: list((place / "shards").glob("*-of-2/manifest.json")))[0]
+    assert '"interrupted"' in shard.read_text()
+    kill(cluster)
+    cli.main(["train", str(preset), "--runs", f"{tmp_path}/alone", "--quiet"])
+    assert "2 of 2 shards done" in finished(started)
+    found, alone = (rnne.load(root / "three") for root in (tmp_path, tmp_path / "alone"))
+    assert found.population == alone.population
+    assert found.degeneracy.table() == alone.degeneracy.table()
+    assert not place.exists()
+
+
+def test_a_block_of_pairs_whose_job_is_killed_is_tried_again(cluster, tmp_path):
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "A.npy", rng.normal(size=(6, 4, 12, 8)).astype(np.float32))
+    words = ["analyse", "--activity", f"{tmp_path}/A.npy", "--metrics", "dsa", "--dsa.starts", "64"]
+    started = on_slurm(cluster, [*words, "--runs", tmp_path, "--block", "6"])
+    until(lambda: list((tmp_path / "A" / "checkpoint" / "dsa").glob("*.lock")))
+    kill(cluster)
+    cli.main([*words, "--runs", f"{tmp_path}/alone", "--quiet"])
+    assert "1 of 1 blocks of pairs done" in finished(started)
+    matrices = []
+    for folder in (tmp_path, tmp_path / "alone"):
+        with np.load(folder / "A" / "matrices.npz", allow_pickle=False) as stored:
+            matrices.append(stored["dsa"])
+    np.testing.assert_array_equal(*matrices)

@@ -153,13 +153,17 @@ def _train(arguments: list[str]) -> None:
         given = dataclasses.replace(
             given, condition=conditions.started(given.condition, start.condition)
         )
-    from rnnensemble.cli import train
+    from rnnensemble.cli import train, train_shards
 
     name = given.preset.stem if given.name is None else given.name
-    if given.shard is None:
-        train.train_and_analyse(given, name, explain=False, start=start and start.population)
-    else:
+    if given.shards is not None:
+        train_shards.train_in_shards(given, name, given.shards)
+    elif given.engine != "local" or given.engine_setting:
+        raise ValueError("`shards` are missing: --shards N says in how many tasks to train.")
+    elif given.shard is not None:
         train.train_shard(given, name, given.shard)
+    else:
+        train.train_and_analyse(given, name, explain=False, start=start and start.population)
 
 
 def _analyse(arguments: list[str]) -> None:

@@ -250,15 +250,8 @@ def _joined(request: Request, edge: int, reporter: Reporter) -> dict[str, np.nda
         )
         for metric in request.metrics
     }
-    engine, at_once = request.engine
     every = [task for each in tasks.values() for task in each]
-    if engine is not None:
-        pairs.drive_blocks(every, engine, at_once, reporter)
-    else:
-        for number, task in enumerate(every, 1):
-            title = f"{task.metric.name}, block {number} of {len(every)}"
-            data = request.networks[task.metric.data]
-            pairs.make_block(task, data, partial(reporter.analysis, title))
+    pairs.make_blocks(every, request.networks, request.engine, reporter)
     size = request.manifest["size"]
     return {name: pairs.matrix_of(each, size) for name, each in tasks.items()}
 

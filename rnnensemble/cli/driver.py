@@ -10,11 +10,12 @@ import contextlib
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.groups import SHARE, Paced
+from rnnensemble.cli.notes import clock
 from rnnensemble.cli.work import Work
 from rnnensemble.files import sweep_folder
 from rnnensemble.study.factors import Group
@@ -114,6 +115,37 @@ class Tasks(abc.ABC):
         running = sum(_runs(future) for future in self.running.values())
         waiting = len(self.waiting) + len(self.running) - running
         return f"{running} running, {waiting} waiting, {len(self.failed)} failed"
+
+
+class CountedTasks(Tasks):
+    """Tasks of which no more than their number is said: blocks of pairs, or shards of one run."""
+
+    def __init__(
+        self,
+        pieces: dict[str, Any],
+        left: Sequence[str],
+        submit: Callable[[Any], Any],
+        *,
+        of: tuple[int, str],
+        at_once: int,
+        reporter: Reporter,
+    ) -> None:
+        super().__init__(reporter, submit, at_once)
+        self.pieces, (self.total, self.what) = pieces, of
+        self.started, self.before = time.monotonic(), self.total - len(left)
+        self.done = self.before
+        self.waiting.extend((name, 0.0) for name in left)
+
+    def finished(self, name: str) -> None:
+        """Counts a task."""
+        self.done += 1
+
+    def line(self) -> str:
+        """How all do."""
+        left, done = self.total - self.done, self.done - self.before
+        seconds = (time.monotonic() - self.started) * left / done if done else float("inf")
+        shown = f"{self.done} of {self.total} {self.what} done, {self.states()}"
+        return f"{shown}; about {clock(seconds)} left"
 
 
 class GroupTasks(Tasks):

@@ -56,11 +56,13 @@ class Quickstart(Stored):
         condition: All settings of the run.
         name: Name of the run folder; None for the preset's name.
         resume: Go on with the run of this name, interrupted or, with more epochs, unconverged.
+        checkpoint_seconds: Seconds between checkpoints while networks train.
     """
 
     condition: Condition
     name: str | None = None
     resume: bool = False
+    checkpoint_seconds: float = 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,12 +74,20 @@ class Train(Quickstart):
         shard: I/N to train the I-th, from 1, of N nearly equal shards of the networks alone, into
             the run folder `NAME-I-of-N`, without analysis; `rnnensemble join` joins them. None for
             all networks.
+        shards: N to train all networks in N such shards, each a task of the engine, and to join and
+            measure them here; the same command goes on after an interruption. None for one piece.
+        engine: What trains the shards: `local` for this process, one after another, `slurm` or
+            `ray` for tasks that this process submits and watches.
+        engine_setting: Settings of the engine, each `KEY=VALUE`, as `partition=gpu`.
         start_from: Run folder whose networks these start from, as many as `size`; None for drawn
             weights.
     """
 
     preset: Positional[Path]
     shard: str | None = None
+    shards: int | None = None
+    engine: str = "local"
+    engine_setting: tuple[str, ...] = ()
     start_from: Path | None = None
 
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from rnnensemble._core import process
 from rnnensemble.cli.console import Reporter
-from rnnensemble.cli.driver import Tasks, require_none_failed, watch
-from rnnensemble.cli.notes import clock
+from rnnensemble.cli.driver import CountedTasks, require_none_failed, watch
 from rnnensemble.cli.worker import made_ready, versions
 from rnnensemble.files import arrays, block_files, locks, sweep_folder
 from rnnensemble.metrics import Metric
@@ -122,37 +121,6 @@ def block_tasks(
     ]
 
 
-class BlockTasks(Tasks):
-    """The blocks of all matrices on an engine."""
-
-    def __init__(
-        self,
-        tasks: Sequence[BlockTask],
-        submit: Callable[[Any], Any],
-        at_once: int,
-        shown: Reporter,
-    ) -> None:
-        super().__init__(shown, submit, at_once)
-        self.pieces = {task.name: task for task in tasks}
-        self.started = time.monotonic()
-        left = [task.name for task in tasks if task.found() is None]
-        self.before = self.done = len(tasks) - len(left)
-        self.waiting.extend((name, 0.0) for name in left)
-
-    def finished(self, name: str) -> None:
-        """Counts a block."""
-        self.done += 1
-
-    def line(self) -> str:
-        """How all do."""
-        left, done = len(self.pieces) - self.done, self.done - self.before
-        seconds = (time.monotonic() - self.started) * left / done if done else float("inf")
-        return (
-            f"{self.done} of {len(self.pieces)} blocks of pairs done, {self.states()}; "
-            f"about {clock(seconds)} left"
-        )
-
-
 def drive_blocks(tasks: Sequence[BlockTask], engine: Any, at_once: int, reporter: Reporter) -> None:
     """Has an engine compare all blocks.
 
@@ -161,10 +129,45 @@ def drive_blocks(tasks: Sequence[BlockTask], engine: Any, at_once: int, reporter
             again; the others are finished then.
         KeyboardInterrupt: On Ctrl-C; the tasks go on unless the user says otherwise.
     """
-    queue = BlockTasks(tasks, partial(engine.submit, run_block), at_once, reporter)
+    named = {task.name: task for task in tasks}
+    queue = CountedTasks(
+        named,
+        [name for name, task in named.items() if task.found() is None],
+        partial(engine.submit, run_block),
+        of=(len(named), "blocks of pairs"),
+        at_once=at_once,
+        reporter=reporter,
+    )
     watch(queue, lambda: None)
     reporter.line(queue.line())
     require_none_failed(queue, "analyse", "blocks")
+
+
+def make_blocks(
+    tasks: Sequence[BlockTask],
+    data: dict[str, Any],
+    submitted: tuple[Any, int],
+    reporter: Reporter,
+) -> None:
+    """Has all blocks compared by an engine, or, without one, by this process.
+
+    Args:
+        tasks: The blocks of one or several metrics.
+        data: The networks' data, by kind, for this process.
+        submitted: The engine, None for this process, and how many tasks may be at once.
+        reporter: Says how far all have come.
+
+    Raises:
+        ValueError: As `drive_blocks`.
+        KeyboardInterrupt: On Ctrl-C; the pairs done are kept.
+    """
+    engine, at_once = submitted
+    if engine is not None:
+        drive_blocks(tasks, engine, at_once, reporter)
+        return
+    for number, task in enumerate(tasks, 1):
+        title = f"{task.metric.name}, block {number} of {len(tasks)}"
+        make_block(task, data[task.metric.data], partial(reporter.analysis, title))
 
 
 def matrix_of(tasks: Sequence[BlockTask], count: int) -> np.ndarray:

@@ -140,13 +140,18 @@ def _divided(folder: Path, groups: list[Group], mesh: Mesh, asked: int | None) -
 
 
 def _submit(work: Work, parts: Mapping[str, Sweep], engine: "engines.Engine", piece: Piece) -> Any:
-    """Submits a group or a shard as a task."""
+    """Submits a group or a shard of several."""
+    return submit_piece(work, parts[piece.group.name], engine, piece)
+
+
+def submit_piece(work: Work, sweep: Sweep, engine: "engines.Engine", piece: Piece) -> Any:
+    """Submits a group or a shard as a task, whose levels alone are in the sweep."""
     recipes = [condition.recipe_digest for condition in piece.group.conditions]
     task = Task(
         folder=str(work.folder.absolute()),
         probe=sweep_folder.write_probe(work.folder),
         versions=versions(),
-        sweep=to_toml(parts[piece.group.name]),
+        sweep=to_toml(sweep),
         trained={each: work.trained[each].name for each in recipes if each in work.trained},
         group=piece.group.name,
         part=piece.part,

@@ -38,7 +38,7 @@ def train_and_analyse(
     if named and options.resume and (shard := shards.noted(stages.read_manifest(named))):
         _train_shard(named, condition, shard, options)
         return
-    _require_run(condition)
+    require_run(condition)
     require_training_room([condition.recipe], runtime.network_mesh(options.devices))
     require_measurable(condition)
     begun = _warm_started(condition, start, options)
@@ -47,7 +47,7 @@ def train_and_analyse(
         resumed = _begun(folder, condition, options, reporter)
         programs.in_background(partial(_compile_searches, condition, options.devices))
         with reporter.watched_at(live.beside(folder)):
-            population = _train(folder, condition, resumed or begun, reporter, options.devices)
+            population = _train(folder, condition, resumed or begun, reporter, options)
             measure(folder, condition, population, reporter, options.devices)
         if explain:
             reporter.line(EXPLANATION)
@@ -71,7 +71,7 @@ def _warm_started(
 def train_shard(options: Quickstart, name: str, text: str) -> None:
     """Trains and saves a shard of the networks, `I/N`, without analysis, which needs them all."""
     shard = shards.read_shard(text, options.condition)
-    _require_run(options.condition)
+    require_run(options.condition)
     if options.condition.start is not None:
         raise ValueError(
             "`shard` must be of networks whose weights are drawn; leave out --start-from."
@@ -90,7 +90,7 @@ def _train_shard(folder: Path, condition: Condition, shard: Shard, options: Quic
     with folders.reserved(folder), Reporter(quiet=options.quiet) as reporter:
         resumed = _begun(folder, condition, options, reporter)
         with reporter.watched_at(live.beside(folder)):
-            _train(folder, condition, resumed, reporter, options.devices, shard)
+            _train(folder, condition, resumed, reporter, options, shard)
         every = folder.name.removesuffix(shard.suffix) + f"-*-of-{shard.of}"
         reporter.line(
             f"shard {shard} is in {folder}; join all when they are trained: rnnensemble join "
@@ -98,7 +98,7 @@ def _train_shard(folder: Path, condition: Condition, shard: Shard, options: Quic
         )
 
 
-def _require_run(condition: Condition) -> None:
+def require_run(condition: Condition) -> None:
     """Raises ValueError unless the settings are those of a single run."""
     if condition.deflation is not None:
         raise ValueError("`deflation` needs references: use `rnnensemble deflate`.")
@@ -162,7 +162,7 @@ def _train(
     condition: Condition,
     resumed: Population | None,
     reporter: Reporter,
-    devices: int | None,
+    options: Quickstart,
     shard: Shard | None = None,
 ) -> Population:
     """Trains and saves; Ctrl-C saves what is there, says how to go on and is raised."""
@@ -173,10 +173,11 @@ def _train(
     try:
         (population,) = train_populations(
             [condition.recipe],
-            devices=devices,
+            devices=options.devices,
             resume=[resumed],
             progress=reporter.training,
             checkpoint=save,
+            checkpoint_seconds=options.checkpoint_seconds,
         )
     except TrainingInterrupted as stop:
         save(stop.populations)

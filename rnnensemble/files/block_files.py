@@ -3,15 +3,33 @@
 runs/<name>/checkpoint/<metric>/
     <i>x<j>.npz             a block: its distances, what they are of, and their digest
     <i>x<j>.part.npz        the pairs done of a block that is being compared
+
+From Python, FOLDER/<metric>-<digest> stands for runs/<name>, and holds the data as well (data.npy,
+or data.npz where networks differ in shape).
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from rnnensemble.files import folders
 from rnnensemble.files.arrays import CHECKPOINT, MatrixCheckpoint
+
+
+def write_data(folder: Path, arrays: Sequence[np.ndarray]) -> Path:
+    """Writes the arrays of all networks, unless they are there, for `arrays.read_arrays`."""
+    alike = len({(x.shape, x.dtype) for x in arrays}) == 1
+    file = folder / ("data.npy" if alike else "data.npz")
+    if not file.exists():
+        folders.make_folder(folder)
+        with folders.whole_file(file) as partial, partial.open("wb") as opened:
+            if alike:
+                np.save(opened, np.stack(arrays), allow_pickle=False)
+            else:
+                np.savez(opened, *arrays, allow_pickle=False)
+    return file
 
 
 def block_file(folder: Path, metric: str, name: str) -> Path:

@@ -235,6 +235,14 @@ def discard(descriptor: int) -> None:
     os.close(nowhere)
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder, which in the eyes of others is there whole or not at all."""
+    place = _place(folder)
+    if place.exists():
+        place = place.rename(_partial(place))
+        _discard(place)
+
+
 def make_folder(folder: Path) -> None:
     """Makes a folder and those above it."""
     folder.mkdir(parents=True, exist_ok=True)
