@@ -34,7 +34,7 @@ jax.config.update("jax_num_cpu_devices", 2)
 MOST_MAPS = 30_000
 """Memory maps of a process, before which compiled programs are kept from one file to the next."""
 
-LONGEST = ("test_commands.py", "test_slurm.py", "test_tiles.py")
+LONGEST = ("test_commands.py", "test_docs.py", "test_slurm.py", "test_tiles.py")
 """Files that begin first: no worker is left alone with one of them at the end."""
 
 

@@ -2,6 +2,7 @@
 touches the world does so in one place."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -93,12 +94,18 @@ def test_nothing_goes_round_in_circles():
 )
 def test_each_edge_has_one_door(words, door):
     for name, path in FILES.items():
-        code = ast.unparse(_without_docstrings(ast.parse(path.read_text())))
+        code = code_of(path)
         if not name.startswith(f"rnnensemble.{door}"):
             # a type-only import of Figure is no use of matplotlib
             lines = [line for line in code.splitlines() if "import Figure" not in line]
             for word in words:
                 assert word not in "\n".join(lines), f"{name} uses {word}"
+
+
+@functools.cache
+def code_of(path):
+    """The code of a file without comments and docstrings."""
+    return ast.unparse(_without_docstrings(ast.parse(path.read_text())))
 
 
 def _without_docstrings(tree):

@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
+from rnnensemble import cli
 from tests.shown import ROOT, blocks
 
 pytestmark = pytest.mark.long
 
 OPTIMIZED = "--xla_backend_optimization_level=1"
-"""These train for minutes, and would take longer if LLVM optimized as little as in other tests."""
+"""Quickstart would take longer if LLVM optimized as little as in other tests."""
 
 
 def documented_commands():
@@ -26,7 +27,32 @@ def documented_commands():
         yield from (" ".join(command.split()) for command in inline)
 
 
-def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
+def in_a_process(arguments):
+    """How Python ends when it is called so, and what it printed."""
+    flags = os.environ["XLA_FLAGS"]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": f"{flags} {OPTIMIZED}"},
+        timeout=600,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def in_this_process(arguments, capsys):
+    """The same of a command, without a start of Python and with the programs of those before."""
+    capsys.readouterr()
+    status = 0
+    try:
+        cli.main(arguments)
+    except SystemExit as stop:
+        status = stop.code or 0
+    return status, *capsys.readouterr()
+
+
+def test_documented_commands_run_as_printed(tmp_path, monkeypatch, capsys):
     commands = list(dict.fromkeys(documented_commands()))
     by_hand = {
         "python benchmarks/convergence.py",  # trains presets without a result, for minutes
@@ -57,24 +83,18 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch):
     )
     for folder in ("experiments", "benchmarks", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    flags = os.environ["XLA_FLAGS"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": f"{flags} {OPTIMIZED}"}
     monkeypatch.chdir(tmp_path)
     exec(blocks("docs/foreign-data.md", "python")[0], {})  # makes the arrays
     for command in commands:
         if command in by_hand:
             continue
         program, *arguments = command.split()
-        module = ["-m", "rnnensemble"] if program == "rnnensemble" else []
-        done = subprocess.run(
-            [sys.executable, *module, *arguments],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env=environment,
-            timeout=600,
-            check=False,
-        )
-        assert done.returncode == 0, (command, done.stderr)
+        if program == "python":
+            status, printed, error = in_a_process(arguments)
+        elif arguments == ["quickstart"]:
+            status, printed, error = in_a_process(["-m", "rnnensemble", *arguments])
+        else:
+            status, printed, error = in_this_process(arguments, capsys)
+        assert status == 0, (command, error)
         if arguments[0] in ("quickstart", "train"):
-            assert re.search(r"(\d+) of \1 networks converged", done.stdout), done.stdout
+            assert re.search(r"(\d+) of \1 networks converged", printed), printed

@@ -8,11 +8,12 @@ from rnnensemble import tasks
 from rnnensemble.study import toml
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 
-PRESETS = sorted((Path(__file__).parent.parent / "experiments").glob("*.toml"))
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+PRESETS = [*sorted(EXPERIMENTS.glob("*.toml")), EXPERIMENTS / "tiny" / "flipflop.toml"]
 BASE = '[task]\nkind = "flipflop"\n'
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", PRESETS, ids=lambda p: p.relative_to(EXPERIMENTS).as_posix())
 def test_presets_load_and_round_trip(path):
     condition = from_toml(path.read_text())
     assert from_toml(to_toml(condition)) == condition

@@ -97,7 +97,7 @@ def harm(draw, folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("count", [12, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [12, pytest.param(80, marks=pytest.mark.long)])
 def test_random_damage_changes_no_number(made, tmp_path, capsys, kind, count):
     draw, expected = random.Random(f"{kind} {count}"), numbers(made[kind], capsys)
     copy = tmp_path / kind
@@ -184,7 +184,7 @@ def test_damaged_findings_are_no_advice(made, tmp_path, capsys):
     )
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.long)])
 def test_damaged_unfinished_matrices_are_named(tmp_path, count):
     """Whatever the bytes of the archive suggest."""
     whole, draw = tmp_path / "whole" / "dsa.npz", random.Random(count)

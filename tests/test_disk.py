@@ -22,7 +22,7 @@ from tests.writers import HIDDEN, WRITERS, Disk, Killed, copied, names, quick_fi
 
 pytestmark = [pytest.mark.long, pytest.mark.painted]  # figures are empty, and saved as all others
 
-KILLS, FILLS = 12, 3
+KILLS, FILLS = 8, 2
 """At most so many of the changes of each command, from the first to the last."""
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.long
 TEXT = (Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml").read_text()
 # two groups that are measured by the same programs, so that starts are quick
 TEXT = TEXT.replace("task.n_bits", "training.batch").replace("[1, 2]", "[8, 16]")
-KILLS = 10
+KILLS = 5
 
 
 def run(runs):
