@@ -230,6 +230,24 @@ def test_intervals_and_tests_keep_what_they_claim():
     assert 0.03 <= min(levels) <= max(levels) <= 0.07
 
 
+def test_two_factors_keep_their_level_where_conditions_have_one_law():
+    import coverage_two_way
+
+    simulated = json.loads((RESULTS / "coverage.json").read_text())["two_way"]
+    levels = [
+        level
+        for by_setting in simulated.values()
+        for setting in coverage_two_way.SETTINGS[:2]
+        for by_size in by_setting[setting].values()
+        for found in by_size.values()
+        for level in found["level"].values()
+    ]
+    assert len(levels) == 8 * 3 * (3 + 2)
+    error = (0.05 * 0.95 / 500) ** 0.5
+    assert max(abs(level - 0.05) for level in levels) < 4 * error
+    assert 0.04 < np.mean(levels) < 0.06
+
+
 def test_page_of_distances_shows_the_results():
     import distances
     import distances_report

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from rnnensemble._core import runtime
+from rnnensemble._core.config import require_at_least
 from rnnensemble.metrics.base import Metric, distance_of
 from rnnensemble.metrics.blocks import Checkpoint, compare_pairs
 from rnnensemble.metrics.pairwise import all_pairs, place_for
@@ -57,8 +58,7 @@ def pair_blocks(metric: Metric, count: int, edge: int = EDGE) -> list[PairBlock]
         >>> [block.name for block in pair_blocks(CKA(), 5, 3)]
         ['0-2x0-2', '0-2x3-4', '3-4x3-4']
     """
-    if not isinstance(edge, int) or isinstance(edge, bool) or edge < 1:
-        raise ValueError(f"`block` must be a whole number of at least 1; got {edge!r}.")
+    require_at_least("block", edge, 1)
     sides = [range(start, min(start + edge, count)) for start in range(0, count, edge)]
     blocks = [PairBlock(first, second) for first in sides for second in sides]
     if not metric.symmetric:
