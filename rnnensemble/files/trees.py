@@ -1,8 +1,10 @@
-"""Trees of arrays on disk, as orbax stores them.
+"""Trees of arrays on disk: a folder for each.
 
-orbax takes about a millisecond for each array, however small it is, and an analysis has sixty of
-a few bytes. So it stores a list of arrays: first all small ones as bytes (flax's msgpack), in the
-tree that they are of, where numbers stand for the large ones, which follow.
+    <tree>/arrays.msgpack       the tree with its small arrays, as flax stores them
+    <tree>/large/               large arrays, as orbax stores them; if there are any
+
+orbax takes milliseconds for a folder and one more for each array, however small it is, and an
+analysis has sixty of a few bytes. In the tree, numbers stand for the large arrays.
 """
 
 import errno
@@ -11,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,22 +21,41 @@ import numpy as np
 from rnnensemble.files import records
 from rnnensemble.files.stages import damaged
 
-if TYPE_CHECKING:
-    from orbax.checkpoint import PyTreeCheckpointHandler
+ARRAYS, LARGE = "arrays.msgpack", "large"
+"""What a tree's folder holds."""
 
 SMALL = 2**16
-"""Bytes of an array up to which it is stored together with others."""
+"""Bytes of an array up to which it is stored with the tree."""
 
 
 def store(path: Path, tree: Any) -> None:
     """Writes a tree of arrays; OSError if that fails."""
-    from orbax.checkpoint import args  # takes a second to load
+    from flax import serialization
+
+    large: list[np.ndarray] = []
+
+    def place(x: np.ndarray) -> np.ndarray | int:
+        if x.nbytes <= SMALL:
+            return x
+        large.append(x)
+        return len(large) - 1
+
+    packed = serialization.msgpack_serialize(jax.tree.map(place, records.plain(tree)))
+    path.mkdir()
+    (path / ARRAYS).write_bytes(packed)
+    if large:
+        _store_large(path / LARGE, large)
+
+
+def _store_large(path: Path, arrays: list[np.ndarray]) -> None:
+    """Has orbax write arrays, a file for each: one database of all would take thrice as long."""
+    from orbax.checkpoint import PyTreeCheckpointHandler, args  # takes a second to load
 
     before = sys.unraisablehook
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
         path.mkdir()
-        _handler().save(path, args=args.PyTreeSave(_few_arrays(records.plain(tree))))
+        PyTreeCheckpointHandler(use_ocdbt=False).save(path, args=args.PyTreeSave(arrays))
         sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
@@ -74,43 +95,19 @@ def _of_type(like: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _load(path: Path, like: Any) -> Any:
-    """The tree in a folder, which formats before 8 stored with an entry for each array."""
+    """The tree in a folder; formats before 8 have all arrays in orbax's database."""
+    from flax import serialization
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-        if (path / "orbax.checkpoint").exists():
+        if not (path / ARRAYS).exists():
             from orbax.checkpoint import v1
 
             return v1.load(str(path), like)
-        return _all_arrays(_handler().restore(path))
+        tree = serialization.msgpack_restore((path / ARRAYS).read_bytes())
+        large = []
+        if (path / LARGE).exists():
+            from orbax.checkpoint import PyTreeCheckpointHandler
 
-
-@functools.cache
-def _handler() -> "PyTreeCheckpointHandler":
-    """What writes and reads arrays, a file for each: one database of all takes thrice as long."""
-    from orbax.checkpoint import PyTreeCheckpointHandler
-
-    return PyTreeCheckpointHandler(use_ocdbt=False)
-
-
-def _few_arrays(tree: Any) -> list[np.ndarray]:
-    """The arrays of a tree as the few that are stored."""
-    from flax import serialization
-
-    large: list[np.ndarray] = []
-
-    def place(x: np.ndarray) -> np.ndarray | int:
-        if x.nbytes <= SMALL:
-            return x
-        large.append(x)
-        return len(large)
-
-    packed = serialization.msgpack_serialize(jax.tree.map(place, tree))
-    return [np.frombuffer(packed, np.uint8), *large]
-
-
-def _all_arrays(stored: list[np.ndarray]) -> Any:
-    """What `_few_arrays` took apart."""
-    from flax import serialization
-
-    tree = serialization.msgpack_restore(stored[0].tobytes())
-    return jax.tree.map(lambda x: stored[x] if isinstance(x, int) else x, tree)
+            large = PyTreeCheckpointHandler(use_ocdbt=False).restore(path / LARGE)
+        return jax.tree.map(lambda x: large[x] if isinstance(x, int) else x, tree)
