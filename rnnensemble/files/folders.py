@@ -41,6 +41,7 @@ def reserved(folder: Path) -> Iterator[Path]:
         yield folder
         return
     missing = [above for above in place.parents if not above.exists()]
+    killed = lock.exists()  # who ends otherwise removes it; to look each time is slow among many
     try:
         with locks.held(lock) as ours:
             if not ours:
@@ -51,7 +52,7 @@ def reserved(folder: Path) -> Iterator[Path]:
             _RESERVED.add(mine)
             try:
                 recover(place)
-                for left in _unfinished(place):
+                for left in _unfinished(place) if killed else ():
                     shutil.rmtree(left, ignore_errors=True)
                 yield folder
             finally:
