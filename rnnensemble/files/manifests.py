@@ -12,8 +12,8 @@ from typing import Any
 from rnnensemble._core import runtime
 from rnnensemble.files.folders import whole_folder, write_text
 
-FORMAT = 8
-"""Version of the layout of run folders, folders of distances and sweep folders."""
+FORMAT, OLDEST = 8, 7
+"""Version of the layout of run folders, folders of distances and sweep folders; the oldest read."""
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
