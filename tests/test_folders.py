@@ -191,9 +191,22 @@ def test_what_killed_processes_left_is_removed(tmp_path):
     """And nothing that belongs to a name which begins in the same way."""
     for name in (".a.0123456789ab.partial", ".a.b.0123456789ab.partial", ".a.b.partial"):
         (tmp_path / name).mkdir()
+    (tmp_path / ".a.lock").touch()
     make(tmp_path / "a", "")
     assert not (tmp_path / ".a.0123456789ab.partial").exists()
     assert (tmp_path / ".a.b.0123456789ab.partial").exists()
+
+
+def test_folders_are_not_searched_where_nobody_was_killed(tmp_path, monkeypatch):
+    """Among thousands of conditions each search would take as long as there are others."""
+    searched = []
+    monkeypatch.setattr(folders, "_unfinished", lambda path: searched.append(path.parent) or [])
+    make(tmp_path / "a", "")
+    make(tmp_path / "b", "")
+    assert tmp_path not in searched
+    (tmp_path / ".b.lock").touch()
+    make(tmp_path / "b", "again")
+    assert searched.count(tmp_path) == 1
 
 
 def test_a_reservation_of_which_nothing_came_leaves_nothing(tmp_path):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import rnnensemble as rnne
@@ -144,7 +145,8 @@ def test_a_disk_that_fills_while_arrays_are_written(tmp_path, capsys, monkeypatc
         logging.getLogger("absl").error("a traceback of orbax")
         raise ValueError("RESOURCE_EXHAUSTED: Error writing [OS error 28: ENOSPC]")
 
-    monkeypatch.setattr("orbax.checkpoint.v1.save", full)
+    monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointHandler.save", full)
+    monkeypatch.setattr(trees, "SMALL", 0)
     (tmp_path / "tiny.toml").write_text(TINY)
     runs = tmp_path / "runs"
     error = failure(capsys, "train", tmp_path / "tiny.toml", "--runs", runs, "--quiet")
@@ -165,9 +167,9 @@ def test_late_answers_of_a_write_that_failed_are_not_shown(tmp_path, monkeypatch
         raise ValueError("RESOURCE_EXHAUSTED")
 
     monkeypatch.setattr(sys, "unraisablehook", lines.append)
-    monkeypatch.setattr("orbax.checkpoint.v1.save", full)
+    monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointHandler.save", full)
     with pytest.raises(OSError, match="RESOURCE"):
-        trees.store(tmp_path / "x", {})
+        trees.store(tmp_path / "x", {"large": np.zeros(trees.SMALL)})
     answer()
     assert len(lines) == 2 * heard
 

@@ -4,6 +4,7 @@ import dataclasses
 import re
 import shutil
 import signal
+import weakref
 
 import jax
 import numpy as np
@@ -14,6 +15,7 @@ from rnnensemble._core import process
 from rnnensemble.cli import train
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import stages, storage
+from rnnensemble.files.shard_folders import read_joined
 from rnnensemble.study import conditions, shards
 from tests.test_cli import failure
 from tests.tiny import TINY
@@ -94,6 +96,21 @@ def test_joined_shards_are_the_run_in_one_piece(made, parts, tmp_path, capsys):
         assert (tmp_path / "five" / name).read_bytes() == (
             made / "runs" / "whole" / name
         ).read_bytes()
+
+
+def test_joining_holds_one_shard_at_a_time(parts, monkeypatch):
+    load, loaded, alive = storage.load_run, [], []
+
+    def watched(folder):
+        alive.append(sum(each() is not None for each in loaded))
+        run = load(folder)
+        loaded.extend(weakref.ref(x) for x in jax.tree.leaves(run.population.params))
+        return run
+
+    monkeypatch.setattr(storage, "load_run", watched)
+    _, population = read_joined(parts)
+    arrays = len(jax.tree.leaves(population.params))
+    assert alive == [0, arrays, arrays]  # the one before is dropped when the next has come
 
 
 def test_joined_shards_may_be_saved_alone(parts, tmp_path, capsys):

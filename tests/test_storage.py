@@ -7,6 +7,7 @@ import json
 import jax
 import numpy as np
 import pytest
+from orbax.checkpoint import v1 as ocp
 
 from rnnensemble import (
     DSAGrid,
@@ -16,7 +17,7 @@ from rnnensemble import (
     train_population,
 )
 from rnnensemble.figures import learning_figure
-from rnnensemble.files import pictures, stages, storage
+from rnnensemble.files import manifests, pictures, records, stages, storage, trees
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from tests.tiny import ANALYSIS, NETWORK, TASK
@@ -91,6 +92,36 @@ def test_round_trip(tmp_path, whole):
     assert list(stages.list_runs(tmp_path)) == [tmp_path / "a"]
     size = sum(path.stat().st_size for path in (folder / "conditions").rglob("*"))
     assert size < 100_000  # parameters, history, matrices; no rates
+
+
+def test_large_arrays_are_orbax_s(tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(trees, "SMALL", 100)
+    population, degeneracy = whole
+    folder = storage.save_run(tmp_path / "a", CONDITION, population, degeneracy=degeneracy)
+    large = folder / "conditions" / CONDITION.digest / "population" / "large"
+    sizes = [x.nbytes for x in jax.tree.leaves(records.population_tree(population))]
+    assert len(list(large.glob("*/.zarray"))) == sum(size > 100 for size in sizes) > 0
+    run = storage.load_run(folder)
+    same(run.population.params, population.params)
+    same(run.population.history, population.history)
+    same(run.degeneracy.grid.matrices, degeneracy.grid.matrices)
+
+
+def test_the_format_before_is_read(tmp_path, whole, monkeypatch):
+    """All arrays were in orbax's database."""
+
+    def store(path, tree):
+        ocp.save(str(path), records.plain(tree))
+
+    monkeypatch.setattr(trees, "store", store)
+    monkeypatch.setattr(manifests, "FORMAT", 7)
+    population, degeneracy = whole
+    folder = storage.save_run(tmp_path / "a", CONDITION, population, degeneracy=degeneracy)
+    monkeypatch.undo()
+    run = storage.load_run(folder)
+    assert run.manifest["format"] == 7
+    same(run.population.params, population.params)
+    same(run.degeneracy.weights.matrix, degeneracy.weights.matrix)
 
 
 def test_interrupted_run_goes_on_with_another_device_count(tmp_path, whole):

@@ -1,6 +1,7 @@
 """What all configs share: settings as plain, hashable values, and the check of whole numbers."""
 
 import dataclasses
+import functools
 import math
 from typing import Any, ClassVar, TypeVar
 
@@ -18,13 +19,22 @@ class Config:
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __post_init__(self) -> None:
-        for field in (field for field in dataclasses.fields(self) if field.init):
-            value, kind = as_plain(getattr(self, field.name)), str(field.type)
-            number = ("int" in kind or "float" in kind) and "bool" not in kind
+        for name, is_number in _settings(type(self)):
+            value = as_plain(getattr(self, name))
             entries = value if isinstance(value, tuple) else (value,)
-            if number and any(isinstance(each, bool) for each in entries):
-                raise ValueError(f"`{field.name}` must be a number, not a bool; got {value!r}.")
-            object.__setattr__(self, field.name, value)
+            if is_number and any(isinstance(each, bool) for each in entries):
+                raise ValueError(f"`{name}` must be a number, not a bool; got {value!r}.")
+            object.__setattr__(self, name, value)
+
+
+@functools.cache
+def _settings(config: type) -> tuple[tuple[str, bool], ...]:
+    """What a class of settings is made of, by name, and whether each is of numbers."""
+    found = {each.name: str(each.type) for each in dataclasses.fields(config) if each.init}
+    return tuple(
+        (name, ("int" in kind or "float" in kind) and "bool" not in kind)
+        for name, kind in found.items()
+    )
 
 
 Value = TypeVar("Value")

@@ -1,6 +1,7 @@
 """How degeneracy is measured."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -174,10 +175,9 @@ class Analysis(Config):
         """
         if self.silenced and network.silent is None:
             raise ValueError(f"`silenced` must be left out: {cannot_silence(network)}")
-        named = jax.eval_shape(network.weights, shapes_of(network, task))
-        if "recurrent_weights" not in named:
+        if "recurrent_weights" not in _named(task, network, ()):
             return {"weights": lacks(network, ["recurrent_weights"], "PIF")}
-        require_weights(network, task, self.pif_weights, "PIF")
+        _named(task, network, tuple(self.pif_weights))
         return {}
 
     @property
@@ -244,3 +244,15 @@ class Analysis(Config):
 
     def _shape(self, task: Task, width: int) -> tuple[int, int, int]:
         return self.dynamics_trials, task.n_steps, width
+
+
+@functools.lru_cache(maxsize=64)
+def _named(task: Task, network: Network, needed: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of a network's weights; traced once, since many conditions share them.
+
+    Raises:
+        ValueError: If PIF needs others.
+    """
+    if needed:
+        require_weights(network, task, needed, "PIF")
+    return tuple(jax.eval_shape(network.weights, shapes_of(network, task)))

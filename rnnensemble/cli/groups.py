@@ -20,7 +20,7 @@ from rnnensemble.training.population import Population
 GROUPS_OF_PROGRAMS = 8
 """After so many groups their compiled programs are forgotten: about 150 MiB each, on a CPU."""
 
-SHARE = 0.02
+SHARE = 0.01
 """Of a process's time goes at most so much into summary.csv, which is written anew each time."""
 
 

@@ -19,6 +19,9 @@ from rnnensemble.study.tables import axis_words, words
 ACROSS = 3
 """Panels side by side of a factor with one task."""
 
+MARKS_MOST = 60
+"""Values up to which each has a tick; more would touch, and each takes matplotlib a millisecond."""
+
 OTHERS = "#4C4C4C"
 """Color of measures that others add."""
 
@@ -98,8 +101,8 @@ def draw_measure(
     if len(nulls) == len(readings):
         axes.plot(x, nulls, color="0.35", ls=":")
         below = values[:, 0] < nulls
-        for place, value in zip(x[below], values[below, 0], strict=True):
-            axes.plot(place, value, "o", ms=3, mfc="white", mec=color, zorder=3)
+        if below.any():
+            axes.plot(x[below], values[below, 0], "o", ms=3, mfc="white", mec=color, zorder=3)
     _scale(axes, np.append(values.ravel(), nulls), values[:, 0])
     rows = []
     for k, each in enumerate(readings):
@@ -123,7 +126,8 @@ def _mark_values(axes: Axes, factor: Factor) -> None:
     labels = [plain(level.label) for level in levels][chosen]
     axes.xaxis.set_major_locator(FixedLocator(list(places[chosen])))
     axes.set_xticks(places[chosen], labels)
-    axes.set_xticks(places, minor=True)
+    if len(places) <= MARKS_MOST:
+        axes.set_xticks(places, minor=True)
     thin(axes)
     margin = 0.12 * max(np.ptp(places), 1e-9)
     axes.set_xlim(places.min() - margin, places.max() + margin)

@@ -39,6 +39,7 @@ def reserved(folder: Path) -> Iterator[Path]:
         yield folder
         return
     missing = [above for above in place.parents if not above.exists()]
+    killed = lock.exists()  # who ends otherwise removes it; to look each time is slow among many
     try:
         with locks.held(lock) as ours:
             if not ours:
@@ -49,7 +50,7 @@ def reserved(folder: Path) -> Iterator[Path]:
             _RESERVED.add(mine)
             try:
                 recover(place)
-                for left in _unfinished(place):
+                for left in _unfinished(place) if killed else ():
                     shutil.rmtree(left, ignore_errors=True)
                 yield folder
             finally:

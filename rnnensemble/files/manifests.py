@@ -1,6 +1,7 @@
 """Manifests: what a folder says of itself, with the digests of its files and of this too."""
 
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -11,8 +12,8 @@ from typing import Any
 from rnnensemble._core import runtime
 from rnnensemble.files.folders import whole_folder, write_text
 
-FORMAT = 7
-"""Version of the layout of run folders, folders of distances and sweep folders."""
+FORMAT, OLDEST = 8, 7
+"""Version of the layout of run folders, folders of distances and sweep folders; the oldest read."""
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
@@ -22,11 +23,17 @@ def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path]
         "format": FORMAT,
         **manifest,
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {name: importlib.metadata.version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
         "machine": runtime.describe(),
         "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(files)},
     }
     _write_checked(folder, whole)
+
+
+@functools.cache
+def _version(package: str) -> str:
+    """The version of an installed package, which takes a millisecond to find."""
+    return importlib.metadata.version(package)
 
 
 def note_files(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> None:

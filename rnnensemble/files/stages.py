@@ -7,7 +7,7 @@ from typing import Any
 
 from rnnensemble._core import switches
 from rnnensemble.files import folders, manifests
-from rnnensemble.files.manifests import FORMAT
+from rnnensemble.files.manifests import FORMAT, OLDEST
 
 INTERRUPTED, TRAINED, ANALYSED = "interrupted", "trained", "analysed"
 """How far a run has come."""
@@ -71,10 +71,10 @@ def read_manifest(folder: Path | str) -> dict[str, Any]:
         raise damaged(folder, "manifest.json is incomplete")
     if type(manifest["format"]) is not int:
         raise damaged(folder, "manifest.json is incomplete")
-    if manifest["format"] < FORMAT:
+    if manifest["format"] < OLDEST:
         raise ValueError(
             f"`run` {folder} has format {manifest['format']} of an earlier version; this one "
-            f"reads {FORMAT}: train it again."
+            f"reads {OLDEST} to {FORMAT}: train it again."
         )
     if manifest["format"] > FORMAT:
         raise ValueError(

@@ -267,7 +267,7 @@ def _write(
         if degeneracy.topology is not None:
             trees.store(arrays / "topology", records.topology_tree(degeneracy.topology))
         row = records.summary_row(condition, degeneracy, features)
-        folders.write_rows(folder / "summary.csv", [row])
+        folders.put_rows(folder / "summary.csv", [row])
     if features is not None:
         trees.store(arrays / "features", records.features_tree(features))
 

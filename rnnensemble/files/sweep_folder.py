@@ -224,12 +224,16 @@ def stored_sweep(folder: Path) -> Sweep:
         raise ValueError(f"`sweep` file {folder}/sweep.toml {why}.")
     text = read_file(folder / "sweep.toml")
     try:
-        sweep = read_sweep(text, manifest["preset"] or None)
+        sweep = _read_once(text, manifest["preset"] or None)
     except ValueError as error:
         raise ValueError(f"`sweep` file {folder}/sweep.toml is damaged: {error}") from None
     if sweep.digest != manifest["digest"]:
         raise ValueError(f"`sweep` file {folder}/sweep.toml does not match its manifest.")
     return sweep
+
+
+_read_once = functools.lru_cache(maxsize=1)(read_sweep)
+"""While a sweep runs its summary is written again and again, and its file is what it was."""
 
 
 def write_summary(folder: Path) -> Path:

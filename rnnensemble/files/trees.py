@@ -1,4 +1,11 @@
-"""Trees of arrays on disk, as orbax stores them."""
+"""Trees of arrays on disk: a folder for each.
+
+    <tree>/arrays.msgpack       the tree with its small arrays, as flax stores them
+    <tree>/large/               large arrays, as orbax stores them; if there are any
+
+orbax takes milliseconds for a folder and one more for each array, however small it is, and an
+analysis has sixty of a few bytes. In the tree, numbers stand for the large arrays.
+"""
 
 import errno
 import functools
@@ -8,18 +15,47 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from rnnensemble.files import records
 from rnnensemble.files.stages import damaged
+
+ARRAYS, LARGE = "arrays.msgpack", "large"
+"""What a tree's folder holds."""
+
+SMALL = 2**16
+"""Bytes of an array up to which it is stored with the tree."""
 
 
 def store(path: Path, tree: Any) -> None:
     """Writes a tree of arrays; OSError if that fails."""
-    from orbax.checkpoint import v1 as ocp  # takes a second to load
+    from flax import serialization
+
+    large: list[np.ndarray] = []
+
+    def place(x: np.ndarray) -> np.ndarray | int:
+        if x.nbytes <= SMALL:
+            return x
+        large.append(x)
+        return len(large) - 1
+
+    packed = serialization.msgpack_serialize(jax.tree.map(place, records.plain(tree)))
+    path.mkdir()
+    (path / ARRAYS).write_bytes(packed)
+    if large:
+        _store_large(path / LARGE, large)
+
+
+def _store_large(path: Path, arrays: list[np.ndarray]) -> None:
+    """Has orbax write arrays, a file for each: one database of all would take thrice as long."""
+    from orbax.checkpoint import PyTreeCheckpointHandler, args  # takes a second to load
 
     before = sys.unraisablehook
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
-        ocp.save(str(path), records.plain(tree))
+        path.mkdir()
+        PyTreeCheckpointHandler(use_ocdbt=False).save(path, args=args.PyTreeSave(arrays))
         sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
@@ -37,18 +73,40 @@ def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
 
 
 def restore(folder: Path, path: Path, target: Any) -> Any:
-    """A tree of arrays in the structure of a target, from a path in the run folder.
+    """A tree of arrays in the structure and the types of a target, from a path in the run folder.
 
     ValueError if it is not there whole.
     """
     from flax import serialization
-    from orbax.checkpoint import v1 as ocp
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(str(folder / path), records.plain(target))
+        like = records.plain(target)
+        stored = jax.tree.map(_of_type, like, _load(folder / path, like))
         return serialization.from_state_dict(target, stored)
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise damaged(folder, f"{path.as_posix()} cannot be read ({reason})") from None
+
+
+def _of_type(like: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """An array in the type of another, to which one may write."""
+    return np.require(x, like.dtype, "W")
+
+
+def _load(path: Path, like: Any) -> Any:
+    """The tree in a folder; formats before 8 have all arrays in orbax's database."""
+    from flax import serialization
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
+        if not (path / ARRAYS).exists():
+            from orbax.checkpoint import v1
+
+            return v1.load(str(path), like)
+        tree = serialization.msgpack_restore((path / ARRAYS).read_bytes())
+        large = []
+        if (path / LARGE).exists():
+            from orbax.checkpoint import PyTreeCheckpointHandler
+
+            large = PyTreeCheckpointHandler(use_ocdbt=False).restore(path / LARGE)
+        return jax.tree.map(lambda x: large[x] if isinstance(x, int) else x, tree)

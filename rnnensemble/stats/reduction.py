@@ -1,5 +1,6 @@
 """Conditions reduced to one number for each network, and permutations of these."""
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -113,15 +114,24 @@ def permutation_p(
     the other's.
     """
     groups = [numbers for block in blocks for numbers in block]
-    chosen = orders([[len(numbers) for numbers in block] for block in blocks], permutations, seed)
-    pooled = np.concatenate(groups)[chosen]
-    groups = np.split(pooled, np.cumsum([len(numbers) for numbers in groups])[:-1], axis=1)
-    means = sum(w * g.mean(axis=1) for w, g in zip(weights, groups, strict=True))
+    sizes = tuple(tuple(len(numbers) for numbers in block) for block in blocks)
+    chosen = _columns_of_orders(sizes, permutations, seed)
+    pooled = np.concatenate(groups)[chosen]  # networks first: sums run over long rows
+    groups = np.split(pooled, np.cumsum([len(numbers) for numbers in groups])[:-1])
+    means = sum(w * g.mean(axis=0) for w, g in zip(weights, groups, strict=True))
     variances = sum(
-        w**2 * g.var(axis=1, ddof=1) / g.shape[1] for w, g in zip(weights, groups, strict=True)
+        w**2 * g.var(axis=0, ddof=1) / len(g) for w, g in zip(weights, groups, strict=True)
     )
-    smallest = 1e-12 * np.abs(pooled[0]).max() + 1e-150  # rounding of groups of equal numbers
+    smallest = 1e-12 * np.abs(pooled[:, 0]).max() + 1e-150  # rounding of groups of equal numbers
     return two_sided(means / np.sqrt(variances + smallest**2))
+
+
+@functools.lru_cache(maxsize=1)
+def _columns_of_orders(
+    blocks: tuple[tuple[int, ...], ...], permutations: int, seed: int
+) -> np.ndarray:
+    """`orders`, a column each; kept, since all measures along a factor rearrange alike."""
+    return np.ascontiguousarray(orders(blocks, permutations, seed).T)
 
 
 def two_sided(statistics: np.ndarray) -> float:

@@ -1,5 +1,6 @@
 """Tiles whose program fits into a device's memory."""
 
+import functools
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 from jax.sharding import Mesh
 
 from rnnensemble._core import runtime
-from rnnensemble.networks import count_of
+from rnnensemble.networks import Network, count_of
+from rnnensemble.tasks import Task
 from rnnensemble.training.epoch import History, init_state
+from rnnensemble.training.optimizer_base import Optimizer
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.recipe import group_key as group_key  # what can train together
 from rnnensemble.training.requirements import require_trainable
@@ -62,15 +65,16 @@ def _networks(recipes: Sequence[Recipe]) -> str:
 
 def _state_bytes(recipe: Recipe) -> int:
     """Bytes of the state of one network."""
+    return _bytes_of(recipe.task, shared(recipe.network), shared(recipe.training).optimizer)
+
+
+@functools.lru_cache(maxsize=64)
+def _bytes_of(task: Task, network: Network, optimizer: Optimizer) -> int:
+    """The same of what decides it, traced once."""
     shapes = jax.eval_shape(
-        partial(
-            init_state,
-            task=recipe.task,
-            network=shared(recipe.network),
-            optimizer=shared(recipe.training).optimizer,
-        ),
+        partial(init_state, task=task, network=network, optimizer=optimizer),
         jax.random.key(0),
-        dict.fromkeys(recipe.network.per_network, jax.ShapeDtypeStruct((), np.float32)),
+        dict.fromkeys(network.per_network, jax.ShapeDtypeStruct((), np.float32)),
     )
     return sum(x.dtype.itemsize * x.size for x in jax.tree.leaves(shapes))
 

@@ -1,5 +1,6 @@
 """What is refused before a network trains: losses, accuracies and optimizers that do not fit."""
 
+import functools
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rnnensemble.tasks import Task
+from rnnensemble.networks import Network, Params
+from rnnensemble.tasks import Task, Trials
 from rnnensemble.training import losses
 from rnnensemble.training.frozen import require_frozen
 from rnnensemble.training.optimizer_base import require_stackable
@@ -23,12 +25,9 @@ def require_trainable(recipe: Recipe) -> None:
     So it does if nothing is left to train, or something unknown is frozen.
     """
     task, training, network = recipe.task, shared(recipe.training), shared(recipe.network)
-    own: dict[str, Any] = dict.fromkeys(network.per_network, jnp.ones(()))
-    init = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
-    params = jax.eval_shape(lambda: init(jax.random.key(0), **own))
+    params, trials = _shapes(task, network)
     require_frozen(training.frozen, network, task)
     require_stackable(training.optimizer, params)
-    trials = jax.eval_shape(lambda: task.sample(jax.random.key(0), TRIALS))
     found = _shape_of(losses.find(training.loss), trials.targets, trials.targets, trials.mask)
     if found != ():
         raise ValueError(
@@ -44,6 +43,15 @@ def require_trainable(recipe: Recipe) -> None:
             )
     if training.loss == "cross_entropy":
         _require_classes(task)
+
+
+@functools.lru_cache(maxsize=64)
+def _shapes(task: Task, network: Network) -> tuple[Params, Trials]:
+    """Shapes of one network and of a few trials; traced once, since many recipes share them."""
+    own: dict[str, Any] = dict.fromkeys(network.per_network, jnp.ones(()))
+    init = partial(network.init, n_inputs=task.n_inputs, n_outputs=task.n_outputs)
+    params = jax.eval_shape(lambda: init(jax.random.key(0), **own))
+    return params, jax.eval_shape(lambda: task.sample(jax.random.key(0), TRIALS))
 
 
 def _shape_of(function: Any, *arguments: Any) -> Any:
