@@ -67,7 +67,7 @@ def measure_degeneracy(
     """
     networks = np.flatnonzero(population.converged)
     require_two(population)
-    analysis = (analysis or Analysis()).fitted(population.task, population.network.n_rates)
+    analysis = (analysis or Analysis()).fitted(population.task, population.network)
     analysis.check(population.task, population.network.n_rates)
     left_out = analysis.left_out(population.task, population.network)
     subject = evaluation.subject_of(population, networks, devices, tile)
@@ -127,7 +127,7 @@ def compile_searches(
         devices: As for `measure_degeneracy`.
         tile: As for `measure_degeneracy`.
     """
-    analysis = analysis.fitted(task, network.n_rates)
+    analysis = analysis.fitted(task, network)
     dsa, grid = analysis.dsa, analysis.grid_for(task, network.n_rates)
     steps = analysis.dynamics_trials, task.n_steps
     rates = np.broadcast_to(np.float32(0), (*steps, network.n_rates))
@@ -150,7 +150,7 @@ def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
         analysis: Settings.
     """
     task, network = recipe.task, recipe.network
-    analysis = analysis.fitted(task, network.n_rates)
+    analysis = analysis.fitted(task, network)
     steps = max(each.n_steps for each in (task, *task.out_of_distribution().values()))
     channels = task.n_inputs + task.n_outputs
     found = {
@@ -224,7 +224,7 @@ def _weights(
     names = analysis.pif_weights
     found = weights_of(subject.network, subject.params, names, "PIF")
     parameters = {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
-    again = renumbered(parameters, seed=analysis.seed, signed=pif.signed)
+    again = renumbered(parameters, seed=analysis.seed, signed=pif.signed, fixed=pif.fixed or 0)
     mesh = mesh_for(pif, subject.mesh)
     features = [
         prepare_networks(pif, as_networks(each["recurrent_weights"] if alone else each), mesh=mesh)

@@ -205,6 +205,9 @@ class Degeneracy:
         settings = {
             "dynamics": f" ({dsa.score}, rank {dsa.rank}, delays {dsa.n_delays})",
             "autocovariance": " (no rank)",
+            "weights": f" ({self.analysis.pif.fixed} units in place)"
+            if self.analysis.pif.fixed
+            else "",
         }
         for name, found in self.distances.items():
             each = measures.find(name)

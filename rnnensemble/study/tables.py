@@ -188,7 +188,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
 
 def _dsa(condition: Condition) -> DSA:
     """Its settings, with the rank in effect."""
-    return condition.analysis.fitted(condition.task, condition.network.n_rates).dsa
+    return condition.analysis.fitted(condition.task, condition.network).dsa
 
 
 def _trials(condition: Condition) -> dict[str, float]:
