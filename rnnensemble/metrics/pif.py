@@ -148,13 +148,13 @@ class PIF(Metric):
     def check(self, shape: Any) -> None:
         if self.parameters == "all":
             check_parameters(shape)
+            shape = shape["recurrent_weights"]
         elif not isinstance(shape, tuple) or len(shape) not in (2, 3) or shape[-2] != shape[-1]:
             raise ValueError(
                 f"`weights` must be [K, N, N], or [K, G, N, N] of gates; got {shape} for one "
                 "network."
             )
-        units = (shape["recurrent_weights"] if self.parameters == "all" else shape)[-1]
-        self.require_units(units)
+        self.require_units(shape[-1])
 
     def require_units(self, units: int) -> None:
         """Raises ValueError unless networks of so many units can be matched."""
