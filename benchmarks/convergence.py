@@ -56,6 +56,15 @@ def measure(path: Path) -> dict:
     }
 
 
+def knobs(task: rnne.Task, settings: dict) -> str:
+    """What of a task is not the default; of a mixture what it is made of."""
+    if isinstance(task, rnne.tasks.Mixture):
+        return ", ".join(task.labels)
+    default = conditions.as_table(type(task)())
+    changed = {k: v for k, v in settings.items() if default[k] != v}
+    return ", ".join(f"{k} = {v}" for k, v in changed.items()) or "defaults"
+
+
 def table(results: dict) -> str:
     """The results as a Markdown table."""
     head = ["preset", "task and knobs", "width", "seeds", "converged"]
@@ -64,9 +73,7 @@ def table(results: dict) -> str:
     for name, row in sorted(results.items()):
         settings = row["settings"]
         preset = conditions.from_toml((ROOT / "experiments" / f"{name}.toml").read_text())
-        default = conditions.as_table(type(preset.task)())
-        knobs = {k: v for k, v in settings["task"].items() if default[k] != v}
-        shown = ", ".join(f"{k} = {v}" for k, v in knobs.items()) or "defaults"
+        shown = knobs(preset.task, settings["task"])
         epochs = row["epochs"]
         span = f"{np.median(epochs):.0f} ({min(epochs)} to {max(epochs)})" if epochs else "none"
         network, size = settings["network"], settings["size"]

@@ -33,7 +33,8 @@ def main() -> None:
     task, network = rnne.tasks.FlipFlop(n_bits=1, n_steps=20), rnne.VanillaRNN(width=16)
     population = rnne.train_population(task, network=network, training=training, size=20)
     print(population.summary(), np.sort(population.stop_epoch))
-    found = rnne.measure_over_training(population, analysis=analysis)
+    features = rnne.FeatureAnalysis(step_stride=5)
+    found = rnne.measure_over_training(population, analysis=analysis, features=features)
     for row in found.table():
         if row["value"] is not None:
             interval = row["low"], row["high"], row["null"]

@@ -51,7 +51,7 @@ from rnnensemble.files.storage import save
 from rnnensemble.files.sweep_folder import load_sweep
 from rnnensemble.metrics import DSA, PIF, Autocovariance
 from rnnensemble.metrics.pairwise import compare_networks, distance_matrix
-from rnnensemble.networks import GRU, LSTM, FlaxRNN, LeakyRNN, MuPRNN, Network, VanillaRNN
+from rnnensemble.networks import GRU, LSTM, FlaxRNN, LeakyRNN, MuPRNN, Network, Observed, VanillaRNN
 from rnnensemble.study.benchmarking import Benchmark, benchmark
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training import losses, optimizers, schedules
@@ -96,6 +96,7 @@ __all__ = [
     "Lesions",
     "MuPRNN",
     "Network",
+    "Observed",
     "OverTraining",
     "Population",
     "PsychometricCurve",

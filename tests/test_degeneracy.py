@@ -114,8 +114,8 @@ def test_rank_is_checked_before_computing(population, rank):
 
 def test_a_rank_left_open_is_what_the_data_allow():
     """20 where networks have so many units: as many as are asked for by name."""
-    assert Analysis().fitted(tasks.FlipFlop(), 20).dsa == DSA(rank=20)
-    assert Analysis().fitted(tasks.FlipFlop(), 64).dsa == DSA(rank=20)
+    assert Analysis().fitted(tasks.FlipFlop(), VanillaRNN(width=20)).dsa == DSA(rank=20)
+    assert Analysis().fitted(tasks.FlipFlop(), VanillaRNN(width=64)).dsa == DSA(rank=20)
     assert DSA().fitted([(3, 4, 30), (3, 4, 50)]) == DSA(rank=9)  # samples
     assert DSA(n_delays=2).fitted([(8, 20, 9), (8, 20, 4)]) == DSA(rank=8, n_delays=2)
     assert DSA(components=3).fitted([(8, 20, 9)]) == DSA(rank=3, components=3)

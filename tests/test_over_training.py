@@ -18,6 +18,9 @@ TRAINING = rnne.Training(
 )
 
 
+FEATURES = rnne.FeatureAnalysis(trials=4, step_stride=4)
+
+
 @pytest.fixture(scope="module")
 def population():
     return rnne.train_population(TASK, network=NETWORK, training=TRAINING, size=3)
@@ -29,11 +32,19 @@ def last(population):
 
 
 @pytest.fixture(scope="module")
-def found(population, last):
+def moved(population):
+    return rnne.measure_feature_learning(population, analysis=FEATURES)
+
+
+@pytest.fixture(scope="module")
+def found(population, last, moved):
     seen = compilations()
     levels = []
     found = rnne.measure_over_training(
-        population, analysis=ANALYSIS, progress=lambda level, *_: levels.append(level)
+        population,
+        analysis=ANALYSIS,
+        features=FEATURES,
+        progress=lambda level, *_: levels.append(level),
     )
     assert seen == []  # the programs of one epoch are those of all
     assert {"epoch 0, dynamics", "epoch 2, weights"} <= set(levels)
@@ -48,11 +59,28 @@ def test_each_epoch_is_what_its_networks_alone_have(population, last, found):
     assert found.degeneracy[0].table() == first.table()
     rows = found.table()
     assert [row["epoch"] for row in rows if row["measure"] == "pif"] == [0, 1, 2]
-    assert len(rows) == 3 * len(first.table())
+    assert len(rows) == 3 * (len(first.table()) + 3)  # and of feature learning
     np.testing.assert_array_equal(found.matrices("weights")[0], first.weights.matrix)
     assert found.matrices("disagreement").shape == (3, 3, 3)
     assert found.to_dict()["degeneracy"][2] == last.to_dict()
     assert "3 networks after epochs 0, 1, 2" in repr(found)
+
+
+def test_networks_move_away_from_their_start(population, moved, found):
+    start, middle, end = found.features
+    for name in ("weight_change", "kernel_alignment", "representation_alignment"):
+        np.testing.assert_array_equal(getattr(end, name), getattr(moved, name))
+        values = [row["value"] for row in found.table() if row["measure"] == name]
+        assert values[1:] == pytest.approx([getattr(each, name).mean() for each in (middle, end)])
+    np.testing.assert_array_equal(start.weight_change, 0)
+    np.testing.assert_allclose(start.kernel_alignment, 1, atol=1e-6)
+    weights = [population.at_epoch(epoch).params.recurrent_weights for epoch in (0, 1)]
+    change = np.linalg.norm(weights[1] - weights[0], axis=(1, 2))
+    np.testing.assert_allclose(middle.weight_change, change, rtol=1e-5)
+    assert found.to_dict()["features"][2] == moved.table()
+    without = dataclasses.replace(found, features=None)
+    assert "features" not in without.to_dict()
+    assert not any(row["level"] == "features" for row in without.table())
 
 
 @pytest.mark.long
@@ -100,7 +128,7 @@ def test_classes_are_told_from_when_networks_lie_by_class(found):
     without = rnne.predict_classes(planted(found, missing), permutations=99)
     assert 3 not in without.networks
     figure = rnne.figures.over_training_figure(found, told, title="$ of a user")
-    assert [axes.get_xlabel() for axes in figure.axes] == ["epochs trained (0: start)"] * 5
+    assert [axes.get_xlabel() for axes in figure.axes] == ["epochs trained (0: start)"] * 8
     figure.draw_without_rendering()
 
 
@@ -173,6 +201,7 @@ def test_the_command_line_measures_along_training(tmp_path, monkeypatch, capsys)
     assert "is not predicted: `classes` must be at least 2" in shown
     rows = folders.read_rows(folder / "over_training.csv")
     assert {row["epoch"] for row in rows} == {"0", "1", "2"}
+    assert sum(row["measure"] == "kernel_alignment" for row in rows) == 3
     assert (folder / "figures" / "over_training.svg").exists()
     manifest = stages.read_manifest(folder)
     assert "over_training.csv" in manifest["files"]

@@ -71,7 +71,7 @@ def lower_epoch(row: Any, mesh: Mesh) -> Any:
     references = _one_reference(settings, state.params) if row.deflated else None
     return slots._epoch.lower(
         *each,
-        _placed(references, runtime.whole_on(mesh)),
+        _placed((references, settings.task.operands), runtime.whole_on(mesh)),
         training=shared(settings.training),
         deflation=shared_deflation(settings.deflation),
         mesh=mesh,

@@ -67,7 +67,7 @@ def measure_degeneracy(
     """
     networks = np.flatnonzero(population.converged)
     require_two(population)
-    analysis = (analysis or Analysis()).fitted(population.task, population.network.n_rates)
+    analysis = (analysis or Analysis()).fitted(population.task, population.network)
     analysis.check(population.task, population.network.n_rates)
     left_out = analysis.left_out(population.task, population.network)
     subject = evaluation.subject_of(population, networks, devices, tile)
@@ -113,7 +113,7 @@ def compile_searches(
     tile: int | None = None,
 ) -> None:
     """Starts to compile the searches of `count` networks, which take longest, while others work."""
-    analysis = analysis.fitted(task, network.n_rates)
+    analysis = analysis.fitted(task, network)
     dsa, grid = analysis.dsa, analysis.grid_for(task, network.n_rates)
     steps = analysis.dynamics_trials, task.n_steps
     rates = np.broadcast_to(np.float32(0), (*steps, network.n_rates))
@@ -131,7 +131,7 @@ def compile_searches(
 def require_analysis_room(recipe: Recipe, analysis: Analysis) -> None:
     """Raises ValueError, before anything is made, if measuring cannot fit into memory."""
     task, network = recipe.task, recipe.network
-    analysis = analysis.fitted(task, network.n_rates)
+    analysis = analysis.fitted(task, network)
     steps = max(each.n_steps for each in (task, *task.out_of_distribution().values()))
     channels = task.n_inputs + task.n_outputs
     found = {
@@ -205,7 +205,7 @@ def _weights(
     names = analysis.pif_weights
     found = weights_of(subject.network, subject.params, names, "PIF")
     parameters = {name: np.asarray(each) for name, each in zip(names, found, strict=True)}
-    again = renumbered(parameters, seed=analysis.seed, signed=pif.signed)
+    again = renumbered(parameters, seed=analysis.seed, signed=pif.signed, fixed=pif.fixed or 0)
     mesh = mesh_for(pif, subject.mesh)
     features = [
         prepare_networks(pif, as_networks(each["recurrent_weights"] if alone else each), mesh=mesh)

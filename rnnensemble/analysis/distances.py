@@ -152,16 +152,23 @@ def distances(
     )
 
 
-def renumbered(parameters: dict[str, np.ndarray], *, seed: int, signed: bool) -> dict[str, Any]:
+def renumbered(
+    parameters: dict[str, np.ndarray], *, seed: int, signed: bool, fixed: int = 0
+) -> dict[str, Any]:
     """The same networks with their units in another random order, signs flipped too if `signed`.
 
-    Arrays have a leading axis M and last axes as in `weights.AXES`.
+    Arrays have a leading axis M and last axes as in `weights.AXES`. The first `fixed` units keep
+    their places and signs.
     """
     rng = np.random.default_rng(seed)
     matrices = parameters["recurrent_weights"]
     count, units = len(matrices), matrices.shape[-1]
     orders = np.array([rng.permutation(units) for _ in range(count)])
     signs = rng.choice([-1.0, 1.0], size=(count, units)) if signed else np.ones((count, units))
+    if fixed:
+        free = orders[orders >= fixed].reshape(count, -1)
+        orders = np.hstack([np.tile(np.arange(fixed), (count, 1)), free])
+        signs[:, :fixed] = 1.0
     found = {}
     for name, values in parameters.items():
         letters = AXES[name]

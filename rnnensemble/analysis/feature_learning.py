@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,7 +11,9 @@ from rnnensemble._core import mapping, runtime
 from rnnensemble._core.axes import Array
 from rnnensemble._core.config import Config, require_seed, require_whole
 from rnnensemble.analysis.kernel_alignment import kernel_alignment, representation_alignment
+from rnnensemble.analysis.result import table_row
 from rnnensemble.networks import Network, Params, count_of
+from rnnensemble.stats import intervals
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.population import Population
@@ -67,6 +70,15 @@ class FeatureLearning:
     size: int
     analysis: FeatureAnalysis
 
+    def table(self) -> list[dict[str, Any]]:
+        """The means over networks, as rows like those of `Degeneracy.table`; of 2 or more."""
+        names = ("weight_change", "kernel_alignment", "representation_alignment")
+        means = {name: intervals.mean_value(getattr(self, name)) for name in names}
+        return [
+            table_row(name, "features", name.replace("_", " "), mean)
+            for name, mean in means.items()
+        ]
+
 
 def measure_feature_learning(
     population: Population,
@@ -106,13 +118,10 @@ def measure_feature_learning(
     """
     analysis = analysis or FeatureAnalysis()
     runtime.require_tile(tile)
-    require_converged(population)
-    require_beginning(population)
-    task, networks = population.task, np.flatnonzero(population.converged)
+    block, trials = require_features(population, analysis)
+    networks = np.flatnonzero(population.converged)
     network = shared(population.network)
-    block = block_trials(analysis, task, network)
     mesh = runtime.network_mesh(devices)
-    trials = evaluation_trials(analysis, task)
     before, after = (
         jax.tree.map(lambda x: x[networks], params)
         for params in (population.initial_params, population.params)
@@ -144,6 +153,18 @@ def _recurrent(network: Network, params: Params) -> np.ndarray:
     """The recurrent weights, `[K, ..., N, N]`; NaN where the network names none."""
     count = len(jax.tree.leaves(params)[0])
     return np.asarray(network.weights(params).get("recurrent_weights", np.full((count, 1), np.nan)))
+
+
+def require_features(population: Population, analysis: FeatureAnalysis) -> tuple[int, Trials]:
+    """Raises ValueError unless feature learning can be measured.
+
+    Returns:
+        How many trials are taken at a time, and all trials.
+    """
+    require_converged(population)
+    require_beginning(population)
+    block = block_trials(analysis, population.task, shared(population.network))
+    return block, evaluation_trials(analysis, population.task)
 
 
 def require_converged(population: Population) -> None:

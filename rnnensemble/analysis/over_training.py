@@ -12,6 +12,11 @@ from rnnensemble._core.config import finite
 from rnnensemble.analysis import measures
 from rnnensemble.analysis.degeneracy import measure_degeneracy
 from rnnensemble.analysis.distances import Report
+from rnnensemble.analysis.feature_learning import (
+    FeatureAnalysis,
+    FeatureLearning,
+    measure_feature_learning,
+)
 from rnnensemble.analysis.result import Degeneracy
 from rnnensemble.analysis.settings import Analysis
 from rnnensemble.stats.classes import ClassAccuracy, require_classes
@@ -29,11 +34,14 @@ class OverTraining:
         epochs: After which epochs networks were measured, ascending, `[S]`; the last is the end.
         degeneracy: What was measured after each, `[S]`.
         stop_epochs: Epochs that each network trained, `[M]`; after that it changes no more.
+        features: How far networks had moved from their start after each, `[S]`; None where that was
+            not asked for.
     """
 
     epochs: tuple[int, ...]
     degeneracy: tuple[Degeneracy, ...]
     stop_epochs: np.ndarray
+    features: tuple[FeatureLearning, ...] | None = None
 
     @property
     def networks(self) -> np.ndarray:
@@ -46,16 +54,25 @@ class OverTraining:
 
     def table(self) -> list[dict[str, Any]]:
         """One row a measure and epoch: `epoch`, then what a row of `Degeneracy.table` holds."""
-        both = zip(self.epochs, self.degeneracy, strict=True)
-        return [{"epoch": epoch} | row for epoch, found in both for row in found.table()]
+        rows = [each.table() for each in self.degeneracy]
+        for own, features in zip(rows, self.features or (), strict=False):
+            own += features.table()
+        return [
+            {"epoch": epoch} | row
+            for epoch, own in zip(self.epochs, rows, strict=True)
+            for row in own
+        ]
 
     def to_dict(self) -> dict[str, Any]:
-        """What JSON can hold of it: epochs, and what `Degeneracy.to_dict` has of each."""
-        return {
+        """What JSON can hold of it: epochs, what `Degeneracy.to_dict` has of each, features."""
+        found = {
             "epochs": list(self.epochs),
             "stop_epochs": self.stop_epochs.tolist(),
             "degeneracy": [found.to_dict() for found in self.degeneracy],
         }
+        if self.features is not None:
+            found["features"] = [each.table() for each in self.features]
+        return found
 
     def matrices(self, measure: str = "dynamics") -> np.ndarray:
         """The distances of a measure after each epoch, `[S, M, M]`.
@@ -80,6 +97,7 @@ def measure_over_training(
     population: Population,
     *,
     analysis: Analysis | None = None,
+    features: FeatureAnalysis | None = None,
     devices: int | None = None,
     tile: int | None = None,
     progress: Report | None = None,
@@ -99,6 +117,8 @@ def measure_over_training(
     Args:
         population: Trained with `Training(snapshots=...)`; at least 2 networks converged.
         analysis: Settings, `Analysis()` unless given.
+        features: Settings of feature learning: how far weights, kernel and rates have moved from
+            where networks started (`measure_feature_learning`); not measured unless given.
         devices: How many local devices to use, None for all.
         tile: Networks or pairs that a device handles at once, None for the device's default.
         progress: Called with the epoch and level, the items done and the items in all.
@@ -107,7 +127,8 @@ def measure_over_training(
         Degeneracy by epoch.
 
     Raises:
-        ValueError: If the population has no snapshots, or as `measure_degeneracy`.
+        ValueError: If the population has no snapshots, or as `measure_degeneracy` and
+            `measure_feature_learning`.
 
     Example:
         >>> import rnnensemble as rnne
@@ -126,13 +147,15 @@ def measure_over_training(
     last = int(stop_epochs.max())
     epochs = [epoch for epoch in population.training.snapshots if epoch < last]
     then = [*map(population.at_epoch, epochs), population]
+    how: dict[str, Any] = {"devices": devices, "tile": tile}
+    moved = features and tuple(
+        measure_feature_learning(each, analysis=features, **how) for each in then
+    )
     found = []
     for epoch, each in zip([*epochs, last], then, strict=True):
         note = progress and _named(progress, f"epoch {epoch}")
-        found.append(
-            measure_degeneracy(each, analysis=analysis, devices=devices, tile=tile, progress=note)
-        )
-    return OverTraining((*epochs, last), tuple(found), stop_epochs)
+        found.append(measure_degeneracy(each, analysis=analysis, progress=note, **how))
+    return OverTraining((*epochs, last), tuple(found), stop_epochs, moved)
 
 
 def require_snapshots(population: Population) -> None:

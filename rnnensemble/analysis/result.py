@@ -183,11 +183,15 @@ class Degeneracy:
         if self.behavior.gap is not None:
             title = "generalization gap (MSE, held-out less training)"
             counts = {"trials": self.behavior.trials["held_out"]}
-            rows.append(_row("generalization_gap", "behavior", title, self.behavior.gap, **counts))
+            gap = self.behavior.gap
+            rows.append(table_row("generalization_gap", "behavior", title, gap, **counts))
         dsa = self.analysis.dsa
         settings = {
             "dynamics": f" ({dsa.score}, rank {dsa.rank}, delays {dsa.n_delays})",
             "autocovariance": " (no rank)",
+            "weights": f" ({self.analysis.pif.fixed} units in place)"
+            if self.analysis.pif.fixed
+            else "",
         }
         for name, found in self.distances.items():
             each = measures.find(name)
@@ -196,10 +200,10 @@ class Degeneracy:
         for name in self.left_out:
             each, nothing = measures.find(name), Estimate(math.nan, math.nan, math.nan)
             title = f"mean {each.symbol}: not measured"
-            rows.append(_row(each.column or name, each.level or name, title, nothing))
+            rows.append(table_row(each.column or name, each.level or name, title, nothing))
         if self.topology is not None:
             title, agreement = "mean distance of fixed points (OSPA)", self.topology.agreement
-            row = _row("topology", "topology", title, self.topology.mean, agreement=agreement)
+            row = table_row("topology", "topology", title, self.topology.mean, agreement=agreement)
             rows.append(row)
         return rows
 
@@ -232,7 +236,7 @@ class Degeneracy:
         heavy = stats.heavy_tailed(losses)
         doubt = "; heavy tails? then its interval is too narrow" if heavy else ""
         return [
-            _row(
+            table_row(
                 f"sigma_{name}",
                 "behavior",
                 f"sigma_OOD, {name} ({unit}{doubt})",
@@ -243,12 +247,12 @@ class Degeneracy:
                 log_spread_high=apart.high,
                 heavy_tailed=heavy,
             ),
-            _row(f"disagreement_{name}", "behavior", title, mean),
+            table_row(f"disagreement_{name}", "behavior", title, mean),
         ]
 
 
-def _row(measure: str, level: str, title: str, mean: Estimate, **rest: Any) -> dict[str, Any]:
-    """A row of plain values."""
+def table_row(measure: str, level: str, title: str, mean: Estimate, **rest: Any) -> dict[str, Any]:
+    """A row of `Degeneracy.table`, in plain values."""
     names = {"measure": measure, "level": level, "title": title}
     given = {name: finite(value) for name, value in {**mean._asdict(), **rest}.items()}
     return dict.fromkeys(COLUMNS) | names | given
@@ -261,7 +265,7 @@ def _distance_row(measure: str, level: str, title: str, found: Distances) -> dic
     if null > 0 and found.mean.value > 0:
         ratio = stats.against_null(found.matrix, found.null).ratio
     of_trials = {"corrected": found.corrected, "reliability": found.reliability}
-    return _row(
+    return table_row(
         measure,
         level,
         title,

@@ -226,15 +226,19 @@ class Analysis(Config):
         missing = math.ceil(2 * math.log2(min(share, 1e9) / self.null_share))
         return trials * 2 ** min(max(missing, 1), int(math.log2(self.most_trials / trials)))
 
-    def fitted(self, task: Task, width: int) -> "Analysis":
-        """The settings with the rank of DSA, where it is open, that these units allow."""
-        return dataclasses.replace(self, dsa=self.dsa.fitted([self._shape(task, width)]))
+    def fitted(self, task: Task, network: Network) -> "Analysis":
+        """The settings with what they leave open: DSA's rank, and the units that PIF leaves."""
+        dsa, pif = self.dsa.fitted([self._shape(task, network.n_rates)]), self.pif
+        if pif.fixed is None and network.in_place:
+            pif = dataclasses.replace(pif, fixed=network.in_place)
+        return dataclasses.replace(self, dsa=dsa, pif=pif)
 
     def check(self, task: Task, width: int) -> None:
         """Raises ValueError unless the settings fit a task and a number of units."""
         self.dsa.check(self._shape(task, width))
         self.autocovariance.check(self._shape(task, width))
         self.grid_for(task, width)
+        self.pif.require_units(width)
         for measure in self.further.values():
             measure.check(task, width)
 

@@ -5,13 +5,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rnnensemble.analysis.feature_learning import FeatureAnalysis, require_features
 from rnnensemble.analysis.over_training import ClassPrediction, OverTraining, predict_classes
 from rnnensemble.cli.console import Reporter
 from rnnensemble.files import folders, manifests, stages
 from rnnensemble.stats.digits import number
+from rnnensemble.training.population import Population
 
 ROWS, CLASSES = "over_training.csv", "over_training_classes.csv"
 """Tables in the run folder."""
+
+
+def features_of(
+    population: Population, features: FeatureAnalysis, reporter: Reporter
+) -> FeatureAnalysis | None:
+    """How feature learning is measured; None, and a line says why, where it cannot be."""
+    try:
+        require_features(population, features)
+    except ValueError as error:
+        reporter.line(f"feature learning is not measured: {error}")
+        return None
+    return features
 
 
 def write(folder: Path, found: OverTraining, reporter: Reporter) -> Callable[[], dict[str, Any]]:

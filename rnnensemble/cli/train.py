@@ -232,10 +232,12 @@ def analyse_and_save(
             raise
         epochs = 2 * population.training.max_epochs
         raise ValueError(f"{error} To {go_on(folder)} --training.max-epochs {epochs}") from None
-    measured = measure_over_training if along else measure_degeneracy
-    every = measured(
-        population, analysis=condition.analysis, devices=devices, progress=reporter.analysis
-    )
+    how = {"analysis": condition.analysis, "devices": devices, "progress": reporter.analysis}
+    if along:
+        features = over_training.features_of(population, condition.features, reporter)
+        every = measure_over_training(population, features=features, **how)
+    else:
+        every = measure_degeneracy(population, **how)
     found = every.degeneracy[-1] if isinstance(every, OverTraining) else every
     storage.save_run(folder, condition, population, degeneracy=found, shard=shard, replace=True)
     reporter.degeneracy(found)

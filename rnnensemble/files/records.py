@@ -155,7 +155,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
 def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
     """What `degeneracy_tree` took apart."""
     sigmas = {name: _estimate(value) for name, value in stored["sigmas"].items()}
-    analysis = condition.analysis.fitted(condition.task, condition.network.n_rates)
+    analysis = condition.analysis.fitted(condition.task, condition.network)
     grid = analysis.grid_for(condition.task, condition.network.n_rates)
     return Degeneracy(
         behavior=Behavior(

@@ -64,7 +64,7 @@ def every_vertex(n: int, *, signed: bool) -> Vertex | None:
     """All (signed) permutations of few units, stacked; None if there are more than 5,040."""
     if math.factorial(n) * (2**n if signed else 1) > MOST_TRIED:
         return None
-    permutations = np.array(list(itertools.permutations(range(n))))
+    permutations = np.array(list(itertools.permutations(range(n))), int)
     signs = np.array(list(itertools.product((1.0, -1.0), repeat=n if signed else 0)))
     signs = signs if signed else np.ones((1, n))
     pairs = np.indices((len(permutations), len(signs))).reshape(2, -1)

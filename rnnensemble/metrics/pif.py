@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
+from rnnensemble._core.config import later
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.matching import (
     Problem,
@@ -31,6 +32,7 @@ from rnnensemble.metrics.weights import (
     in_one_unit,
     lower_bound,
     other_parameters,
+    parted,
     sorted_rows,
 )
 
@@ -100,6 +102,10 @@ class PIF(Metric):
         place: Where pairs are matched on a machine with accelerators: `host` for its CPU cores,
             `device` for the accelerators; None for the host if it has at least 8 cores for each
             of them, by our estimate (docs/metrics/pif.md). Decides nothing but the time.
+        fixed: How many units keep their places, and their signs: the first so many of each
+            network, which stand for the same recorded neurons in all; only the others are
+            renumbered. None for those of the network in `measure_degeneracy` (see `Observed`), and
+            for 0 elsewhere.
     """
 
     name: ClassVar[str] = "pif"
@@ -113,6 +119,7 @@ class PIF(Metric):
     steps: int = 30
     tolerance: float = 0.03
     place: Literal["host", "device"] | None = None
+    fixed: int | None = later(None)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,12 +128,14 @@ class PIF(Metric):
         require_counts(self, "starts", "soft_steps", "steps")
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
+        if self.fixed is not None and (not isinstance(self.fixed, int) or self.fixed < 0):
+            raise ValueError(f"`fixed` must be a whole number of at least 0; got {self.fixed!r}.")
         if self.place not in ("host", "device", None):
             raise ValueError(f"`place` must be 'host', 'device' or None; got {self.place!r}.")
 
     def count(self, units: int) -> int:
         """Number of starts for so many units: as many as cost what 2 do at 78, at most 48."""
-        return self.starts or max(2, min(48, 12_288 // units**2))
+        return self.starts or max(2, min(48, 12_288 // max(units, 1) ** 2))
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -139,11 +148,18 @@ class PIF(Metric):
     def check(self, shape: Any) -> None:
         if self.parameters == "all":
             check_parameters(shape)
+            shape = shape["recurrent_weights"]
         elif not isinstance(shape, tuple) or len(shape) not in (2, 3) or shape[-2] != shape[-1]:
             raise ValueError(
                 f"`weights` must be [K, N, N], or [K, G, N, N] of gates; got {shape} for one "
                 "network."
             )
+        self.require_units(shape[-1])
+
+    def require_units(self, units: int) -> None:
+        """Raises ValueError unless networks of so many units can be matched."""
+        if (self.fixed or 0) > units:
+            raise ValueError(f"`fixed` must be at most the {units} units; got {self.fixed}.")
 
     def prepare(self, data: Any) -> Weights:
         """What a network's weights, `[N, N]` or `[G, N, N]`, or all of them are matched by."""
@@ -151,8 +167,9 @@ class PIF(Metric):
         recurrent = jnp.asarray(recurrent, jnp.float32)
         none = jnp.zeros((recurrent.shape[-1], 0), jnp.float32)
         others = other_parameters(data) if self.parameters == "all" else none
+        recurrent, others, still = parted(recurrent, others, self.fixed or 0)
         sizes = jnp.abs(recurrent) if self.signed else recurrent
-        return Weights(recurrent, others, sorted_rows(sizes), sorted_rows(sizes.mT))
+        return Weights(recurrent, others, sorted_rows(sizes), sorted_rows(sizes.mT), still)
 
     def match(self, key: Key, first: Any, second: Any) -> Matching:
         """Matches the units of two networks, given by what `prepare` takes."""
@@ -183,7 +200,8 @@ class PIF(Metric):
             reached = jnp.sum(tried <= (1 + REACH) * least)
             bound = jnp.minimum(lower_bound(first, second, signed=self.signed), least)
         if self.normalize:
-            unit = unit / (first.recurrent.size + first.others.size)
+            unit = unit / (first.recurrent.size + first.others.size + first.still.size)
+        best = after_fixed(best, self.fixed or 0)
         return Matching(least * unit, best.permutation, best.signs, bound * unit, reached)
 
     def ends(self, key: Key, first: Weights, second: Weights) -> Vertex:
@@ -244,6 +262,12 @@ class PIF(Metric):
     def exchange(self, problem: Problem, ends: Vertex, *, signed: bool) -> Vertex:
         """Ends of exchanges."""
         return jax.lax.map(partial(exchange, problem, signed=signed), ends)
+
+
+def after_fixed(vertex: Vertex, fixed: int) -> Vertex:
+    """The vertex of all units, of which the first keep their places and their signs."""
+    permutation = jnp.concatenate([jnp.arange(fixed), fixed + vertex.permutation])
+    return Vertex(permutation, jnp.concatenate([jnp.ones(fixed), vertex.signs]))
 
 
 def nearest(vertices: Vertex, distance_at: Callable[[Vertex], Array]) -> Vertex:

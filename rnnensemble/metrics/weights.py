@@ -30,12 +30,14 @@ class Weights(NamedTuple):
         rows: Off-diagonal entries of each row of W, sorted (by size if signed), `[N, N - 1]`, or
             `[N, G (N - 1)]`, sorted gate by gate.
         columns: The same of each column.
+        still: What no matching moves, `[Q]`; Q = 0 unless some units keep their places.
     """
 
     recurrent: Array
     others: Array
     rows: Array
     columns: Array
+    still: Array
 
 
 def check_parameters(shape: Any) -> None:
@@ -59,7 +61,8 @@ def check_parameters(shape: Any) -> None:
 
 def in_one_unit(first: Weights, second: Weights) -> tuple[Weights, Weights, Array]:
     """Both networks in a unit in which their squares are numbers, and this unit."""
-    unit = unit_of(*first[:2], *second[:2])
+    compared = (first.recurrent, first.others, first.still)
+    unit = unit_of(*compared, second.recurrent, second.others, second.still)
     one, other = (jax.tree.map(lambda x: x / unit, each) for each in (first, second))
     return one, other, unit
 
@@ -73,7 +76,8 @@ def distance(first: Weights, second: Weights, vertex: Vertex) -> Array:
     """The distance of two networks when matched so."""
     recurrent = first.recurrent - vertex.both(second.recurrent)
     others = first.others - vertex.rows(second.others)
-    return jnp.sqrt(jnp.sum(recurrent**2) + jnp.sum(others**2))
+    apart = jnp.sum(recurrent**2) + jnp.sum(others**2)
+    return jnp.sqrt(apart + jnp.sum((first.still - second.still) ** 2))
 
 
 def other_parameters(data: dict[str, Array]) -> Array:
@@ -82,6 +86,31 @@ def other_parameters(data: dict[str, Array]) -> Array:
     inputs = inputs if inputs.ndim == 2 else jnp.hstack(list(inputs))
     vectors = [jnp.asarray(data[name]).T for name in ("bias", "initial_state") if name in data]
     return jnp.column_stack([inputs, readout, *vectors]).astype(jnp.float32)
+
+
+def parted(recurrent: Array, others: Array, fixed: int) -> tuple[Array, Array, Array]:
+    """What is matched by units that are free to be renumbered, where the first ones are not.
+
+    Squares add up over blocks of W: those between free units are a smaller W, those between a free
+    unit and one that keeps its place are parameters that the free one carries, and those between
+    two that keep their places are compared entry by entry.
+
+    Args:
+        recurrent: W, `[N, N]` or `[G, N, N]`.
+        others: All other parameters by unit, `[N, F]`.
+        fixed: R, how many of the first units keep their places.
+
+    Returns:
+        W and U of the N - R others, `[N - R, N - R]` and `[N - R, 2 R + F]` (with 2 G R of gates),
+        and what is compared in place.
+    """
+    if not fixed:
+        return recurrent, others, jnp.zeros(0, jnp.float32)
+    gates = recurrent if recurrent.ndim == 3 else recurrent[None]
+    between = [part for w in gates for part in (w[fixed:, :fixed], w[:fixed, fixed:].T)]
+    still = jnp.concatenate([gates[:, :fixed, :fixed].ravel(), others[:fixed].ravel()])
+    moved = jnp.hstack([others[fixed:], *between])
+    return recurrent[..., fixed:, fixed:], moved, still
 
 
 def sorted_rows(matrix: Array) -> Array:
@@ -108,4 +137,5 @@ def lower_bound(first: Weights, second: Weights, *, signed: bool) -> Array:
     pairs = (first.rows, second.rows), (first.columns, second.columns)
     sizes = sum(jnp.sum(x**2) for each in (first, second) for x in each[:2])
     square = sizes - 2 * largest_possible(linear, *pairs)
-    return jnp.sqrt(jnp.maximum(square - 1e-5 * sizes, 0.0))  # less what rounding may have added
+    moved = jnp.maximum(square - 1e-5 * sizes, 0.0)  # less what rounding may have added
+    return jnp.sqrt(moved + jnp.sum((first.still - second.still) ** 2))

@@ -16,6 +16,7 @@ from rnnensemble.networks.gated import GRU, LSTM
 from rnnensemble.networks.gates import GatedParams
 from rnnensemble.networks.leaky import LeakyRNN
 from rnnensemble.networks.mup import MuPRNN
+from rnnensemble.networks.observed import Observed, ObservedParams
 from rnnensemble.networks.perturbed import Perturbed, PerturbedParams
 from rnnensemble.networks.vanilla import VanillaRNN
 
@@ -28,6 +29,8 @@ __all__ = [
     "MuPParams",
     "MuPRNN",
     "Network",
+    "Observed",
+    "ObservedParams",
     "Params",
     "Perturbed",
     "PerturbedParams",
@@ -44,7 +47,7 @@ __all__ = [
 ]
 
 REGISTRY: Registry[type[Network]] = Registry(
-    "network.kind", (VanillaRNN, MuPRNN, LeakyRNN, GRU, LSTM, FlaxRNN), field="kind"
+    "network.kind", (VanillaRNN, MuPRNN, LeakyRNN, GRU, LSTM, FlaxRNN, Observed), field="kind"
 )
 register = REGISTRY.register
 """Makes a network of your own known by its `kind` to presets and saved runs; a decorator."""

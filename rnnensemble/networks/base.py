@@ -46,6 +46,16 @@ class Network(Config, abc.ABC):
     """Number of units N."""
 
     @property
+    def in_place(self) -> int:
+        """How many of the first units have a place of their own, the same in every network."""
+        return 0
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Paths of parameters that only hold what may differ by network: none trains or decays."""
+        return self.per_network
+
+    @property
     def n_rates(self) -> int:
         """Number of rates R that metrics see; N unless a network says otherwise.
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble.networks.base import Network, Params
+from rnnensemble.networks.base import Params
+from rnnensemble.networks.wrapped import Wrapped
 
 
 class PerturbedParams(NamedTuple):
@@ -27,7 +28,7 @@ class PerturbedParams(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Perturbed(Network):
+class Perturbed(Wrapped):
     """A network with what its `PerturbedParams` do to it; else as it is.
 
         s_t = k * F(s_{t-1}, x_t) + (1 - k) * s_silent + [t = when] kick
@@ -42,24 +43,6 @@ class Perturbed(Network):
     """
 
     kind: ClassVar[str] = "perturbed"
-    network: Network
-
-    @property
-    def update_rule(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """That of the network: perturbed and intact ones are compared."""
-        return self.network.update_rule
-
-    @property
-    def width(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.network.width
-
-    @property
-    def n_rates(self) -> int:
-        return self.network.n_rates
-
-    @property
-    def n_kept(self) -> int:
-        return self.network.n_kept
 
     @property
     def silent(self) -> None:
@@ -81,14 +64,6 @@ class Perturbed(Network):
         """One step of the network, with silent units and without a kick."""
         return self._silenced(params, self.network.step(params.network, state, inputs))
 
-    def rates(self, state: Array) -> Array:
-        """The network's own."""
-        return self.network.rates(state)
-
-    def readout(self, params: PerturbedParams, rates: Array) -> Array:
-        """The network's own."""
-        return self.network.readout(params.network, rates)
-
     def respond(self, params: PerturbedParams, inputs: Array) -> tuple[Array, Array]:
         """Rates `[B, T, R]` and outputs `[B, T, O]` for inputs `[B, T, I]`, kick included."""
         if params.kept is None and params.kick is None:
@@ -107,13 +82,6 @@ class Perturbed(Network):
         steps = jnp.arange(inputs.shape[1]), jnp.swapaxes(inputs, 0, 1)
         rates = jnp.swapaxes(jax.lax.scan(advance, states, steps)[1], 0, 1)
         return rates, self.readout(params, rates)
-
-    def weights(self, params: PerturbedParams) -> dict[str, Array]:
-        """The network's own: silence leaves weights as they are."""
-        return self.network.weights(params.network)
-
-    def plain(self) -> "Perturbed":
-        return Perturbed(network=self.network.plain())
 
     def _silenced(self, params: PerturbedParams, state: Array) -> Array:
         if params.kept is None or self.network.silent is None:

@@ -75,7 +75,7 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
     ranks = [
         None
         if each.analysis.dsa.rank is not None
-        else each.analysis.fitted(each.task, each.network.n_rates).dsa.rank
+        else each.analysis.fitted(each.task, each.network).dsa.rank
         for each in compared
     ]
     if None not in ranks and len(set(ranks)) > 1:

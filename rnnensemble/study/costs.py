@@ -54,7 +54,7 @@ def cost_of(condition: Condition, epochs: float | None = None) -> Cost:
     task, training = condition.task, condition.training
     network, k = condition.network, condition.size
     units, rates = network.width, network.n_rates
-    analysis = condition.analysis.fitted(task, rates)
+    analysis = condition.analysis.fitted(task, condition.network)
     step = 2 * count_of(network, task, axes=2)  # of one trial, forward
     epochs = training.max_epochs if epochs is None else min(epochs, training.max_epochs)
     steps = epochs * training.epoch_steps

@@ -26,7 +26,8 @@ def match_activity(
     with m_r a unit's mean over all valid steps, so that all units share one scale and what a
     network leaves unexplained costs about `weight` for a unit. Networks read these outputs from
     their rates linearly, as all outputs: their units stand for populations, of which the recorded
-    ones are some. Fitted populations are measured as all others are, on held-out trials.
+    ones are some. An `Observed` network shows them by its own first R units instead, one to one.
+    Fitted populations are measured as all others are, on held-out trials.
 
     Args:
         inputs: What was shown while activity was recorded, `[M, T, I]`.

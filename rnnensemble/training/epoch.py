@@ -149,7 +149,7 @@ def train_epoch(
     rate = network.rate_factor(**own) * hyper["learning_rate"] * state.rate_scale
     vector, as_params = ravel_pytree(state.params)  # an update of one vector is one pass
     frozen = held(state.params, training.frozen)
-    still = held(state.params, training.frozen, network.per_network)  # gamma must not decay
+    still = held(state.params, training.frozen, network.untrained)  # gamma must not decay
     minimized = partial(
         minimized_on, hyper=hyper, network=network, training=training, slices=slices, task=task
     )

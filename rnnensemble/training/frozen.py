@@ -54,7 +54,7 @@ def require_frozen(frozen: Sequence[str], network: Network, task: Task) -> None:
     if not frozen:
         return
     params = shapes_of(network, task)
-    there = [path for path in paths(params) if path not in network.per_network]
+    there = [path for path in paths(params) if path not in network.untrained]
     for start in frozen:
         if not any(is_below(path, start) for path in there):
             raise ValueError(

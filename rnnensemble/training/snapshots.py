@@ -108,19 +108,26 @@ def keep_due(
 
 
 def _keep(kept: Any, params: Any, which: np.ndarray) -> None:
-    """Writes parameters `[K, ...]` into those of the snapshots `[K, S, ...]`, which is `[K, S]`."""
-    networks, places = np.nonzero(which)
-    if len(networks):
+    """Writes parameters `[K, ...]` into those of the snapshots `[K, S, ...]`, which is `[K, S]`.
+
+    Where all networks are due, as mostly, they are a slice: NumPy would gather rows by indices
+    before it writes them, which takes several times as long.
+    """
+    for place in np.flatnonzero(which.any(axis=0)):
+        rows = slice(None) if which[:, place].all() else which[:, place]
         for into, x in zip(jax.tree.leaves(kept), jax.tree.leaves(params), strict=True):
-            into[networks, places] = x[networks]
+            into[rows, place] = x[rows]
 
 
 def filled(kept: Any, params: Any, epochs: Sequence[int], epoch: np.ndarray) -> Any:
     """A copy in which epochs that networks have not come to have their present parameters."""
-    later = np.array(epochs, int) > epoch[:, None]
+    reached = np.searchsorted(epochs, epoch, side="right").tolist()
 
     def fill(x: np.ndarray, now: np.ndarray) -> np.ndarray:
-        return np.where(later.reshape(*later.shape, *(1,) * (x.ndim - 2)), now[:, None], x)
+        found = x.copy()
+        for network, later in enumerate(reached):
+            found[network, later:] = now[network]
+        return found
 
     return jax.tree.map(fill, kept, params)
 
