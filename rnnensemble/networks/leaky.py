@@ -145,7 +145,8 @@ class LeakyRNN(Network):
 
     def leak_of(self, params: LeakyParams) -> Any:
         """a = dt / tau: a number, or an array as the parameter `tau` is, with `own_tau`."""
-        return self.dt / (jax.lax.stop_gradient(params["tau"]) if self.own_tau else self.tau)
+        tau: Any = jax.lax.stop_gradient(params["tau"]) if self.own_tau else self.tau
+        return self.dt / tau
 
     @property
     def n_excitatory(self) -> int:

@@ -57,7 +57,7 @@ def torch_form(network: Network, params: Params) -> TorchForm:
         names = "weight_ih", "weight_hh", "bias"  # of one bias
     layer = dict(zip(names, (*stacked, *pair), strict=False))
     weights = {f"recurrent.{name}": x for name, x in layer.items()}
-    if settings.get("leak", 1.0) is None:
+    if isinstance(network, LeakyRNN) and network.own_tau:
         weights["recurrent.leak"] = np.asarray(network.leak_of(params))
     weights["readout.weight"] = found["readout_weights"]
     if settings["readout_bias"]:

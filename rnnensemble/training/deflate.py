@@ -172,7 +172,8 @@ def _from_networks(chosen: list[Chosen], settings: Recipe, deflation: Deflation)
     subject = evaluation.Subject(params, shared(settings.network), mesh, None)
     key = evaluation.evaluation_key(settings.seed, 0)
     found = evaluation.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
-    axes = _axes(found["activity"], readouts)
+    counts = found["valid"][0] != 0 if "valid" in found else None
+    axes = _axes(found["activity"], readouts, counts)
     return References(params, None, None, axes)
 
 
@@ -228,14 +229,18 @@ def _from_activity(activity: ReferenceActivity, task: Task, deflation: Deflation
     return References(None, inputs, rates, _axes(rates, readouts))
 
 
-def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
+def _axes(
+    rates: np.ndarray, readouts: np.ndarray | None, counts: np.ndarray | None = None
+) -> np.ndarray:
     """The principal axes of rates `[R, B, T, M]` outside readouts `[R, O, M]`, `[R, Q, M]`.
 
-    Each reference has as many as hold `AXES_VARIANCE`; fewer than Q are filled with zeros.
+    They are those of the steps that count, `[B, T]`, or of all. Each reference has as many as hold
+    `AXES_VARIANCE`; fewer than Q are filled with zeros.
     """
     found = []
     for k, each in enumerate(rates):
-        samples = each.reshape(-1, each.shape[-1]).astype(float)
+        samples = each.reshape(-1, each.shape[-1]) if counts is None else each[counts]
+        samples = samples.astype(float)
         samples = samples - samples.mean(axis=0)
         if readouts is not None:
             _, scale, seen = np.linalg.svd(readouts[k].astype(float), full_matrices=False)
