@@ -159,7 +159,7 @@ def _train(arguments: list[str]) -> None:
     if given.shard is None:
         train.train_and_analyse(given, name, explain=False, start=start and start.population)
     else:
-        train.train_shard(given, name, given.shard)
+        train.train_shard(given, name, given.shard, start=start and start.population)
 
 
 def _analyse(arguments: list[str]) -> None:

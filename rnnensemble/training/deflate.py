@@ -18,6 +18,7 @@ from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.similarity import Deflation, References, readouts_of
 from rnnensemble.training.train import for_one, train_populations
+from rnnensemble.training.warm_start import own_part, warm_started
 
 
 class Chosen(NamedTuple):
@@ -62,8 +63,9 @@ def deflate(
     network: Network | None = None,
     training: Training | None = None,
     deflation: Deflation | None = None,
-    size: int = 4,
+    size: int | None = None,
     seed: int = 0,
+    start: Population | None = None,
     devices: int | None = None,
     tile: int | None = None,
     resume: Population | None = None,
@@ -86,8 +88,10 @@ def deflate(
         network: Architecture, that of the references unless given.
         training: Optimization, `Training()` unless given.
         deflation: Strength, ridge, target and space.
-        size: Number of networks K.
+        size: Number of networks K: that of `start`, or 4 unless given.
         seed: Network k draws from `fold_in(key(seed), k)`.
+        start: Trained networks to start from instead of drawn weights, as in `train_population`.
+            From the references themselves they leave a solution that they had.
         devices: As in `train_population`.
         tile: As in `train_population`.
         resume: A population with the same references and settings, but for a higher `max_epochs`
@@ -115,13 +119,21 @@ def deflate(
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first
         network = None if population is None else population.network
-    recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation)
+    if start is not None and resume is not None:
+        raise ValueError("`start` and `resume` exclude one another: what is resumed has its start.")
+    if start is not None:
+        start = own_part(start, size, 0)
+        network, size = network or start.network, start.size if size is None else size
+    origin = start and start.recipe if resume is None else resume.recipe.start
+    size = 4 if size is None else size
+    recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation, start=origin)
+    begun = resume if start is None else warm_started(recipe, start)
     (population,) = train_populations(
         [recipe],
         references=references_of(recipe, references),
         devices=devices,
         tile=tile,
-        resume=None if resume is None else [resume],
+        resume=None if begun is None else [begun],
         progress=progress,
         checkpoint=for_one(checkpoint),
         checkpoint_seconds=checkpoint_seconds,

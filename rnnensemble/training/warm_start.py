@@ -46,6 +46,26 @@ def warm_started(recipe: Recipe, start: Population) -> Population:
     )
 
 
+def own_part(start: Any, size: int | None, first: int) -> Population:
+    """The networks of `start` that so many, of which the first has this number, go on from.
+
+    All if they are no more than these, as if `start` were cut already.
+
+    Raises:
+        ValueError: As `require_ended`.
+    """
+    require_ended(start)
+    whole = all(isinstance(each, int) for each in (size, first))  # else refused with the recipe
+    if (
+        not whole
+        or size is None
+        or not 0 < size < start.size
+        or not 0 <= first <= start.size - size
+    ):
+        return start
+    return start[first : first + size]
+
+
 def require_ended(start: Population) -> None:
     """Raises ValueError unless all networks have ended without diverging."""
     if not isinstance(start, Population):
