@@ -222,7 +222,7 @@ def load_analysis(
     arrays, converged = Path("conditions", condition.digest), manifest["converged"]
     degeneracy = features = None
     if manifest["status"] == ANALYSED:
-        shapes = records.degeneracy_shapes(condition, converged)
+        shapes = records.degeneracy_shapes(condition, converged, manifest.get("rules", ()))
         tree = trees.restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
         if condition.analysis.search is not None:
@@ -284,7 +284,7 @@ def _manifest(
         "digest": condition.digest,
         **_counts(condition, population),
         "features": features is not None,
-    }
+    } | ({"rules": [*degeneracy.behavior.by_task]} if degeneracy else {})
 
 
 def _counts(condition: Condition, population: Population) -> dict[str, Any]:
