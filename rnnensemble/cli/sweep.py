@@ -92,7 +92,7 @@ def run_sweep(
     mesh = runtime.network_mesh(devices)
     groups = _chosen(groups_of(asked), group)
     require_seconds(checkpoint_seconds)
-    folder = folders.named_folder(Path(runs), whole.folder_name)
+    folder = folders.named_folder(folders.as_path(runs, "runs"), whole.folder_name)
     counts = _divided(folder, groups, mesh, shards)
     tiles = {
         each.name: tile_for(division.largest(each, counts[each.name]), mesh, tile)

@@ -14,13 +14,7 @@ from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training import snapshots
 from rnnensemble.training.epoch import History, Training, TrainState
-from rnnensemble.training.recipe import (
-    Recipe,
-    hyperparameters,
-    part_of,
-    shared,
-    with_epochs,
-)
+from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
 from rnnensemble.training.respond import noise_keys, respond, respond_noisily
 from rnnensemble.training.similarity import Deflation
 
@@ -225,6 +219,12 @@ class Population:
 
 ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.name != "recipe")
 """What a population holds besides its recipe, with leading axis K."""
+
+
+def require_population(value: Any, name: str = "population") -> None:
+    """Raises ValueError, naming the argument, unless this is a population."""
+    if not isinstance(value, Population):
+        raise ValueError(f"`{name}` must be a Population; got {repr(value).splitlines()[0][:80]}.")
 
 
 def require_resumable(population: Population, recipe: Recipe) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnensemble.training.epoch import blank_history, state_at
 from rnnensemble.training.frozen import paths
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_population
 from rnnensemble.training.recipe import Recipe, hyperparameters, shared
 
 
@@ -68,8 +68,7 @@ def own_part(start: Any, size: int | None, first: int) -> Population:
 
 def require_ended(start: Population) -> None:
     """Raises ValueError unless all networks have ended without diverging."""
-    if not isinstance(start, Population):
-        raise ValueError(f"`start` must be a Population; got {start!r}.")
+    require_population(start, "start")
     if start.diverged.any():
         raise ValueError(
             f"`start` must hold no network that diverged; {start.summary()}; take "
