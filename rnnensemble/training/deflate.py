@@ -111,6 +111,11 @@ def deflate(
     Source: Qian & Pehlevan (arXiv 2509.21504).
     """
     deflation, training = deflation or Deflation(), training or Training()
+    if start is not None and resume is not None:
+        raise ValueError("`start` and `resume` exclude one another: what is resumed has its start.")
+    if start is not None:
+        start = own_part(start, size, 0)
+        network, size = network or start.network, start.size if size is None else size
     if isinstance(references, (Population, Chosen)):
         references = [references]
     if not isinstance(references, ReferenceActivity):
@@ -119,12 +124,8 @@ def deflate(
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first
         network = None if population is None else population.network
-    if start is not None and resume is not None:
-        raise ValueError("`start` and `resume` exclude one another: what is resumed has its start.")
-    if start is not None:
-        start = own_part(start, size, 0)
-        network, size = network or start.network, start.size if size is None else size
-    origin = start and start.recipe if resume is None else resume.recipe.start
+    origin = None if start is None else start.recipe
+    origin = origin if resume is None else resume.recipe.start
     size = 4 if size is None else size
     recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation, start=origin)
     begun = resume if start is None else warm_started(recipe, start)
