@@ -88,6 +88,10 @@ MEASURES = {
     "groups": lambda each: rnne.compare_groups("cka", {"all": each}, trials=9).matrix,
     "populations": lambda each: rnne.compare_populations("rsa", each, trials=9).matrix(),
     "retention": retention,
+    "kicks": lambda each: rnne.perturb(each, rnne.Kick(step=9, size=0.5)).params.kick,
+    "ranks of units": lambda each: (
+        rnne.perturb(each, rnne.Silence(share=0.3, by="rates")).params.kept
+    ),
     "complexity": lambda each: rnne.measure_complexity(each.task, trials=90, steps=3, max_lag=2)[
         :5
     ],
