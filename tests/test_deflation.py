@@ -49,7 +49,9 @@ def of_rates(rates, targets, *, readout=None, ridge=1e-6):
     inputs = jnp.zeros((*rates.shape[:2], 1))
     references = References(None, inputs, targets, jnp.eye(targets.shape[-1])[None])
     readout = None if readout is None else jnp.asarray(readout)
-    return float(_predictivity(NETWORK, jnp.asarray(rates), readout, references, inputs, ridge)[0])
+    return float(
+        _predictivity(NETWORK, jnp.asarray(rates), readout, references, (inputs, None), ridge)[0]
+    )
 
 
 _predictivity = jax.jit(predictivity, static_argnums=0)

@@ -132,6 +132,7 @@ NETWORKS = {
     "mup": rnne.MuPRNN(width=6),
     "dale": rnne.LeakyRNN(width=6, activation="softplus", excitatory=0.5, density=0.5),
     "rank": rnne.LeakyRNN(width=6, rank=2, readout_bias=False, train_initial_state=True),
+    "taus": rnne.LeakyRNN(width=6, tau=(20, 100)),
     "gru": rnne.GRU(width=6),
     "lstm": rnne.LSTM(width=6, hidden="all"),
     "simple": rnne.FlaxRNN(
@@ -184,7 +185,7 @@ def test_noise_can_be_given():
     one, key = jax.tree.map(lambda x: x[0], population.params), jax.random.key(3)
     words = words_of(key, INPUTS.shape[1])
     drawn = [np.asarray(standard_normal(each, 0, (len(INPUTS), 6))) for each in words[1:]]
-    noise = (2 * network.leak) ** 0.5 * 0.3 * np.stack(drawn, axis=1)
+    noise = (2 * network.leak_of({})) ** 0.5 * 0.3 * np.stack(drawn, axis=1)
     expected = network.respond_noisily(one, INPUTS, key)
     module = rnne.to_torch(population, 0)
     with torch.no_grad():

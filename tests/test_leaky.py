@@ -18,6 +18,8 @@ from rnnensemble.networks.cell import ACTIVATIONS, SLOPES, Scheme
 from rnnensemble.networks.connectivity import balanced
 from rnnensemble.networks.noise import Noise, standard_normal, words_of
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
+from rnnensemble.study.factors import groups_of
+from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.objective import loss_and_gradient
 from tests.test_networks import example
 from tests.tiny import ANALYSIS, TASK
@@ -29,6 +31,7 @@ NUMPY = {
     "softplus": lambda x: np.log1p(np.exp(x)),
 }
 SHORT = rnne.Training(batch=8, epoch_steps=4, max_epochs=3, threshold=10.0, patience=2)
+NEVER = dataclasses.replace(SHORT, threshold=1e-9)
 DALE = {"activation": "relu", "excitatory": 0.67, "density": 0.7, "noise": 0.1}
 
 
@@ -103,6 +106,26 @@ def test_backward_pass_with_noise_equals_autodiff(activation, leak):
     )
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
+def test_a_leak_that_is_data_gives_the_same_gradients_and_has_none():
+    params, inputs, probes = example(7, 5, 2, 3)
+    noise = Noise(words_of(jax.random.key(3), 11), 2, jnp.float32(0.2), jnp.float32(0.4))
+    constant = Scheme("sigmoid", tau=0.3, starts="potentials")
+
+    def with_leak(scheme, params, inputs, noise):
+        return recurrence.respond(scheme, params, inputs, noise, jnp.float32(0.3))
+
+    fused = constant._replace(tau=1.0, method="interpreted")  # no kernel takes it
+    ours = gradients(with_leak, fused, params, inputs, probes, noise)
+    theirs = gradients(recurrence.respond, constant, params, inputs, probes, noise)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6 * np.abs(b).max())
+
+    def by_leak(leak):
+        return recurrence.respond(constant, params, inputs, None, leak)[1].sum()
+
+    assert jax.jit(jax.grad(by_leak))(jnp.float32(0.3)) == 0
 
 
 @pytest.mark.long
@@ -318,6 +341,65 @@ def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     assert from_toml(to_toml(mask)).network.mask == ((1, 0), (0, 1))
 
 
+TAUS = [20.0, 50.0, 100.0]
+
+
+@pytest.fixture(scope="module")
+def of_taus():
+    return rnne.train_population(TASK, network=LeakyRNN(width=6, tau=TAUS), training=NEVER, size=3)
+
+
+def test_each_network_has_its_tau(of_taus):
+    """It becomes what it would among others of its tau, where tau is a constant."""
+    assert of_taus.network.own_tau
+    assert "tau" not in LeakyRNN().per_network
+    np.testing.assert_array_equal(of_taus.params["tau"], np.float32(TAUS))
+    inputs = np.random.default_rng(0).normal(size=(2, 5, 1)).astype(np.float32)
+    for k in (0, 2):
+        alone = rnne.train_population(
+            TASK, network=LeakyRNN(width=6, tau=TAUS[k]), training=NEVER, size=1, first=k
+        )
+        for name, x in alone.params.items():
+            np.testing.assert_allclose(of_taus.params[name][k], x[0], rtol=1e-4, atol=1e-6)
+        responses = [each.respond(inputs) for each in (of_taus[[k]], alone)]
+        np.testing.assert_allclose(*[x.rates for x in responses], atol=1e-5)
+        one = jax.tree.map(lambda x, k=k: jnp.asarray(x[k]), of_taus.params)
+        state = jnp.linspace(-1.0, 1.0, 6)
+        derivatives = [
+            jax.jit(each)(one, state, inputs[0, 0])
+            for each in (of_taus.network.jacobian, super(LeakyRNN, of_taus.network).jacobian)
+        ]
+        np.testing.assert_allclose(*derivatives, atol=1e-5)
+
+
+def test_populations_of_several_taus_are_stored_cut_joined_and_gone_on_with(of_taus, tmp_path):
+    rnne.save(tmp_path / "taus", of_taus)
+    assert rnne.load(tmp_path / "taus").population == of_taus
+    parts = of_taus[:1], of_taus[1:]
+    assert [part.network.tau for part in parts] == [(20.0,), (50.0, 100.0)]
+    assert rnne.concatenate(parts) == of_taus
+    short = dataclasses.replace(NEVER, max_epochs=1)
+    begun = rnne.train_population(TASK, network=of_taus.network, training=short, size=3)
+    assert rnne.resume(begun, max_epochs=NEVER.max_epochs) == of_taus
+    slower = dataclasses.replace(of_taus.network, tau=[40, 50, 200])
+    started = rnne.train_population(TASK, network=slower, start=of_taus, training=short)
+    np.testing.assert_array_equal(started.initial_params["tau"], np.float32([40, 50, 200]))
+    with pytest.raises(ValueError, match="`network` must be that of `start`"):
+        rnne.train_population(TASK, network=LeakyRNN(width=6), start=of_taus, training=short)
+    with pytest.raises(ValueError, match="`tau` must be one number or one for each of the 2 netw"):
+        rnne.train_population(TASK, network=slower, training=short, size=2)
+
+
+def test_a_sweep_over_tau_is_one_group_if_tau_is_data():
+    text = SWEEP.replace(", mask = MASK", ", own_tau = true").replace(
+        "network.noise", "network.tau"
+    )
+    text = text.replace("[0.0, 0.1]", "[20, 100]")
+    (group,) = groups_of(read_sweep(text))
+    assert [condition.network.tau for condition in group.conditions] == [20.0, 100.0]
+    assert len(groups_of(read_sweep(text.replace("own_tau = true", "own_tau = false")))) == 2
+
+
 SWEEP = """
 name = "leaky"
 [tasks.flipflop]
@@ -357,6 +439,9 @@ def test_a_sweep_takes_it(tmp_path, capsys):
         ({"dt": 0.0}, "`dt` must be a positive number; got 0.0"),
         ({"tau": float("nan")}, "`tau` must be a positive number; got nan"),
         ({"dt": 30, "tau": 20}, "`dt` must be at most `tau`, 20; got 30"),
+        ({"tau": (40, 10)}, "`dt` must be at most `tau`, 10; got 20"),
+        ({"tau": [40, float("inf")]}, "`tau` must be a positive number; got inf"),
+        ({"own_tau": 1}, "`own_tau` must be a bool; got 1"),
         ({"noise": -0.1}, "`noise` must be a number of at least 0; got -0.1"),
         ({"initial_noise": (0.1, -1)}, "`initial_noise` must be a number of at least 0; got -1"),
         ({"density": 0.0}, "`density` must be above 0 and at most 1; got 0.0"),

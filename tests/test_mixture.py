@@ -10,8 +10,10 @@ from scipy.optimize import least_squares
 
 import rnnensemble as rnne
 from rnnensemble import tasks
+from rnnensemble.analysis.by_task import losses_of_mixed
+from rnnensemble.files.folders import read_rows
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
-from rnnensemble.training.evaluation import evaluation_key
+from rnnensemble.training.evaluation import evaluation_key, subject_of
 from rnnensemble.training.recipe import without_own_values
 from tests.own_task import Evidence
 from tests.tiny import ANALYSIS, NETWORK
@@ -268,3 +270,67 @@ def test_each_task_of_a_mixture_is_measured_alone(population):
         assert set(found.behavior.sigmas) == {"temporal", "noise"}
         assert found.behavior.losses["in_distribution"].shape == (3,)
         assert alone.task == SMALL.alone(rule)
+
+
+def test_degeneracy_has_the_loss_on_each_task_that_is_drawn(population):
+    subject = subject_of(population, np.arange(3), None, None)
+    how = {"trials": 16, "seed": 2, "first": 0}
+    found, expected = (
+        losses_of_mixed(subject, SMALL, **how),
+        rnne.loss_by_task(population, trials=16, seed=2),
+    )
+    assert list(found) == list(expected)
+    for rule, values in expected.items():
+        np.testing.assert_array_equal(found[rule], values)
+    assert losses_of_mixed(subject, SMALL.alone("go"), **how) == {}
+    assert losses_of_mixed(subject, tasks.FlipFlop(), **how) == {}
+
+
+SWEEP = """
+name = "mixed"
+[tasks.rules]
+size = 3
+network = {width = 6}
+training = {batch = 8, epoch_steps = 4, max_epochs = 2, threshold = 10.0, patience = 2}
+analysis = {dynamics_trials = 8, behavior_trials = 8, output_trials = 4, fixed_trials = true, \
+dsa = {rank = 2, starts = 4}, grid = {ranks = [2], delays = [1]}, pif = {starts = 1}, \
+autocovariance = {components = 2, starts = 4}}
+features = {trials = 4, step_stride = 5}
+task = {kind = "mixture", tasks = [
+    {kind = "flipflop", n_bits = 1, n_steps = 10},
+    {kind = "flipflop", n_bits = 1, n_steps = 12, pulse_probability = 0.6},
+]}
+[[factors]]
+name = "rules"
+task = "rules"
+levels = [
+    {value = 1, label = "one", task = {weights = [1, 0]}},
+    {value = 2, label = "both"},
+]
+""".replace("\\\n", "")
+
+
+@pytest.mark.long
+def test_a_sweep_of_mixtures_comes_to_summary_findings_and_report(tmp_path):
+    folder = rnne.run_sweep(SWEEP, runs=tmp_path, quiet=True)
+    _, outcomes = rnne.load_sweep(folder)
+    found = {each.condition.task.weights: each.degeneracy for each in outcomes.values()}
+    assert found[1.0, 0.0].behavior.by_task == {}
+    by_task = found[1.0, 1.0].behavior.by_task
+    rows = {row["label"]: row for row in read_rows(folder / "summary.csv")}
+    measured = {row["measure"]: row["value"] for row in found[1.0, 1.0].table()}
+    for rule, values in by_task.items():
+        assert values.shape == (3,)
+        mean = float(rows["both"][f"loss_{rule}"])
+        assert mean == pytest.approx(measured[f"loss_{rule}"]) == pytest.approx(values.mean())
+        assert rows["one"][f"loss_{rule}"] == ""
+    assert len(by_task) == 2
+    page = rnne.write_report(folder).read_text()
+    assert "rules" in page
+    factors = {row["factor"] for row in read_rows(folder / "findings.csv")}
+    assert factors == {"rules"}
+    (digest,) = (
+        each.condition.digest for each in outcomes.values() if each.degeneracy.behavior.by_task
+    )
+    again = rnne.load(folder / "conditions" / digest)
+    assert again.degeneracy.table() == found[1.0, 1.0].table()

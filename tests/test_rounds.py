@@ -183,6 +183,7 @@ def test_a_battery_needs_two_networks_to_compare_with(folder):
             "`seed` must be a whole number",
         ),
         ("[standard]\n", "[standard]\nstarts = [[0, 3]]\n", "`starts` must"),
+        ("[standard]\n", '[standard]\nstart = "runs/a"\n', "`standard.start` must be left out"),
         ("[standard]\n", "[standard]\ndeflation = {}\n", "`standard.deflation` must be left out"),
     ],
 )

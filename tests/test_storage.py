@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from orbax.checkpoint import v1 as ocp
 
+import rnnensemble as rnne
 from rnnensemble import (
     DSAGrid,
     Training,
@@ -203,3 +204,23 @@ def test_missing_paths(tmp_path):
         storage.load_run(tmp_path / "none")
     with pytest.raises(ValueError, match="`preset` must be a TOML file"):
         storage.read_preset(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda it: rnne.save(it, "runs/x"), "`population` must be a Population; got 'runs/x'."),
+        (lambda it: rnne.save(3, it), "`folder` must be a path, such as 'runs/first'; got 3."),
+        (lambda it: rnne.export("a.npz", it), "`population` must be a Population; got 'a.npz'."),
+        (lambda it: rnne.export(it, it), "`path` must be a path, .* got <Population: "),
+        (rnne.load, "`folder` must be a path, .* got <Population: "),
+        (rnne.load_sweep, "`folder` must be a path, .* got <Population: "),
+        (rnne.write_report, "`folder` must be a path, .* got <Population: "),
+        (rnne.run_sweep, "`sweep` must be a path, .* got <Population: "),
+        (lambda it: rnne.save("runs/x", np.zeros((3, 4))), r"`population` .* got array\(\[\[0"),
+    ],
+)
+def test_swapped_arguments_are_said_in_one_line(call, message, whole):
+    with pytest.raises(ValueError, match=message) as error:
+        call(whole[0])
+    assert "\n" not in str(error.value)

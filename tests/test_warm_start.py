@@ -41,6 +41,8 @@ def test_networks_start_from_the_end_of_others_with_a_new_optimizer(old, new):
     forgetful = dataclasses.replace(old, history=None, initial_params=None, state=None)
     alone = rnne.train_population(OTHER, start=forgetful[1], training=NEVER, seed=1, first=1)
     assert alone == new[1]
+    shard = rnne.train_population(OTHER, start=old, training=NEVER, seed=1, size=2, first=1)
+    assert shard == new[1:]
 
 
 def test_recipe_says_where_they_started(old, new):
@@ -224,19 +226,16 @@ def test_whose_retention_cannot_be_measured(old, new):
         rnne.measure_retention(old, lost)
 
 
-def test_presets_and_sweeps_do_not_hold_trained_networks(old, tmp_path, capsys):
+def test_presets_do_not_hold_trained_networks(old, tmp_path, capsys):
     recipe = Condition(task=TASK, network=NETWORK, training=SHORT, size=3, start=old.recipe)
     text = conditions.to_toml(recipe)
     assert conditions.from_toml(text) == recipe
     (tmp_path / "preset.toml").write_text(text)
     arguments = ["train", str(tmp_path / "preset.toml"), "--runs", str(tmp_path)]
-    for more, message in (([], "--start-from RUN"), (["--shard", "1/2"], "leave out --start-from")):
+    for more in ([], ["--shard", "1/2"]):
         with pytest.raises(SystemExit):
             main([*arguments, *more])
-        assert message in capsys.readouterr().err
-    sweep = 'name = "a"\n[tasks.flipflop]\ntask = {kind = "flipflop"}\nstart = {size = 3}\n'
-    with pytest.raises(ValueError, match=r"`tasks.flipflop.start` is not a setting"):
-        rnne.run_sweep(sweep)
+        assert "--start-from RUN" in capsys.readouterr().err
 
 
 @pytest.mark.long
@@ -246,9 +245,13 @@ def test_command_starts_from_a_run_folder(tmp_path, monkeypatch):
     (tmp_path / "new.toml").write_text(f"seed = 1\n{TINY}")
     main(["train", "old.toml", "--quiet"])
     main(["train", "new.toml", "--quiet", "--start-from", "runs/old"])
+    parts = [["--shard", f"{k}/2", "--name", "parts"] for k in (1, 2)]
+    for part in parts:
+        main(["train", "new.toml", "--quiet", "--start-from", "runs/old", *part])
+    main(["join", "runs/parts-1-of-2", "runs/parts-2-of-2", "--quiet", "--no-analyse"])
     old, new = (rnne.load(f"runs/{name}").population for name in ("old", "new"))
     expected = rnne.train_population(TASK, start=old, training=new.training, seed=1)
-    assert new == expected
+    assert new == expected == rnne.load("runs/parts").population
 
 
 @pytest.mark.long

@@ -1,11 +1,12 @@
 """Networks of a mixture of tasks, judged on each task alone."""
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
 from rnnensemble._core.config import require_at_least
-from rnnensemble.tasks import Mixture
+from rnnensemble.tasks import Mixture, Task
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
 
@@ -65,11 +66,37 @@ def loss_by_task(
         ValueError: If the task is no mixture, or an argument is out of range.
     """
     require_at_least("trials", trials, 1)
-    every = np.arange(population.size)
-    subject = evaluation.subject_of(population, every, devices, None)
+    tasks = {rule: alone.task for rule, alone in by_task(population).items()}
+    subject = evaluation.subject_of(population, np.arange(population.size), devices, None)
+    return _losses(subject, tasks, trials=trials, seed=seed, first=0)
+
+
+def losses_of_mixed(
+    subject: evaluation.Subject, task: Task, *, trials: int, seed: int, first: int
+) -> dict[str, np.ndarray]:
+    """The loss of every network on each task that a mixture draws; empty for any other task.
+
+    Args:
+        subject: The networks.
+        task: What they learned.
+        trials: Trials of each task.
+        seed: Seed of the trials.
+        first: Which draw of evaluation trials is the first task's.
+    """
+    if not isinstance(task, Mixture):
+        return {}
+    drawn = [rule for rule, weight in zip(task.labels, task.weights, strict=True) if weight]
+    alone = {rule: task.alone(rule) for rule in drawn} if len(drawn) > 1 else {}
+    return _losses(subject, alone, trials=trials, seed=seed, first=first)
+
+
+def _losses(
+    subject: evaluation.Subject, tasks: Mapping[str, Task], *, trials: int, seed: int, first: int
+) -> dict[str, np.ndarray]:
+    """The loss of every network on each task, by rule."""
     return {
         rule: evaluation.losses(
-            subject, alone.task, trials=trials, key=evaluation.evaluation_key(seed, draw)
+            subject, task, trials=trials, key=evaluation.evaluation_key(seed, first + draw)
         )
-        for draw, (rule, alone) in enumerate(by_task(population).items())
+        for draw, (rule, task) in enumerate(tasks.items())
     }

@@ -124,10 +124,12 @@ def measure_complexity(
     require_seed(seed)
     if given not in GIVEN:
         raise ValueError(f"`given` must be one of {GIVEN}; got {given!r}.")
-    drawn = _Drawn(*map(np.asarray, _draw(jax.random.key(seed), task=task, batch=trials)[:3]))
+    *shown, valid = _draw(jax.random.key(seed), task=task, batch=trials)
+    drawn = _Drawn(*map(np.asarray, shown))
     counted = drawn.mask > 0
+    going = np.ones_like(counted) if valid is None else np.asarray(valid) != 0
     present = spread_steps(counted, steps, neighbors)
-    continuous = [_continuous(values) for values in (drawn.inputs, drawn.targets)]
+    continuous = [_continuous(values, going) for values in (drawn.inputs, drawn.targets)]
     discrete = not any(each.any() for each in continuous)
     if given == "between" and not discrete:
         raise ValueError(
@@ -139,7 +141,7 @@ def measure_complexity(
     demand = [_memory(task, drawn, t, question) for t in present]
     shares = counted[:, present].mean(axis=0)
     return Complexity(
-        _mean_entropy(drawn.inputs, np.ones_like(counted), neighbors),
+        _mean_entropy(drawn.inputs, going, neighbors),
         _mean_entropy(drawn.targets, counted, neighbors),
         *continuous,
         memory_by_step=np.array(demand),
@@ -171,11 +173,12 @@ def spread_steps(counted: np.ndarray, steps: int, neighbors: int) -> np.ndarray:
     return usable[((np.arange(steps) + 0.5) * len(usable) / steps).astype(int)]
 
 
-def _continuous(values: np.ndarray) -> np.ndarray:
-    """Which variables of `[B, T, V]` are not discrete at some step, `[V]`."""
+def _continuous(values: np.ndarray, going: np.ndarray) -> np.ndarray:
+    """Which variables of `[B, T, V]` are not discrete at some step of trials going on, `[V]`."""
+    steps = [values[going[:, t], t] for t in np.flatnonzero(going.any(axis=0))]
     return np.array(
         [
-            any(information.kind_of(values[:, t, v]) != "discrete" for t in range(values.shape[1]))
+            any(information.kind_of(each[:, v]) != "discrete" for each in steps)
             for v in range(values.shape[2])
         ]
     )

@@ -14,6 +14,7 @@ from rnnensemble._core.axes import Array, ArrayLike
 from rnnensemble._core.config import Config, require_whole
 from rnnensemble._core.conversion import real_array, single
 from rnnensemble.analysis.regressions import accuracy, explained, varying
+from rnnensemble.metrics.masks import as_mask
 from rnnensemble.stats.intervals import Estimate
 from rnnensemble.training import evaluation
 from rnnensemble.training.population import Population
@@ -90,15 +91,16 @@ def measure_decodability(
     sampled = population.task.sample(key, trials)
     rates = evaluation.responses(subject, population.task, trials=trials, key=key)["activity"]
     variables = population.task.variables(sampled)
+    valid = None if sampled.valid is None else np.asarray(sampled.valid) != 0
     scores = {
-        name: decode(rates, values, decoder=decoder, devices=devices)
+        name: decode(rates, values, decoder=decoder, mask=valid, devices=devices)
         for name, values in variables.items()
     }
     return Decodability(
         scores=scores,
-        chance={name: chance(values) for name, values in variables.items()},
+        chance={name: chance(_counted(values, valid)) for name, values in variables.items()},
         means={name: _mean(each) for name, each in scores.items()},
-        units=np.asarray(jnp.sum(varying(jnp.asarray(rates)), axis=-1)),
+        units=np.asarray(jnp.sum(varying(jnp.asarray(rates), valid), axis=-1)),
         networks=networks,
         decoder=decoder,
     )
@@ -119,6 +121,12 @@ def _mean(scores: np.ndarray) -> Estimate:
     return Estimate(float(mean), float(mean - half), float(mean + half))
 
 
+def _counted(values: ArrayLike, valid: np.ndarray | None) -> np.ndarray:
+    """The values of a variable, of steps that belong to a trial where it has some for each."""
+    found = np.asarray(values)
+    return found if valid is None or found.ndim == 1 else found[valid]
+
+
 def chance(variable: ArrayLike) -> float:
     """The score of guessing: 0 for a quantity, 1 over the number of categories for those."""
     values = np.asarray(variable)
@@ -130,6 +138,7 @@ def decode(
     variable: ArrayLike,
     *,
     decoder: Decoder | None = None,
+    mask: ArrayLike | None = None,
     devices: int | None = None,
 ) -> np.ndarray:
     """Cross-validated scores of one variable for K networks, step by step.
@@ -149,10 +158,13 @@ def decode(
         rates: `[K, B, T, N]`.
         variable: `[B]`, or `[B, T]` where it changes in time; floats, or integers or bools.
         decoder: Settings, `Decoder()` unless given.
+        mask: Where a step is valid, bools or zeros and ones, `[B, T]`, where trials are of
+            unequal length; what rates and variable hold at the others does not matter.
         devices: How many local devices to use, None for all.
 
     Returns:
-        Scores, `[K, T]`; NaN at steps where all trials have one value.
+        Scores, `[K, T]`; NaN at steps where all trials have one value, or fewer than 2 a fold have
+        not ended.
 
     Raises:
         ValueError: If shapes do not fit, trials are fewer than folds, the variable never varies, or
@@ -160,6 +172,7 @@ def decode(
     """
     decoder, rates = decoder or Decoder(), real_array(rates, "rates")
     values = real_array(variable, "variable")
+    counts = None if mask is None else as_mask(mask)
     if rates.ndim != 4 or values.shape not in (rates.shape[1:2], rates.shape[1:3]):
         raise ValueError(
             f"`variable` must be [B] or [B, T] for `rates` [K, B, T, N]; got {values.shape} and "
@@ -170,15 +183,20 @@ def decode(
         raise ValueError(
             f"`rates` must hold at least 2 trials a fold, {2 * decoder.folds}; got {trials}."
         )
-    if not np.isfinite(values).all() or not np.isfinite(rates).all():
-        raise ValueError("`rates` and `variable` must be finite.")
     if values.ndim == 1:
         values = np.repeat(values[:, None], steps, axis=1)
+    if counts is not None:
+        values, rates = _without_ended(values, rates, counts)
+    if not np.isfinite(values).all() or not np.isfinite(rates).all():
+        raise ValueError("`rates` and `variable` must be finite.")
     if values.dtype == bool:
         values = values.astype(int)
     still = _still(values)
+    if counts is not None:
+        still |= counts.sum(axis=0) < 2 * decoder.folds
     if still.all():
         raise ValueError("`variable` must vary between trials; it has one value at each step.")
+    shown = None if counts is None else counts.T
     categories = 0
     if np.issubdtype(values.dtype, np.integer):
         known = np.unique(values)
@@ -189,9 +207,23 @@ def decode(
     mesh = runtime.network_mesh(devices)
     target = values.astype(np.float32).T  # [T, B]
     settings = {"folds": decoder.folds, "categories": categories, "mesh": mesh}
-    scores = np.array(_decode(rates, target, decoder.ridge, **settings))
+    scores = np.array(_decode(rates, target, shown, decoder.ridge, **settings))
     scores[:, still] = np.nan
     return scores
+
+
+def _without_ended(
+    values: np.ndarray, rates: np.ndarray, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A variable `[B, T]` and rates `[K, B, T, N]` without what they hold where trials have ended.
+
+    There the variable has a value that it has in a trial that goes on; rates are zero.
+    """
+    if counts.shape != rates.shape[1:3]:
+        raise ValueError(f"`mask` must be [B, T], {rates.shape[1:3]}; got {counts.shape}.")
+    first = values[counts.argmax(axis=0), np.arange(counts.shape[1])]  # of a trial that goes on
+    first = np.where(counts.any(axis=0), first, values[counts][0])
+    return np.where(counts, values, first), np.where(counts[..., None], rates, 0)
 
 
 def _still(values: np.ndarray) -> np.ndarray:
@@ -209,17 +241,17 @@ def _in_units(values: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames=("folds", "categories", "mesh"))
-def _decode(rates, target, ridge, *, folds, categories, mesh):  # noqa: ANN001, ANN202
+def _decode(rates, target, valid, ridge, *, folds, categories, mesh):  # noqa: ANN001, ANN202
     score = accuracy if categories else explained
 
     def one(rates: Array, shared: tuple) -> Array:
-        target, ridge = shared
+        target, valid, ridge = shared
         at_step = partial(score, ridge=ridge, folds=folds, categories=categories)
-        by_step = jnp.swapaxes(rates, 0, 1), target
+        by_step = jnp.swapaxes(rates, 0, 1), target, valid
         return jax.lax.map(lambda x: at_step(*x), by_step, batch_size=None if batch == 1 else batch)
 
     _, trials, steps, units = rates.shape
     work = max(trials, units) * units
     batch = runtime.default_tile(mesh, work)  # of steps
     tile = runtime.default_tile(mesh, min(batch, steps) * work)  # of networks
-    return mapping.map_items(one, rates, (target, ridge), mesh=mesh, tile=tile)
+    return mapping.map_items(one, rates, (target, valid, ridge), mesh=mesh, tile=tile)

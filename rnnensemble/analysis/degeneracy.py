@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from rnnensemble._core import runtime
+from rnnensemble.analysis.by_task import losses_of_mixed
 from rnnensemble.analysis.distances import Distances, Report, at_level, distances, renumbered
 from rnnensemble.analysis.dynamics import measure_dynamics, sums_of
 from rnnensemble.analysis.fixed_points.topology import measure_topology
@@ -185,7 +186,9 @@ def _behavior(population: Population, subject: Subject, analysis: Analysis) -> B
     for name, whole in (task.whole_sets or {}).items():
         losses[name], trials[name] = evaluation.losses_on(intact, whole), len(whole.mask)
     sigmas = {name: intervals.spread(losses[name]) for name in nulls}
-    return Behavior(sigmas, nulls, losses, disagreements, trials, subject.loss)
+    how = {"trials": analysis.behavior_trials, "seed": analysis.seed, "first": 2000}
+    mixed = losses_of_mixed(intact, task, **how)
+    return Behavior(sigmas, nulls, losses, disagreements, trials, intact.loss, mixed)
 
 
 def _null_of_spread(first: np.ndarray, second: np.ndarray) -> float:

@@ -272,6 +272,7 @@ def _alignments(pairs, trials, *, network, stride, block, mesh, tile, frozen=())
     def one(pair: Params, trials: Trials) -> tuple[Array, Array]:
         parts = jax.tree.map(lambda x: x.reshape(-1, block, *x.shape[1:]), trials)
         kernel = kernel_alignment(pair, parts, network=network, stride=stride, frozen=frozen)
-        return kernel, representation_alignment(pair, parts.inputs, network=network)
+        shown = parts.inputs, parts.valid
+        return kernel, representation_alignment(pair, *shown, network=network)
 
     return mapping.map_items(one, pairs, trials, mesh=mesh, tile=tile)

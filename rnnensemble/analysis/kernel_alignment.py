@@ -80,25 +80,31 @@ def kernel_block(left: Params, right: Params) -> Array:
     return sum(others, first)
 
 
-def representation_alignment(pair: Params, parts: Array, *, network: Network) -> Array:
+def representation_alignment(
+    pair: Params, parts: Array, valid: Array | None = None, *, network: Network
+) -> Array:
     """The alignment of Gram matrices of rates, by Tr(G_T G_0) = ||H_T^T H_0||_F^2, in [0, 1].
 
     Parameters before and after training have a leading axis 2; inputs come in n parts of b trials,
-    `[n, b, T, I]`.
+    `[n, b, T, I]`, as do the steps that belong to a trial, `[n, b, T]`, None if all do.
     """
 
-    def rates(inputs: Array) -> Array:
+    shown = parts, valid
+
+    def rates(shown: tuple[Array, Array | None]) -> Array:
+        inputs, valid = shown
         both = jax.lax.map(lambda params: network.respond(params, inputs)[0], pair)
+        both = both if valid is None else jnp.where(valid[..., None] != 0, both, 0.0)
         return both.reshape(2, -1, network.n_rates)
 
-    scales = _largest(rates(parts[0]))  # as for kernels
+    scales = _largest(rates(jax.tree.map(lambda x: x[0], shown)))  # as for kernels
 
-    def add(total: Array, inputs: Array) -> tuple[Array, None]:
-        scaled = rates(inputs) / scales
+    def add(total: Array, part: tuple[Array, Array | None]) -> tuple[Array, None]:
+        scaled = rates(part) / scales
         return total + jnp.einsum("arm,brn->abmn", scaled, scaled), None
 
     zero = jnp.zeros((2, 2, network.n_rates, network.n_rates))
-    overlaps = jax.lax.scan(add, zero, parts)[0]
+    overlaps = jax.lax.scan(add, zero, shown)[0]
     return _alignment(jnp.sum(overlaps**2, axis=(2, 3)))
 
 

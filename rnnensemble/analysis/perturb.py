@@ -156,7 +156,11 @@ def _kick(
     if kick.step >= steps:
         raise ValueError(f"`step` must be below the {steps} of a trial; got {kick.step}.")
     network, mesh = shared(population.network), runtime.network_mesh(devices)
-    picked = np.arange(trials), np.full(trials, kick.step)
+    going = np.ones(trials) if drawn.valid is None else np.asarray(drawn.valid)[:, kick.step]
+    kept = np.flatnonzero(going)  # trials that have not ended
+    if len(kept) < 2:
+        raise ValueError(f"`step` must be one that 2 trials reach; got {kick.step}.")
+    picked = kept, np.full(len(kept), kick.step)
     states = states_at(drawn.inputs, picked, population.params, network=network, mesh=mesh)
     spread = np.sqrt(np.var(np.asarray(states, float), axis=1).sum(axis=-1))
     count = states.shape[-1]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rnnensemble.metrics import Metric
+from rnnensemble.metrics.masks import STEPWISE, as_mask
 from rnnensemble.metrics.pairwise import Comparison, as_metric, compare_networks
 from rnnensemble.stats.intervals import Estimate, mean_cross_distance, mean_distance
 from rnnensemble.tasks import Task
@@ -96,8 +97,9 @@ def compare_groups(
     for name, each in groups.items():
         if not each.converged.any():
             raise ValueError(f"`groups` must hold converged networks; {name!r} has none.")
-    data = _needed(metric, list(groups.values()), trials, seed, devices, tile)
+    data, mask = _needed(metric, list(groups.values()), trials, seed, devices, tile)
     options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}
+    options |= {"mask": mask}
     kept = [np.flatnonzero(each.converged) for each in groups.values()]
     together = [one for networks in map(_listed, data) for one in networks]
     return Groups(
@@ -143,8 +145,8 @@ def compare_populations(
     """
     metric = as_metric(metric, settings)
     populations = [population] if other is None else [population, other]
-    sets = _needed(metric, populations, trials, seed, devices, tile)
-    options = {"seed": seed, "devices": devices, "tile": tile, "progress": progress}
+    sets, mask = _needed(metric, populations, trials, seed, devices, tile)
+    options = {"mask": mask, "seed": seed, "devices": devices, "tile": tile, "progress": progress}
     return compare_networks(metric, *sets, **options)
 
 
@@ -155,15 +157,16 @@ def _needed(
     seed: int,
     devices: int | None,
     tile: int | None,
-) -> list[Any]:
-    """What the metric takes of the converged networks of each population."""
-    task, sets = populations[0].task, []
+) -> tuple[list[Any], np.ndarray | None]:
+    """What the metric takes of the converged networks of each population, and valid steps."""
+    task, sets, mask = populations[0].task, [], None
     for each in populations:
         _require_alike(populations[0], each)
     for each in populations:
         subject = evaluation.subject_of(each, np.flatnonzero(each.converged), devices, tile)
-        sets.append(data_for(metric, subject, task, trials=trials, seed=seed))
-    return sets
+        data, mask = data_for(metric, subject, task, trials=trials, seed=seed)
+        sets.append(data)
+    return sets, mask
 
 
 def _listed(data: Any) -> list[Any]:
@@ -176,10 +179,11 @@ def _listed(data: Any) -> list[Any]:
 
 def data_for(
     metric: Metric, subject: evaluation.Subject, task: Task, *, trials: int, seed: int
-) -> Any:
+) -> tuple[Any, np.ndarray | None]:
     """What a metric compares of networks, with leading axis M: weights, or responses to trials.
 
-    ValueError if the networks do not name the weights that the metric needs.
+    Beside it the steps of responses that belong to a trial, `[B, T]`; None if all do. ValueError if
+    the networks do not name the weights that the metric needs.
     """
     available = dict(subject.network.weights(subject.params))
     if "recurrent_weights" in available:
@@ -193,7 +197,10 @@ def data_for(
             f"{metric.name} needs; give it the method `weights`."
         )
     needed = {name: available[name] for name in metric.needs}
-    return needed[metric.data] if metric.needs == (metric.data,) else needed
+    mask = None
+    if "valid" in available and set(needed) & set(STEPWISE):
+        mask = as_mask(available["valid"][0])
+    return needed[metric.data] if metric.needs == (metric.data,) else needed, mask
 
 
 def _require_alike(first: Population, second: Population) -> None:

@@ -15,10 +15,16 @@ LOGISTIC_STEPS = 300
 """Steps of the logistic regression, each of which lowers its loss."""
 
 
-def _folds(x: Array, folds: int) -> list[tuple[Array, Array]]:
-    """For each fold, the weight of each trial when fitting, and whether it is predicted, `[B]`."""
-    fold = jnp.arange(len(x)) % folds
-    return [((fold != k).astype(x.dtype), fold == k) for k in range(folds)]
+def _folds(x: Array, folds: int, valid: Array | None) -> list[tuple[Array, Array]]:
+    """For each fold, the weight of each trial when fitting, and whether it is predicted, `[B]`.
+
+    Trials that have ended are in no fold: those that go on are dealt out one after another.
+    """
+    if valid is None:
+        fold = jnp.arange(len(x)) % folds
+        return [((fold != k).astype(x.dtype), fold == k) for k in range(folds)]
+    fold = jnp.where(valid, (jnp.cumsum(valid) - 1) % folds, folds)
+    return [(((fold != k) & valid).astype(x.dtype), fold == k) for k in range(folds)]
 
 
 def _standardized(x: Array, fitted: Array) -> Array:
@@ -33,18 +39,25 @@ def _standardized(x: Array, fitted: Array) -> Array:
     return (x - mean) / jnp.where(deviation > least, deviation, jnp.inf)
 
 
-def varying(rates: Array) -> Array:
-    """Which units vary at each step, bool `[K, T, N]`, of rates `[K, B, T, N]`."""
+def varying(rates: Array, valid: Array | None = None) -> Array:
+    """Which units vary at each step, bool `[K, T, N]`, of rates `[K, B, T, N]`.
+
+    Where steps are `valid` `[B, T]`, those of other trials do not count.
+    """
+    counts = None if valid is None else valid[None, :, :, None]
+    rates = rates if counts is None else jnp.where(counts, rates, 0.0)
     largest = jnp.max(jnp.abs(rates), axis=(1, 3), keepdims=True)
     rates = rates / jnp.where(largest > 0, largest, 1.0)
-    return jnp.std(rates, axis=1) > ROUNDING * jnp.finfo(rates.dtype).eps
+    return jnp.std(rates, axis=1, where=counts) > ROUNDING * jnp.finfo(rates.dtype).eps
 
 
-def explained(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) -> Array:
-    """R^2 of a quantity `[B]` from rates `[B, N]`."""
+def explained(
+    x: Array, y: Array, valid: Array | None, *, ridge: Array, folds: int, categories: int
+) -> Array:
+    """R^2 of a quantity `[B]` from rates `[B, N]` of valid trials, `[B]`, or of all."""
     del categories
     missed, total = jnp.zeros(()), jnp.zeros(())
-    for fitted, held in _folds(x, folds):
+    for fitted, held in _folds(x, folds, valid):
         rows, mean = _standardized(x, fitted), fitted @ y / fitted.sum()
         square = (rows * fitted[:, None]).T @ rows / fitted.sum()
         cross = (fitted * (y - mean)) @ rows / fitted.sum()
@@ -55,11 +68,14 @@ def explained(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) 
     return 1 - missed / jnp.where(total > 0, total, jnp.nan)
 
 
-def accuracy(x: Array, y: Array, *, ridge: Array, folds: int, categories: int) -> Array:
-    """Balanced accuracy of a category `[B]` from rates `[B, N]`."""
+def accuracy(
+    x: Array, y: Array, valid: Array | None, *, ridge: Array, folds: int, categories: int
+) -> Array:
+    """Balanced accuracy of a category `[B]` from rates `[B, N]`; trials as for `explained`."""
     is_of = (y[:, None] == jnp.arange(categories)).astype(x.dtype)  # [B, C]
+    is_of = is_of if valid is None else is_of * valid[:, None]
     hits = jnp.zeros(categories)
-    for fitted, held in _folds(x, folds):
+    for fitted, held in _folds(x, folds, valid):
         rows = _standardized(x, fitted)
         logits = rows @ (found := logistic(rows, is_of, fitted, ridge))[0] + found[1]
         right = jax.nn.one_hot(jnp.argmax(logits, axis=1), categories) * is_of

@@ -44,6 +44,8 @@ class Behavior:
             trials, `[M, M]`, in output units.
         trials: How many trials the losses on each variant took.
         loss: Which loss, as `Training.loss` names it.
+        by_task: Of a mixture of tasks, the loss on as many in-distribution trials of each task
+            alone, by its rule, `[M]` each; empty for other tasks.
     """
 
     sigmas: dict[str, Estimate]
@@ -52,6 +54,7 @@ class Behavior:
     disagreements: dict[str, np.ndarray]
     trials: dict[str, int]
     loss: str = "mse"
+    by_task: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def main(self) -> str | None:
@@ -185,6 +188,10 @@ class Degeneracy:
             counts = {"trials": self.behavior.trials["held_out"]}
             gap = self.behavior.gap
             rows.append(table_row("generalization_gap", "behavior", title, gap, **counts))
+        for rule, losses in self.behavior.by_task.items():
+            title = f"mean loss on {rule} ({loss_unit(self.behavior.loss)})"
+            mean, count = stats.mean_value(losses), self.behavior.trials["in_distribution"]
+            rows.append(table_row(f"loss_{rule}", "behavior", title, mean, trials=count))
         dsa = self.analysis.dsa
         settings = {
             "dynamics": f" ({dsa.score}, rank {dsa.rank}, delays {dsa.n_delays})",

@@ -135,7 +135,8 @@ def measure_retention(
     moved = {}
     for metric in chosen:
         how = {"trials": activity_trials, "seed": seed}
-        both = [data_for(metric, each, task, **how) for each in (old, new)]
+        found = [data_for(metric, each, task, **how) for each in (old, new)]
+        both = [networks_of(metric, data, "data", mask) for data, mask in found]
         moved[metric.name] = _moved(metric, *both, seed=seed, devices=devices, tile=tile)
     return Retention(
         loss_before=losses[0],
@@ -173,10 +174,16 @@ def _accuracies(subject: Subject, task: Task, trials: Trials) -> np.ndarray:
 
 
 def _moved(
-    metric: Metric, old: Any, new: Any, *, seed: int, devices: int | None, tile: int | None
+    metric: Metric,
+    old: list[Any],
+    new: list[Any],
+    *,
+    seed: int,
+    devices: int | None,
+    tile: int | None,
 ) -> Moved:
     """Distances of K networks to themselves, and between them before."""
-    networks = [*networks_of(metric, old), *networks_of(metric, new)]
+    networks = [*old, *new]
     count = len(networks) // 2
     metric = metric.fitted(map(shape_of, networks))
     where = require_feasible(metric, [networks], devices=devices, tile=tile)

@@ -126,13 +126,16 @@ def compare_solutions(
     kept = {name: np.flatnonzero(each.converged) for name, each in groups.items()}
     if sum(map(len, kept.values())) < 2:
         raise ValueError("`groups` must hold at least 2 converged networks; got fewer.")
-    rates, readouts, losses = _responses(groups, kept, analysis, devices, tile)
+    rates, readouts, losses, mask = _responses(groups, kept, analysis, devices, tile)
     first = [each[: analysis.dynamics_trials] for each in rates]
     where: dict[str, Any] = {"seed": analysis.seed, "devices": devices, "tile": tile}
 
     def compared(what: str, metric: Any, data: Any) -> np.ndarray:
         note = None if progress is None else partial(progress, what)
-        return compare_networks(metric, data, progress=note, **where).matrix()
+        shown = (
+            None if mask is None else mask[: analysis.dynamics_trials if data is first else None]
+        )
+        return compare_networks(metric, data, mask=shown, progress=note, **where).matrix()
 
     def predicted(what: str, data: Any, *, null_space: bool = False) -> np.ndarray:
         metric = LinearPredictivity(ridge=analysis.ridge, null_space=null_space)
@@ -182,9 +185,9 @@ def _responses(
     analysis: SolutionAnalysis,
     devices: int | None,
     tile: int | None,
-) -> tuple[list[np.ndarray], list[np.ndarray], dict[str, np.ndarray]]:
-    """Rates and readout weights of every network, and losses by variant."""
-    rates, readouts, losses = [], [], {}
+) -> tuple[list[np.ndarray], list[np.ndarray], dict[str, np.ndarray], np.ndarray | None]:
+    """Rates and readout weights of every network, losses by variant, and valid steps `[B, T]`."""
+    rates, readouts, losses, mask = [], [], {}, None
     key = evaluation.evaluation_key(analysis.seed, 0)
     for name, population in groups.items():
         if not len(kept[name]):
@@ -192,6 +195,7 @@ def _responses(
         subject = evaluation.subject_of(population, kept[name], devices, tile)
         found = evaluation.responses(subject, population.task, trials=analysis.trials, key=key)
         rates += list(found["activity"])
+        mask = found["valid"][0] if "valid" in found else None
         readouts += list(np.asarray(readouts_of(population.network, subject.params)))
         variants = {"in_distribution": population.task, **population.task.out_of_distribution()}
         for number, (variant, task) in enumerate(variants.items()):
@@ -199,4 +203,5 @@ def _responses(
             trials = analysis.behavior_trials
             values = evaluation.losses(subject, task, trials=trials, key=of_variant)
             losses.setdefault(variant, []).append(values)
-    return rates, readouts, {name: np.concatenate(values) for name, values in losses.items()}
+    joined = {name: np.concatenate(values) for name, values in losses.items()}
+    return rates, readouts, joined, mask

@@ -161,7 +161,7 @@ def _train(arguments: list[str]) -> None:
     elif given.engine != "local" or given.engine_setting:
         raise ValueError("`shards` are missing: --shards N says in how many tasks to train.")
     elif given.shard is not None:
-        train.train_shard(given, name, given.shard)
+        train.train_shard(given, name, given.shard, start=start and start.population)
     else:
         train.train_and_analyse(given, name, explain=False, start=start and start.population)
 

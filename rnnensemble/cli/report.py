@@ -8,7 +8,7 @@ from rnnensemble.cli import run_report, sweep_report
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.sweep_report import FINDINGS, read_findings
 from rnnensemble.files import results, stages, storage
-from rnnensemble.files.folders import make_folder, require_writable, reserved, write_text
+from rnnensemble.files.folders import as_path, make_folder, require_writable, reserved, write_text
 from rnnensemble.study import advice
 from rnnensemble.study.pages.comparison import Side, comparison_document
 from rnnensemble.study.pages.html import page
@@ -63,7 +63,8 @@ def write_report(
         raise ValueError(
             f"`permutations` must lie between 1 and {MOST_PERMUTATIONS:,}; got {permutations}."
         )
-    folder, target = Path(folder), None if to is None else Path(to)
+    folder = as_path(folder, "folder")
+    target = None if to is None else as_path(to, "to")
     if target is not None and target.is_dir():
         raise ValueError(f"`to` must be the page's file; {target} is a folder.")
     if beside:

@@ -18,7 +18,7 @@ from rnnensemble.cli.forecast import print_forecast
 from rnnensemble.cli.groups import run_groups
 from rnnensemble.cli.work import Work
 from rnnensemble.cli.worker import Task, run_task, versions
-from rnnensemble.files import folders, shard_folders, sweep_folder
+from rnnensemble.files import folders, shard_folders, starts, sweep_folder
 from rnnensemble.study import shards as division
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
@@ -86,13 +86,13 @@ def run_sweep(
         TrainingInterrupted: On Ctrl-C while networks train, after a checkpoint; the same call goes
             on. On an engine the tasks go on by themselves.
     """
-    text = _text(sweep)
+    text, named = starts.resolved(_text(sweep))
     whole = read_sweep(text, preset)
     asked = select(whole, only)
     mesh = runtime.network_mesh(devices)
     groups = _chosen(groups_of(asked), group)
     require_seconds(checkpoint_seconds)
-    folder = folders.named_folder(Path(runs), whole.folder_name)
+    folder = folders.named_folder(folders.as_path(runs, "runs"), whole.folder_name)
     counts = _divided(folder, groups, mesh, shards)
     tiles = {
         each.name: tile_for(division.largest(each, counts[each.name]), mesh, tile)
@@ -100,6 +100,7 @@ def run_sweep(
     }
     settings = engines.settings_for(engine, engine_setting, text)
     sweep_folder.require_same(folder, whole, update=update)
+    needed = starts.require_known(folder, whole.conditions.values(), named)
     everything = [condition for each in groups for condition in each.conditions]
     left = [c for c in everything if not sweep_folder.is_finished(folder, c.digest)]
     trained = sweep_folder.trained_by(folder)
@@ -109,6 +110,7 @@ def run_sweep(
     submitted, at_once = engines.chosen(engine, settings, folder)
     _require_measurable(left)
     sweep_folder.open_folder(folder, whole, text, update=update)
+    starts.keep(folder, needed)
     counts = {name: shard_folders.begin(folder, name, count) for name, count in counts.items()}
     with Reporter(quiet=quiet) as reporter:
         budget = Budget(expected_costs(asked, left, trained))

@@ -68,29 +68,35 @@ def _warm_started(
     return warm_started(condition.recipe, start)
 
 
-def train_shard(options: Quickstart, name: str, text: str) -> None:
+def train_shard(
+    options: Quickstart, name: str, text: str, *, start: Population | None = None
+) -> None:
     """Trains and saves a shard of the networks, `I/N`, without analysis, which needs them all."""
     shard = shards.read_shard(text, options.condition)
     require_run(options.condition)
-    if options.condition.start is not None:
-        raise ValueError(
-            "`shard` must be of networks whose weights are drawn; leave out --start-from."
-        )
     folder = folders.named_folder(options.runs, name + shard.suffix)
-    size = len(shards.networks_of(shard, options.condition.size))
-    few = without_own_values(options.condition.recipe, size=size)  # before their starts are listed
+    rows = shards.networks_of(shard, options.condition.size)
+    few = without_own_values(options.condition.recipe, size=len(rows))  # before starts are listed
     require_training_room([few], runtime.network_mesh(options.devices))
-    _train_shard(folder, shards.cut(options.condition, shard), shard, options)
+    condition = shards.cut(options.condition, shard)
+    own = None if start is None else start[rows.start : rows.stop]
+    _train_shard(folder, condition, shard, options, _warm_started(condition, own, options))
 
 
-def _train_shard(folder: Path, condition: Condition, shard: Shard, options: Quickstart) -> None:
+def _train_shard(
+    folder: Path,
+    condition: Condition,
+    shard: Shard,
+    options: Quickstart,
+    begun: Population | None = None,
+) -> None:
     """The same with the settings of the shard alone, as its run folder has them."""
     require_training_room([condition.recipe], runtime.network_mesh(options.devices))
     require_measurable(condition)
     with folders.reserved(folder), Reporter(quiet=options.quiet) as reporter:
         resumed = _begun(folder, condition, options, reporter)
         with reporter.watched_at(live.beside(folder)):
-            _train(folder, condition, resumed, reporter, options, shard)
+            _train(folder, condition, resumed or begun, reporter, options, shard)
         every = folder.name.removesuffix(shard.suffix) + f"-*-of-{shard.of}"
         reporter.line(
             f"shard {shard} is in {folder}; join all when they are trained: rnnensemble join "

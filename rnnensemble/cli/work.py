@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rnnensemble.cli.console import Reporter
 from rnnensemble.cli.notes import clock
-from rnnensemble.files import shard_folders, stages, storage, sweep_folder
+from rnnensemble.files import shard_folders, stages, starts, storage, sweep_folder
 from rnnensemble.study.conditions import Condition
 from rnnensemble.study.costs import Budget
 from rnnensemble.study.factors import Group, Sweep
@@ -16,6 +16,7 @@ from rnnensemble.study.shards import Piece
 from rnnensemble.training.population import Population
 from rnnensemble.training.recipe import Recipe
 from rnnensemble.training.train import TrainingInterrupted, train_populations
+from rnnensemble.training.warm_start import warm_started
 
 
 class Work(NamedTuple):
@@ -119,12 +120,16 @@ def train(
 def stored_run(
     work: Work, same: list[Condition], trained: Path | None, of: int = 1
 ) -> storage.Run | None:
-    """What conditions of one recipe go on from: whoever has trained it, its shards, or the
-    furthest of them."""
+    """What conditions of one recipe go on from: whoever has trained it, its shards, the furthest of
+    them, or the trained networks that they start from."""
     if of > 1 and not trained:
         return shard_folders.joined_run(work.folder, same[0], of)
     paths = [work.path(c) for c in same if work.stage(c) != sweep_folder.MISSING]
     runs = [storage.load_run(path) for path in ([trained] if trained else paths)]
+    if not runs and same[0].start is not None:
+        start = starts.population_of(work.folder, same[0].start)
+        begun = warm_started(same[0].recipe, start)
+        return storage.Run(same[0], begun, None, None, {})
     if not runs:
         return None
     run = max(runs, key=lambda each: (not each.population.unfinished, each.manifest["epochs"]))

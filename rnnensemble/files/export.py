@@ -15,7 +15,7 @@ from rnnensemble.files import folders
 from rnnensemble.networks import Params
 from rnnensemble.networks.torch_form import torch_form
 from rnnensemble.study.conditions import as_table
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_population
 from rnnensemble.training.pytorch import require_torch
 
 DESCRIPTION = "rnnensemble"
@@ -77,7 +77,8 @@ def export(population: Population, path: Path | str, *, torch: bool = False) -> 
         ...         stored["final/recurrent_weights"].shape
         (3, 6, 6)
     """
-    path = Path(path).absolute()
+    require_population(population)
+    path = folders.as_path(path, "path").absolute()
     if not torch and path.suffix not in (".npz", ".safetensors"):
         raise ValueError(
             f"`path` must end in .npz or .safetensors, or be a folder for PyTorch; got {path.name}."

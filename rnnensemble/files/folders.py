@@ -204,6 +204,14 @@ LONGEST_NAME = 200
 """Bytes of a folder's name, which temporary ones are longer than; systems allow 255."""
 
 
+def as_path(value: Any, name: str) -> Path:
+    """A path; ValueError, naming the argument, if this is none."""
+    if not isinstance(value, (str, os.PathLike)):
+        told = repr(value).splitlines()[0][:80]
+        raise ValueError(f"`{name}` must be a path, such as 'runs/first'; got {told}.")
+    return Path(value)
+
+
 def named_folder(root: Path, name: str) -> Path:
     """The folder of a name in `root`, checked before anything is computed for it.
 

@@ -13,7 +13,7 @@ from rnnensemble.analysis.dsa_grid import GridDistances
 from rnnensemble.analysis.feature_learning import FeatureLearning
 from rnnensemble.analysis.fixed_points.topology import Topology
 from rnnensemble.networks import shapes_of
-from rnnensemble.stats.intervals import Estimate
+from rnnensemble.stats.intervals import Estimate, mean_value
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training.epoch import History, TrainState, blank_history, init_state
 from rnnensemble.training.population import Population
@@ -37,9 +37,8 @@ def plain(tree: Any) -> Any:
 def population_tree(population: Population) -> dict[str, Any]:
     """The arrays of a population, but for what unfinished training continues from."""
     names = ("params", "initial_params", "converged", "diverged", "stop_epoch")
-    return {name: getattr(population, name) for name in names} | {
-        "history": _recorded(population.history)
-    }
+    found = {name: getattr(population, name) for name in names}
+    return found | {"history": _recorded(population.history)}
 
 
 def _recorded(history: History) -> dict[str, Any]:
@@ -65,14 +64,9 @@ def state_shapes(condition: Condition) -> TrainState:
 
     def init() -> TrainState:
         hyper: Any = dict.fromkeys(condition.network.per_network, np.ones(()))
-        key = jax.random.key(0)
-        return init_state(
-            key,
-            hyper,
-            task=condition.task,
-            network=condition.network,
-            optimizer=condition.training.optimizer,
-        )
+        how: Any = {"task": condition.task, "network": condition.network}
+        how["optimizer"] = condition.training.optimizer
+        return init_state(jax.random.key(0), hyper, **how)
 
     def with_axis(x: jax.ShapeDtypeStruct) -> np.ndarray:
         return np.empty((condition.size, *x.shape), x.dtype)
@@ -107,13 +101,14 @@ def degeneracy_tree(degeneracy: Degeneracy) -> dict[str, Any]:
     return {
         "networks": degeneracy.networks,
         **{name: getattr(behavior, name) for name in BEHAVIOR},
+        **({"by_task": behavior.by_task} if behavior.by_task else {}),
         "grid": {name: getattr(grid, name) for name in GRID},
         **degeneracy.distances,
     }
 
 
-def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
-    """A tree like `degeneracy_tree` gives, for its shapes and types alone."""
+def degeneracy_shapes(condition: Condition, converged: int, rules: Any = ()) -> dict[str, Any]:
+    """A tree like `degeneracy_tree` gives, for its shapes and types; of a mixture by its rules."""
     task, analysis = condition.task, condition.analysis
     variants = [*task.out_of_distribution(), *analysis.lesions]
     every = ["in_distribution", *variants, *(task.whole_sets or ())]
@@ -140,6 +135,7 @@ def degeneracy_shapes(condition: Condition, converged: int) -> dict[str, Any]:
         "sigmas": dict.fromkeys(variants, estimate),
         "nulls": dict.fromkeys(variants, number),
         "losses": dict.fromkeys(every, each),
+        **({"by_task": dict.fromkeys(rules, each)} if rules else {}),
         "disagreements": dict.fromkeys(variants, matrix),
         "trials": dict.fromkeys(every, np.empty((), np.int64)),
         "grid": {
@@ -165,6 +161,7 @@ def as_degeneracy(stored: dict[str, Any], condition: Condition) -> Degeneracy:
             disagreements=stored["disagreements"],
             trials={name: int(count) for name, count in stored["trials"].items()},
             loss=condition.training.loss,
+            by_task=stored.get("by_task", {}),
         ),
         distances={name: _distances(stored[name]) for name in _of_distances(condition)},
         grid=GridDistances(grid, **stored["grid"]),
@@ -184,8 +181,7 @@ def _of_distances(condition: Condition) -> tuple[str, ...]:
 
 def topology_tree(topology: Topology) -> dict[str, Any]:
     """The arrays of the level of topology, without the fixed points themselves."""
-    names = ("mean", "matrix", "counts", "agreement")
-    return {name: getattr(topology, name) for name in names}
+    return {name: getattr(topology, name) for name in ("mean", "matrix", "counts", "agreement")}
 
 
 def topology_shapes(condition: Condition, converged: int) -> dict[str, Any]:
@@ -203,8 +199,8 @@ def topology_shapes(condition: Condition, converged: int) -> dict[str, Any]:
 
 def as_topology(stored: dict[str, Any]) -> Topology:
     """What `topology_tree` took apart."""
-    rest = {"mean": _estimate(stored["mean"]), "agreement": float(stored["agreement"])}
-    return Topology(**stored | rest)
+    numbers = {"mean": _estimate(stored["mean"]), "agreement": float(stored["agreement"])}
+    return Topology(**stored | numbers)
 
 
 def features_tree(features: FeatureLearning) -> dict[str, Any]:
@@ -259,6 +255,8 @@ def summary_row(
         row[f"disagreement_{name}"] = float(differences.mean())
     if degeneracy.behavior.gap is not None:
         row |= _columns("generalization_gap", degeneracy.behavior.gap)
+    for rule, losses in degeneracy.behavior.by_task.items():
+        row |= _columns(f"loss_{rule}", mean_value(losses))
     topology = degeneracy.topology
     if topology is not None:
         row |= _columns("topology", topology.mean) | {"topology_agreement": topology.agreement}

@@ -39,7 +39,7 @@ from rnnensemble.study.conditions import Condition
 from rnnensemble.study.shards import Shard
 from rnnensemble.tasks.trial_arrays import checked
 from rnnensemble.training.epoch import History
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_population
 from rnnensemble.training.recipe import Recipe
 
 
@@ -94,7 +94,7 @@ def save_run(
         ValueError: If the folder exists.
         OSError: If the disk is full or read-only.
     """
-    folder = Path(folder).absolute()
+    folder = folders.as_path(folder, "folder").absolute()
     with folders.whole_folder(folder) as partial:
         if not replace:
             require_free(folder)
@@ -145,6 +145,7 @@ def save(
         ...     rnne.load(f"{folder}/mine").population == population
         True
     """
+    require_population(population)
     settings: dict[str, Any] = {}
     for name, found in (("analysis", degeneracy), ("features", features)):
         if found is not None:
@@ -170,7 +171,7 @@ def load_run(folder: Path | str) -> Run:
     Raises:
         ValueError: If the folder is missing, half-written, damaged or of another format.
     """
-    folder = Path(folder).absolute()
+    folder = folders.as_path(folder, "folder").absolute()
     manifest = read_manifest(folder)
     if "inputs" in manifest:
         raise ValueError(
@@ -194,9 +195,8 @@ def load_run(folder: Path | str) -> Run:
     del given
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
-    stored = trees.restore(
-        folder, arrays / "population", records.population_shapes(condition, manifest["epochs"])
-    )
+    shapes = records.population_shapes(condition, manifest["epochs"])
+    stored = trees.restore(folder, arrays / "population", shapes)
     stored["history"] = History(**stored["history"])
     stored["snapshots"] = snapshot_trees.restore(folder, arrays, condition)
     state = None
@@ -222,7 +222,7 @@ def load_analysis(
     arrays, converged = Path("conditions", condition.digest), manifest["converged"]
     degeneracy = features = None
     if manifest["status"] == ANALYSED:
-        shapes = records.degeneracy_shapes(condition, converged)
+        shapes = records.degeneracy_shapes(condition, converged, manifest.get("rules", ()))
         tree = trees.restore(folder, arrays / "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
         if condition.analysis.search is not None:
@@ -284,7 +284,7 @@ def _manifest(
         "digest": condition.digest,
         **_counts(condition, population),
         "features": features is not None,
-    }
+    } | ({"rules": [*degeneracy.behavior.by_task]} if degeneracy else {})
 
 
 def _counts(condition: Condition, population: Population) -> dict[str, Any]:

@@ -40,7 +40,7 @@ LEAST_CONVERGED = 2
 
 def read_file(path: Path | str) -> str:
     """The text of a sweep file."""
-    path = Path(path)
+    path = folders.as_path(path, "sweep")
     if not path.is_file():
         raise ValueError(f"`sweep` must be a sweep file; {path} does not exist.")
     return read_text(path, "sweep")
@@ -204,7 +204,7 @@ def load_sweep(folder: Path | str) -> tuple[Sweep, dict[str, Outcome]]:
     Raises:
         ValueError: If it is no sweep folder, or a condition's folder is damaged.
     """
-    folder = Path(folder).absolute()
+    folder = folders.as_path(folder, "folder").absolute()
     sweep, outcomes = stored_sweep(folder), {}
     require_sound(folder, sweep)
     for digest, condition in sweep.conditions.items():

@@ -42,6 +42,16 @@ class Network(Config, abc.ABC):
         if "kind" in cls.__dict__ and not cls.update_rule:
             cls.update_rule = getattr(cls, "kind", "")
 
+    def stand_in(self, name: str, used: float) -> float:
+        """What stands for a field of `per_network` in a program for any of its values.
+
+        Args:
+            name: The field.
+            used: 1, or 0 if it is that for all networks; the answer, unless it is out of range.
+        """
+        del name
+        return used
+
     width: int
     """Number of units N."""
 

@@ -1,7 +1,7 @@
 """One step of an RNN, its parameters, and how its large products are computed."""
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,9 +95,14 @@ def drive(params: VanillaParams, rates: Array, inputs: Array) -> Array:
     return recurrent + exact_product(inputs, params.input_weights.T) + params.bias
 
 
-def leaky(tau: float, before: Array, drive: Array) -> Array:
-    """before + tau (-before + drive); without a leak, tau = 1, the drive."""
-    return drive if tau == 1 else before + tau * (drive - before)
+def leaky(tau: float | Array, before: Array, drive: Array) -> Array:
+    """before + tau (-before + drive); without a leak, tau = 1, the drive. tau may be traced."""
+    return drive if has_no_leak(tau) else before + tau * (drive - before)
+
+
+def has_no_leak(tau: Any) -> bool:
+    """Whether tau is known to be 1 when the program is compiled."""
+    return isinstance(tau, (int, float)) and tau == 1
 
 
 def exact_product(left: Array, right: Array) -> Array:

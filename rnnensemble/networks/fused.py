@@ -123,6 +123,7 @@ def resolved(network: Any) -> Any:
     if not hasattr(network, "fused"):
         return network
     wanted = jax.default_backend() == "gpu" if network.fused == "auto" else network.fused
+    wanted = wanted and not getattr(network, "own_tau", False)  # a kernel's leak is a constant
     wanted = wanted and network.width in WIDTHS and _compiles(network.scheme, network.width)
     return dataclasses.replace(network, fused=wanted)
 

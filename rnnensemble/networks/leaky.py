@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble._core.config import require_whole
+from rnnensemble._core.config import later, require_whole
 from rnnensemble.networks import connectivity, fused, leaky_checks, recurrence
 from rnnensemble.networks.base import Network, require_known
 from rnnensemble.networks.cell import (
@@ -31,8 +31,8 @@ LeakyParams: TypeAlias = dict[str, Array]
 
 `input_weights` W_x `[N, I]`, `bias` `[N]`, `readout_weights` W_y `[O, N]`, `readout_bias` `[O]`,
 `initial_state` x_0 `[N]`; `recurrent_weights` `[N, N]`, or `left` m and `right` n `[N, R]`; and
-what is never trained: `connections` `[N, N]`, 1 where there is one, `noise` and `initial_noise`,
-scalars.
+what is never trained: `connections` `[N, N]`, 1 where there is one, and scalars: `noise`,
+`initial_noise` and, with `own_tau`, `tau`.
 """
 
 
@@ -61,7 +61,9 @@ class LeakyRNN(Network):
     Attributes:
         width: Number of units N.
         dt: Duration of a step, in the unit of `tau`, at most `tau`.
-        tau: Time constant of the units.
+        tau: Time constant of the units; one, or one for each network.
+        own_tau: Whether tau is data of the compiled program instead of a constant in it, so that
+            levels of a sweep over tau share one program; true where tau is one for each network.
         activation: phi: `tanh`, `relu`, `sigmoid` or `softplus`.
         noise: Standard deviation of potentials by process noise; one, or one for each network.
         initial_noise: That of the normal numbers added to x_0 in each trial, likewise.
@@ -96,11 +98,11 @@ class LeakyRNN(Network):
 
     kind: ClassVar[str] = "leaky"
     update_rule: ClassVar[str] = "standard"
-    per_network: ClassVar[tuple[str, ...]] = ("gain", "noise", "initial_noise")
 
     width: int = 128
     dt: float = 20.0
-    tau: float = 100.0
+    tau: float | tuple[float, ...] = 100.0
+    own_tau: bool = later(False)
     activation: Literal["tanh", "relu", "sigmoid", "softplus"] = "tanh"
     noise: float | tuple[float, ...] = 0.0
     initial_noise: float | tuple[float, ...] = 0.0
@@ -126,16 +128,25 @@ class LeakyRNN(Network):
         require_known("readout_units", self.readout_units, ("all", "excitatory"))
         require_known("fixed_loadings", self.fixed_loadings, ("none", "left", "right", "both"))
         fused.require_choice(self.fused)
-        leaky_checks.require_times(self.dt, self.tau)
+        leaky_checks.require_times(self)
         leaky_checks.require_strengths(self)
         leaky_checks.require_connections(self)
         leaky_checks.require_signs(self)
         leaky_checks.require_rank(self)
 
     @property
-    def leak(self) -> float:
-        """a = dt / tau."""
-        return self.dt / self.tau
+    def per_network(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """What may differ by network."""
+        return ("gain", "noise", "initial_noise", *(("tau",) if self.own_tau else ()))
+
+    def stand_in(self, name: str, used: float) -> float:
+        """As of every network, but for tau, which is at least dt."""
+        return self.dt if name == "tau" else used
+
+    def leak_of(self, params: LeakyParams) -> Any:
+        """a = dt / tau: a number, or an array as the parameter `tau` is, with `own_tau`."""
+        tau: Any = jax.lax.stop_gradient(params["tau"]) if self.own_tau else self.tau
+        return self.dt / tau
 
     @property
     def n_excitatory(self) -> int:
@@ -159,8 +170,8 @@ class LeakyRNN(Network):
     @property
     def scheme(self) -> Scheme:
         """How the recurrence is computed."""
-        method = fused.method(self.fused)
-        return Scheme(self.activation, self.precision, method, self.leak, "potentials")
+        method, leak = fused.method(self.fused), 1.0 if self.own_tau else self.leak_of({})
+        return Scheme(self.activation, self.precision, method, leak, "potentials")
 
     def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -171,6 +182,7 @@ class LeakyRNN(Network):
         gain: Array,
         noise: Array,
         initial_noise: Array,
+        tau: Array | None = None,
     ) -> LeakyParams:
         """Draws the weights of one network.
 
@@ -181,6 +193,7 @@ class LeakyRNN(Network):
             gain: Factor on the recurrent weights, a scalar.
             noise: Standard deviation of potentials by noise, a scalar.
             initial_noise: That of initial states, a scalar.
+            tau: Time constant, a scalar; with `own_tau` alone.
 
         Returns:
             Initial parameters.
@@ -194,7 +207,7 @@ class LeakyRNN(Network):
             "initial_state": jnp.zeros(self.width),
             "noise": noise,
             "initial_noise": initial_noise,
-        }
+        } | ({} if tau is None else {"tau": tau})
         if self.readout_bias:
             params["readout_bias"] = jnp.zeros(n_outputs)
         return params | connectivity.initial(self, recurrent_key, gain)
@@ -213,15 +226,7 @@ class LeakyRNN(Network):
         )
 
     def respond(self, params: LeakyParams, inputs: Array) -> tuple[Array, Array]:
-        """Runs one network, without noise, on a batch of trials.
-
-        Args:
-            params: Parameters of one network.
-            inputs: Inputs u, `[B, T, I]`.
-
-        Returns:
-            Rates phi(x), `[B, T, N]`, and outputs y, `[B, T, O]`; those of step t see u_t.
-        """
+        """Rates phi(x), `[B, T, N]`, and outputs y, `[B, T, O]`, without noise; step t sees u_t."""
         return self._run(params, inputs, None)
 
     def respond_noisily(
@@ -233,7 +238,8 @@ class LeakyRNN(Network):
             jax.lax.stop_gradient(params[name]) if np.any(getattr(self, name)) else None
             for name in ("noise", "initial_noise")
         )
-        process = None if process is None else math.sqrt(2 * self.leak) * process
+        root: Any = jnp.sqrt if self.own_tau else math.sqrt
+        process = None if process is None else root(2 * self.leak_of(params)) * process
         words = words_of(key, inputs.shape[1])
         return self._run(params, inputs, Noise(words, first, process, start))
 
@@ -243,7 +249,8 @@ class LeakyRNN(Network):
             start = jax.lax.stop_gradient(weights.initial_state)
             weights = weights._replace(initial_state=start)
         time_first = jnp.swapaxes(inputs, 0, 1)
-        rates, outputs = recurrence.respond(self.scheme, weights, time_first, noise)
+        leak = self.leak_of(params) if self.own_tau else None
+        rates, outputs = recurrence.respond(self.scheme, weights, time_first, noise, leak)
         if self.readout_bias:
             outputs += params["readout_bias"]
         return jnp.swapaxes(rates, 0, 1), jnp.swapaxes(outputs, 0, 1)
@@ -251,14 +258,14 @@ class LeakyRNN(Network):
     def step(self, params: LeakyParams, state: Array, inputs: Array) -> Array:
         """One step of the potentials x, `[..., N]`, which are the state, without noise."""
         rates = self.rates(state)
-        return leaky(self.leak, state, drive(self.effective(params), rates, inputs))
+        return leaky(self.leak_of(params), state, drive(self.effective(params), rates, inputs))
 
     def jacobian(self, params: LeakyParams, state: Array, inputs: Array) -> Array:
         """(1 - a) I + a W diag(phi'(x)), `[..., N, N]`."""
         del inputs
-        slope = SLOPES[self.activation](self.rates(state))
-        moved = self.leak * connectivity.effective(self, params) * slope[..., None, :]
-        return (1 - self.leak) * jnp.eye(self.width) + moved
+        slope, leak = SLOPES[self.activation](self.rates(state)), self.leak_of(params)
+        moved = leak * connectivity.effective(self, params) * slope[..., None, :]
+        return (1 - leak) * jnp.eye(self.width) + moved
 
     def rates(self, state: Array) -> Array:
         """phi(x)."""

@@ -15,13 +15,19 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def require_times(dt: Any, tau: Any) -> None:
-    """Raises ValueError unless a step takes some time, and no longer than the time constant."""
-    for name, value in (("dt", dt), ("tau", tau)):
+def require_times(network: Any) -> None:
+    """Raises ValueError unless a step takes some time, and no longer than any time constant."""
+    dt, tau = network.dt, network.tau
+    taus = tau if isinstance(tau, tuple) else (tau,)
+    for name, value in (("dt", dt), *(("tau", each) for each in taus)):
         if not _is_number(value) or value <= 0:
             raise ValueError(f"`{name}` must be a positive number; got {value!r}.")
-    if dt > tau:
-        raise ValueError(f"`dt` must be at most `tau`, {tau:g}; got {dt:g}.")
+    if taus and dt > min(taus):
+        raise ValueError(f"`dt` must be at most `tau`, {min(taus):g}; got {dt:g}.")
+    if not isinstance(network.own_tau, bool):
+        raise ValueError(f"`own_tau` must be a bool; got {network.own_tau!r}.")
+    if isinstance(tau, tuple):
+        object.__setattr__(network, "own_tau", True)
 
 
 def require_strengths(network: Any) -> None:

@@ -32,6 +32,7 @@ from rnnensemble.networks.cell import (
     Scheme,
     VanillaParams,
     exact_product,
+    has_no_leak,
     leaky,
     thin_product,
 )
@@ -42,14 +43,21 @@ UNROLL = 10
 
 
 def respond(
-    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None = None
+    scheme: Scheme,
+    params: VanillaParams,
+    inputs: Array,
+    noise: Noise | None = None,
+    leak: Array | None = None,
 ) -> tuple[Array, Array]:
     """Runs one network on inputs `[T, B, I]`, with noise added to potentials if there is any.
+
+    A `leak` is a scalar instead of the scheme's tau, traced, and has no gradient. Neither noise nor
+    it are for the GPU kernel.
 
     Returns:
         Rates h_1 ... h_T, `[T, B, N]`, and outputs y, `[T, B, O]`.
     """
-    return _respond(scheme, params, inputs, noise)
+    return _respond(scheme, params, inputs, noise, leak)
 
 
 def _by_platform(scheme: Scheme, kernel: Any, scan: Any) -> Any:
@@ -94,15 +102,21 @@ def _scan_states(
     return states, last
 
 
+def _leaking(scheme: Scheme, leak: Any) -> Scheme:
+    """The scheme with a leak that is data, if there is one."""
+    return scheme if leak is None else scheme._replace(tau=leak)
+
+
 def _rollout(
-    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None, leak: Array | None
 ) -> tuple[tuple, tuple]:
     """Rates and outputs, and what the backward pass keeps."""
-    readout, scan = params.readout_weights.T, _looped(partial(_scan_states, scheme))
-    if noise is not None or scheme.method == "scan" or not fused.fits(params, inputs.shape[1]):
+    scan = _looped(partial(_scan_states, _leaking(scheme, leak)))
+    readout, plain = params.readout_weights.T, noise is None and leak is None
+    if not plain or scheme.method == "scan" or not fused.fits(params, inputs.shape[1]):
         states, last = scan(params, inputs, noise)
         outputs = _later(exact_product(states, readout), exact_product(last, readout))
-        return (_later(states, last), outputs), (params, inputs, states, last)
+        return (_later(states, last), outputs), (params, inputs, states, last, leak)
 
     def joined(params: VanillaParams, inputs: Array) -> Array:
         states, last = scan(params, inputs, None)
@@ -110,13 +124,13 @@ def _rollout(
 
     states = _by_platform(scheme, partial(fused.states, scheme), joined)(params, inputs)
     outputs = exact_product(states, readout)[1:]
-    return (states[1:], outputs), (params, inputs, states, None)
+    return (states[1:], outputs), (params, inputs, states, None, None)
 
 
 def _run(
-    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None
+    scheme: Scheme, params: VanillaParams, inputs: Array, noise: Noise | None, leak: Array | None
 ) -> tuple[Array, Array]:
-    return _rollout(scheme, params, inputs, noise)[0]
+    return _rollout(scheme, params, inputs, noise, leak)[0]
 
 
 def _later(rows: Array, last: Array) -> Array:
@@ -166,9 +180,13 @@ def _scan_drives_bar(
     return jax.lax.scan(step, at_last, (states, before), reverse=True, unroll=unroll)[1]
 
 
-def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaParams, Array, None]:
-    """All gradients from those of the drives, each weight matrix by one product; none of noise."""
-    params, inputs, states, last = kept
+def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[Any, ...]:
+    """All gradients from those of the drives, each weight matrix by one product.
+
+    Noise and a leak that is data have none.
+    """
+    params, inputs, states, last, leak = kept
+    scheme = _leaking(scheme, leak)
     rates_bar, outputs_bar = cotangents
     steps, batch = inputs.shape[:2]
     if isinstance(outputs_bar, SymbolicZero):
@@ -183,7 +201,7 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
         gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, _earlier(outputs_bar))
         rest = exact_product(outputs_bar[-1].T, last)
         gradient = gradient._replace(readout_weights=gradient.readout_weights + rest)
-        return gradient, exact_product(drives_bar, params.input_weights), None
+        return gradient, exact_product(drives_bar, params.input_weights), None, None
 
     def joined(params: VanillaParams, states: Array, *outside: Array) -> Array:
         drives_bar = adjoint(params, states[:-1], states[-1], *outside)
@@ -197,7 +215,7 @@ def _backward(scheme: Scheme, kept: tuple, cotangents: tuple) -> tuple[VanillaPa
     into_bar = columns_bar[:, :-1], columns_bar[:, -1]
     rows = jnp.pad(outputs_bar, before)
     gradient = _weights_bar(scheme, params, drives_bar, states, into_bar, rows)
-    return gradient, exact_product(drives_bar, params.input_weights)[:-1], None
+    return gradient, exact_product(drives_bar, params.input_weights)[:-1], None, None
 
 
 def _weights_bar(
@@ -220,7 +238,7 @@ def _weights_bar(
         start_bar = jnp.sum(SLOPES[scheme.activation](states[0]) * rates_bar, axis=0)
     else:
         start_bar = exact_product(first_bar, params.recurrent_weights)
-    if scheme.tau != 1:
+    if not has_no_leak(scheme.tau):
         start_bar += (1 / scheme.tau - 1) * first_bar
     return VanillaParams(
         input_weights=into_bar[0],

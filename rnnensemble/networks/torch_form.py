@@ -51,6 +51,8 @@ def torch_form(network: Network, params: Params) -> TorchForm:
         names = "weight_ih", "weight_hh", "bias"  # of one bias
     layer = dict(zip(names, (*stacked, *pair), strict=False))
     weights = {f"recurrent.{name}": x for name, x in layer.items()}
+    if isinstance(network, LeakyRNN) and network.own_tau:
+        weights["recurrent.leak"] = np.asarray(network.leak_of(params))
     weights["readout.weight"] = found["readout_weights"]
     if settings["readout_bias"]:
         bias = params["readout_bias"] if isinstance(params, dict) else params.readout_bias
@@ -70,7 +72,8 @@ def _settings(network: Network) -> dict[str, Any]:
         told = {"kind": "rnn", "activation": network.activation, "readout_bias": False}
     elif type(network) is MuPRNN or type(network) is LeakyRNN:
         bias = isinstance(network, LeakyRNN) and network.readout_bias
-        told = {"kind": "leaky", "leak": network.scheme.tau, "readout_bias": bias}
+        leak = None if getattr(network, "own_tau", False) else network.scheme.tau
+        told = {"kind": "leaky", "leak": leak, "readout_bias": bias}
         told["activation"] = network.activation
     elif type(network) in (GRU, LSTM):
         told = {"kind": network.kind}

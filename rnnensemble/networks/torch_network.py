@@ -18,9 +18,12 @@ ACTIVATIONS = {
 class Leaky(nn.Module):
     """x_t = (1 - a) x_{t-1} + a (W phi(x_{t-1}) + W_x u_t + b), with rates phi(x_t)."""
 
-    def __init__(self, n_inputs: int, width: int, activation: str, leak: float) -> None:
+    def __init__(self, n_inputs: int, width: int, activation: str, leak: float | None) -> None:
         super().__init__()
         self.activation, self.leak = ACTIVATIONS[activation], leak
+        if leak is None:  # a of its own, which stands among the weights
+            del self.leak
+            self.register_buffer("leak", torch.ones(()))
         self.weight_ih = nn.Parameter(torch.zeros(width, n_inputs))  # W_x
         self.weight_hh = nn.Parameter(torch.zeros(width, width))  # W, row i what unit i receives
         self.bias = nn.Parameter(torch.zeros(width))  # b
@@ -46,7 +49,7 @@ class Network(nn.Module):
         n_outputs: int,
         *,
         activation: str = "tanh",
-        leak: float = 1.0,
+        leak: float | None = 1.0,
         readout_bias: bool = True,
         learned_start: bool = False,
         cells_shown: bool = False,

@@ -55,13 +55,13 @@ class Condition(Recipe):
     @functools.cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits that name these settings."""
-        return _digest(self)
+        return digest_of(self)
 
     @functools.cached_property
     def recipe_digest(self) -> str:
         """Twelve hexadecimal digits that name the recipe: conditions with equal ones differ only
         in how they are measured."""
-        return _digest(self.recipe)
+        return digest_of(self.recipe)
 
 
 def started(condition: Condition, start: Condition) -> Condition:
@@ -85,7 +85,8 @@ def require_one_rank(compared: Iterable[Condition], where: str) -> None:
         )
 
 
-def _digest(recipe: Recipe) -> str:
+def digest_of(recipe: Recipe) -> str:
+    """Twelve hexadecimal digits that name a recipe, or a condition, and what it started from."""
     table = as_table(recipe, deciding=True)
     table.pop("imports", None)  # where a task is found decides nothing
     part = table
@@ -193,7 +194,10 @@ KINDS: dict[type, tuple[str, Any, Any]] = {
 
 
 def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict[str, Any]:
-    """Two tables in one; the upper wins, and replaces the lower if it names another kind."""
+    """Two tables in one; the upper wins, and replaces the lower if it names another kind.
+
+    The recipe of a `start` is one value: it is replaced, never mixed with another.
+    """
     if "kind" in above and above["kind"] != below.get("kind", DEFAULT_KIND.get(name)):
         return above
     both = dict(below)
@@ -201,7 +205,7 @@ def merged(below: dict[str, Any], above: dict[str, Any], name: str = "") -> dict
         under = both.get(key)
         if isinstance(under, str) and key in DEFAULT_KIND:
             under = {"kind": under}
-        if isinstance(value, dict) and isinstance(under, dict):
+        if isinstance(value, dict) and isinstance(under, dict) and key != "start":
             value = merged(under, value, key)
         both[key] = value
     return both

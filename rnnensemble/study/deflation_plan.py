@@ -87,6 +87,12 @@ def read_plan(text: str) -> DeflationPlan:
     table = toml.parse(text, "plan")
     toml.require_known(table, KEYS)
     standard, changes = (toml.mapping(table.get(x), x) for x in ("standard", "alternative"))
+    for name, each in (("standard", standard), ("alternative", changes)):
+        if "start" in each:
+            raise ValueError(
+                f"`{name}.start` must be left out of a plan, whose rounds draw their weights; in "
+                "Python, deflate(..., start=population) starts from trained networks."
+            )
     if "deflation" in standard:
         raise ValueError("`standard.deflation` must be left out; set `alternative.deflation`.")
     base = {"import": table.get("import", [])} | standard

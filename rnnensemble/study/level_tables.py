@@ -10,8 +10,7 @@ from rnnensemble.study import conditions, toml
 from rnnensemble.study.conditions import Condition, merged
 from rnnensemble.study.factors import Level
 
-NO_FIELDS = ("imports", "start")  # the networks of all conditions start from drawn weights
-FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name not in NO_FIELDS]
+FIELDS = [field.name for field in dataclasses.fields(Condition) if field.name != "imports"]
 TABLES = (*FIELDS, "expected_epochs")
 """Keys of a table that stands for a condition, or for a part of one."""
 

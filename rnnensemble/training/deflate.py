@@ -18,6 +18,7 @@ from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import Recipe, shared
 from rnnensemble.training.similarity import Deflation, References, readouts_of
 from rnnensemble.training.train import for_one, train_populations
+from rnnensemble.training.warm_start import own_part, warm_started
 
 
 class Chosen(NamedTuple):
@@ -62,8 +63,9 @@ def deflate(
     network: Network | None = None,
     training: Training | None = None,
     deflation: Deflation | None = None,
-    size: int = 4,
+    size: int | None = None,
     seed: int = 0,
+    start: Population | None = None,
     devices: int | None = None,
     tile: int | None = None,
     resume: Population | None = None,
@@ -86,8 +88,10 @@ def deflate(
         network: Architecture, that of the references unless given.
         training: Optimization, `Training()` unless given.
         deflation: Strength, ridge, target and space.
-        size: Number of networks K.
+        size: Number of networks K: that of `start`, or 4 unless given.
         seed: Network k draws from `fold_in(key(seed), k)`.
+        start: Trained networks to start from instead of drawn weights, as in `train_population`.
+            From the references themselves they leave a solution that they had.
         devices: As in `train_population`.
         tile: As in `train_population`.
         resume: A population with the same references and settings, but for a higher `max_epochs`
@@ -107,6 +111,11 @@ def deflate(
     Source: Qian & Pehlevan (arXiv 2509.21504).
     """
     deflation, training = deflation or Deflation(), training or Training()
+    if start is not None and resume is not None:
+        raise ValueError("`start` and `resume` exclude one another: what is resumed has its start.")
+    if start is not None:
+        start = own_part(start, size, 0)
+        network, size = network or start.network, start.size if size is None else size
     if isinstance(references, (Population, Chosen)):
         references = [references]
     if not isinstance(references, ReferenceActivity):
@@ -115,13 +124,17 @@ def deflate(
         first = next(iter(references), None)
         population = first.population if isinstance(first, Chosen) else first
         network = None if population is None else population.network
-    recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation)
+    origin = None if start is None else start.recipe
+    origin = origin if resume is None else resume.recipe.start
+    size = 4 if size is None else size
+    recipe = Recipe(task, network or VanillaRNN(), training, size, seed, deflation, start=origin)
+    begun = resume if start is None else warm_started(recipe, start)
     (population,) = train_populations(
         [recipe],
         references=references_of(recipe, references),
         devices=devices,
         tile=tile,
-        resume=None if resume is None else [resume],
+        resume=None if begun is None else [begun],
         progress=progress,
         checkpoint=for_one(checkpoint),
         checkpoint_seconds=checkpoint_seconds,
@@ -172,7 +185,8 @@ def _from_networks(chosen: list[Chosen], settings: Recipe, deflation: Deflation)
     subject = evaluation.Subject(params, shared(settings.network), mesh, None)
     key = evaluation.evaluation_key(settings.seed, 0)
     found = evaluation.responses(subject, settings.task, trials=AXES_TRIALS, key=key)
-    axes = _axes(found["activity"], readouts)
+    counts = found["valid"][0] != 0 if "valid" in found else None
+    axes = _axes(found["activity"], readouts, counts)
     return References(params, None, None, axes)
 
 
@@ -228,14 +242,18 @@ def _from_activity(activity: ReferenceActivity, task: Task, deflation: Deflation
     return References(None, inputs, rates, _axes(rates, readouts))
 
 
-def _axes(rates: np.ndarray, readouts: np.ndarray | None) -> np.ndarray:
+def _axes(
+    rates: np.ndarray, readouts: np.ndarray | None, counts: np.ndarray | None = None
+) -> np.ndarray:
     """The principal axes of rates `[R, B, T, M]` outside readouts `[R, O, M]`, `[R, Q, M]`.
 
-    Each reference has as many as hold `AXES_VARIANCE`; fewer than Q are filled with zeros.
+    They are those of the steps that count, `[B, T]`, or of all. Each reference has as many as hold
+    `AXES_VARIANCE`; fewer than Q are filled with zeros.
     """
     found = []
     for k, each in enumerate(rates):
-        samples = each.reshape(-1, each.shape[-1]).astype(float)
+        samples = each.reshape(-1, each.shape[-1]) if counts is None else each[counts]
+        samples = samples.astype(float)
         samples = samples - samples.mean(axis=0)
         if readouts is not None:
             _, scale, seen = np.linalg.svd(readouts[k].astype(float), full_matrices=False)

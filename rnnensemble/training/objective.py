@@ -82,7 +82,7 @@ def terms_and_gradient(
     Returns:
         The terms, and the gradient of loss + lambda * squared rates.
     """
-    batch = len(trials.mask)
+    batch, steps = len(trials.mask), steps_of(trials)
     step_errors = losses.STEPWISE.get(loss) if slices > 1 else None
 
     def objective(params: Params, part: tuple[Trials, Array | None, Any]) -> tuple[Array, Terms]:
@@ -92,7 +92,8 @@ def terms_and_gradient(
             found = losses.find(loss)(outputs, trials.targets, trials.mask)
         else:
             found = jnp.sum(weights * step_errors(outputs, trials.targets))
-        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, batch=batch)
+        rest: dict[str, Any] = {"batch": batch, "steps": steps}
+        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, **rest)
         return found if terms.paid is None else found + terms.paid, terms
 
     gradient_of = jax.grad(objective, has_aux=True)
@@ -122,15 +123,28 @@ def with_rest(
     accuracy_of: Task | None,
     *,
     batch: int,
+    steps: Any = None,
 ) -> Terms:
-    """A loss with what else is asked for of the same responses, as shares of a batch."""
-    paid = None if rates_l2 is None else rates_l2 * rates_cost(rates, batch=batch)
+    """A loss with what else is asked for of the same responses, as shares of a batch.
+
+    That has B trials, and so many steps that belong to one; B T unless given.
+    """
+    paid = None
+    if rates_l2 is not None:
+        steps = batch * rates.shape[-2] if steps is None else steps
+        paid = rates_l2 * rates_cost(rates, trials.valid, steps=steps)
     accuracy = None
     if accuracy_of is not None:
         accuracy = jnp.sum(accuracy_of.accuracy(outputs, trials)) / batch
     return Terms(loss, paid, accuracy)
 
 
-def rates_cost(rates: Array, *, batch: int) -> Array:
-    """sum_n r_n^2, averaged over B trials and all steps, of rates `[.., T, N]` of some of them."""
-    return jnp.sum(rates**2) / (batch * rates.shape[-2])
+def steps_of(trials: Trials) -> Array | None:
+    """How many steps belong to a trial; None where all do."""
+    return None if trials.valid is None else jnp.sum(trials.valid)
+
+
+def rates_cost(rates: Array, valid: Array | None, *, steps: Any) -> Array:
+    """sum_n r_n^2, averaged over so many valid steps of trials, of rates `[.., T, N]` of some."""
+    squares = rates**2 if valid is None else valid[..., None] * rates**2
+    return jnp.sum(squares) / steps

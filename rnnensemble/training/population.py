@@ -221,6 +221,12 @@ ARRAYS = tuple(field.name for field in dataclasses.fields(Population) if field.n
 """What a population holds besides its recipe, with leading axis K."""
 
 
+def require_population(value: Any, name: str = "population") -> None:
+    """Raises ValueError, naming the argument, unless this is a population."""
+    if not isinstance(value, Population):
+        raise ValueError(f"`{name}` must be a Population; got {repr(value).splitlines()[0][:80]}.")
+
+
 def require_resumable(population: Population, recipe: Recipe) -> None:
     """Raises ValueError unless a population can go on by a recipe: its own, or with more epochs."""
     if population.state is not None:

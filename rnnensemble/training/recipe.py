@@ -67,11 +67,10 @@ class Recipe(Config):
                 )
         if not isinstance(self.imported, str):
             raise ValueError(f"`imported` must be a text; got {self.imported!r}.")
-        names = []
-        for config in self.parts:
-            for name in config.per_network:
-                require_per_network(name, getattr(config, name), self.size)
-                names.append(name)
+        named = [(config, name) for config in self.parts for name in config.per_network]
+        for config, name in named:
+            require_per_network(name, getattr(config, name), self.size)
+        names = [name for _, name in named]
         require_criterion(self.task, self.training)
         if self.start is not None:
             require_start(self, self.start)
@@ -107,7 +106,8 @@ def require_start(recipe: Any, start: Any) -> None:
             f"`size` must be that of `start`, {start.size}, each of whose networks goes on; got "
             f"{recipe.size}."
         )
-    rules = [with_own_values(each.network.plain(), lambda *_: 1.0) for each in (start, recipe)]
+    rules = [each.network.plain() for each in (start, recipe)]
+    rules = [with_own_values(x, lambda name, _, x=x: x.stand_in(name, 1.0)) for x in rules]
     if rules[0] != rules[1]:
         raise ValueError(
             "`network` must be that of `start`, but for its values by network: expected "
@@ -189,8 +189,9 @@ def shared(config: Any) -> Any:
     epochs, and are no part of what is compiled.
     """
 
-    def used(_: str, value: Any) -> float:
-        return float(np.any(np.not_equal(value, 0)))
+    def used(name: str, value: Any) -> float:
+        found = float(np.any(np.not_equal(value, 0)))
+        return config.stand_in(name, found) if isinstance(config, Network) else found
 
     found = with_own_values(config, used)
     if isinstance(found, Training):

@@ -13,7 +13,7 @@ from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training import losses
-from rnnensemble.training.objective import Terms, respond_in_training, with_rest
+from rnnensemble.training.objective import Terms, respond_in_training, steps_of, with_rest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,16 +105,16 @@ def deflated_loss_and_gradient(
     def objective(params: Params) -> tuple[Array, tuple[Terms, Array]]:
         rates, outputs = respond_in_training(params, trials.inputs, network, key)
         found = losses.find(loss)(outputs, trials.targets, trials.mask)
-        terms = with_rest(
-            found, rates, outputs, trials, rates_l2, accuracy_of, batch=len(trials.mask)
-        )
+        how: dict[str, Any] = {"batch": len(trials.mask), "steps": steps_of(trials)}
+        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, **how)
         count = deflation.trials(len(rates))
         rates, inputs = rates[:count], trials.inputs[:count]
+        valid = None if trials.valid is None else trials.valid[:count]
         if references.inputs is not None:
-            inputs = jnp.asarray(references.inputs)
+            inputs, valid = jnp.asarray(references.inputs), None
             rates = network.respond(params, inputs)[0]
         readout = readouts_of(network, params) if deflation.null_space else None
-        total, each = predictivity(network, rates, readout, references, inputs, ridge)
+        total, each = predictivity(network, rates, readout, references, (inputs, valid), ridge)
         minimized = found + strength * total
         return minimized if terms.paid is None else minimized + terms.paid, (terms, each)
 
@@ -136,7 +136,7 @@ def _predictivity(
     rates: Array,
     readout: Array | None,
     references: References,
-    inputs: Array,
+    shown: tuple[Array, Array | None],
     ridge: ArrayLike,
 ) -> tuple[Array, Array]:
     """Linear predictivity of every reference from a network's rates.
@@ -146,20 +146,21 @@ def _predictivity(
 
     X and Y are centered rates on the same trials, `[B T, N]`, X projected on the null space of its
     readout (None for rates as they are), Y on the reference's axes; `ridge` is rho as a share of
-    the mean eigenvalue of X^T X. By the envelope theorem S has the derivative of the middle form at
-    the best M, so that no solve is differentiated; references are visited one after another and
-    their rates never kept.
+    the mean eigenvalue of X^T X. `shown` are inputs, `[B, T, I]`, and which of their steps count,
+    `[B, T]`, None for all. By the envelope theorem S has the derivative of the middle form at the
+    best M, so that no solve is differentiated; references are visited one after another and their
+    rates never kept.
 
     Returns:
         sum_r S_r, which can be differentiated in rates and readout, and S, `[R]`, which cannot.
 
     Source: Qian & Pehlevan (arXiv 2509.21504); centering, and the ridge's unit, are ours.
     """
-    return _forward(network, rates, readout, references, inputs, ridge)[0]
+    return _forward(network, rates, readout, references, shown, ridge)[0]
 
 
-def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN001, ANN202
-    x = _centered(rates)
+def _forward(network, rates, readout, references, shown, ridge):  # noqa: ANN001, ANN202
+    x = _centered(_samples(rates), shown[1])
     gram = exact_product(x.T, x)
     unit, share = jnp.eye(len(gram)), ridge / len(gram)
     dual = None  # (W W^T)^-1 W, `[O, N]`
@@ -172,7 +173,7 @@ def _forward(network, rates, readout, references, inputs, ridge):  # noqa: ANN00
     solve = inverse(inner + ridge * mean * unit + apart)
 
     def visit(sums: tuple, reference: tuple[Any, Array]) -> tuple[tuple, Array]:
-        y = _reference_samples(network, reference, references, inputs)
+        y = _reference_samples(network, reference, references, shown)
         cross = exact_product(x.T, y)
         best = outside @ (solve @ (outside @ cross))  # M
         size = jnp.sum(best**2)
@@ -209,13 +210,13 @@ predictivity.defvjp(_forward, _backward)
 
 
 def _reference_samples(
-    network: Network, reference: tuple[Any, Array], references: References, inputs: Array
+    network: Network, reference: tuple[Any, Array], references: References, shown: tuple
 ) -> Array:
     """The centered rates of one reference along its axes, of unit norm, `[B T, Q]`."""
-    which, axes = reference
+    (which, axes), (inputs, valid) = reference, shown
     rates = which if references.params is None else network.respond(which, inputs)[0]
     y = exact_product(_samples(rates), axes.T)  # few, so cheap to center
-    y = y - jnp.mean(y, axis=0, keepdims=True)
+    y = _centered(y, valid)
     return y / jnp.maximum(jnp.linalg.norm(y), 1e-30)
 
 
@@ -224,7 +225,11 @@ def _samples(rates: Array) -> Array:
     return jnp.swapaxes(rates, 0, 1).reshape(-1, rates.shape[-1])
 
 
-def _centered(rates: Array) -> Array:
-    """Samples around their mean."""
-    samples = _samples(rates)
-    return samples - jnp.mean(samples, axis=0, keepdims=True)
+def _centered(samples: Array, valid: Array | None) -> Array:
+    """Samples `[T B, ..]` around their mean; zeros, which add nothing, for those not valid."""
+    if valid is None:
+        return samples - jnp.mean(samples, axis=0, keepdims=True)
+    counts = valid.T.reshape(-1, 1)
+    mean = jnp.sum(counts * samples, axis=0, keepdims=True) / jnp.sum(counts)
+    return counts * (samples - mean)
+

@@ -18,7 +18,7 @@ from rnnensemble.training.recipe import Recipe, counted_from, require_first, req
 from rnnensemble.training.run import one_epoch, populations_of, progress_of, started
 from rnnensemble.training.similarity import References
 from rnnensemble.training.slots import default_tile
-from rnnensemble.training.warm_start import require_ended, warm_started
+from rnnensemble.training.warm_start import own_part, warm_started
 
 
 def train_population(
@@ -56,7 +56,7 @@ def train_population(
         start: Trained networks to start from instead of drawn weights, on a task of as many inputs
             and outputs: network k from the end of the k-th. The optimizer begins anew, and trials
             are those of this `seed` and k. These networks become the `initial_params`, and their
-            recipe `recipe.start`.
+            recipe `recipe.start`. Of more than `size` networks those from `first` on are taken.
         devices: How many local devices to use, None for all of them (on a CPU call
             `runtime.use_all_cores()` first).
         tile: Networks that a device trains at once; None for 1 on a CPU, elsewhere for as many
@@ -75,7 +75,7 @@ def train_population(
         TrainingInterrupted: On Ctrl-C or its like, after the running epoch, with what is there.
     """
     if start is not None:
-        require_ended(start)
+        start = own_part(start, size, first)
         network, size = network or start.network, start.size if size is None else size
     recipe = Recipe(
         task,

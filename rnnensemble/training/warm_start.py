@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnensemble.training.epoch import blank_history, state_at
 from rnnensemble.training.frozen import paths
-from rnnensemble.training.population import Population
+from rnnensemble.training.population import Population, require_population
 from rnnensemble.training.recipe import Recipe, hyperparameters, shared
 
 
@@ -46,10 +46,29 @@ def warm_started(recipe: Recipe, start: Population) -> Population:
     )
 
 
+def own_part(start: Any, size: int | None, first: int) -> Population:
+    """The networks of `start` that so many, of which the first has this number, go on from.
+
+    All if they are no more than these, as if `start` were cut already.
+
+    Raises:
+        ValueError: As `require_ended`.
+    """
+    require_ended(start)
+    whole = all(isinstance(each, int) for each in (size, first))  # else refused with the recipe
+    if (
+        not whole
+        or size is None
+        or not 0 < size < start.size
+        or not 0 <= first <= start.size - size
+    ):
+        return start
+    return start[first : first + size]
+
+
 def require_ended(start: Population) -> None:
     """Raises ValueError unless all networks have ended without diverging."""
-    if not isinstance(start, Population):
-        raise ValueError(f"`start` must be a Population; got {start!r}.")
+    require_population(start, "start")
     if start.diverged.any():
         raise ValueError(
             f"`start` must hold no network that diverged; {start.summary()}; take "

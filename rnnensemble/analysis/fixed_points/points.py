@@ -113,9 +113,13 @@ def visited_states(subject: evaluation.Subject, task: Task, search: FixedPointSe
     A share of them lies between two such states.
     """
     key = evaluation.evaluation_key(search.seed, 0)
-    inputs = task.sample(key, search.trials).inputs
+    inputs, _, _, valid = task.sample(key, search.trials)
     rng, count = np.random.default_rng(search.seed), search.starts
-    picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])
+    if valid is None:
+        picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])
+    else:  # trials of unequal length: none after its end
+        places = np.argwhere(np.asarray(valid) != 0)
+        picked = tuple(places[rng.integers(len(places), size=2 * count)].T)
     both = states_at(inputs, picked, subject.params, network=subject.network, mesh=subject.mesh)
     first, second = np.split(np.asarray(both), 2, axis=1)
     toward = rng.uniform(size=(count, 1)) * (np.arange(count) < search.between * count)[:, None]

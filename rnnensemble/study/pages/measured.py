@@ -142,6 +142,8 @@ def network_rows(
         columns["training loss at the end"] = losses[np.arange(len(kept)), last]
     for name, values in degeneracy.behavior.losses.items():
         columns[f"loss, {name.replace('_', ' ')}"] = values
+    for rule, values in degeneracy.behavior.by_task.items():
+        columns[f"loss, task {rule}"] = values
     count = max(len(rows) - 1, 1)
     for name, found in degeneracy.distances.items():
         title = f"mean {measures.find(name).symbol} to the others"
