@@ -8,6 +8,7 @@ and compiles a program as one part: parts are for cores that would be idle, and 
 """
 
 import os
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from matplotlib.figure import Figure
 
 from rnnensemble._core import programs
 from rnnensemble.figures import style
+from rnnensemble.study.benchmarking import plan
 
 jax.config.update("jax_num_cpu_devices", 2)
 
@@ -41,6 +43,14 @@ LONGEST = ("test_commands.py", "test_docs.py", "test_slurm.py", "test_tiles.py")
 def pytest_collection_modifyitems(items):
     """The longest files first; the others in their order."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _little_memory_is_passed_over():
+    """Over far more than a cache holds, programs that LLVM hardly optimizes take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "traffic_step", partial(plan.traffic_step, numbers=2**16))
+        yield
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -77,7 +77,7 @@ def calls(run, monkeypatch):
 @pytest.mark.parametrize("engine", ["local", "tasks"])
 def test_work_grows_with_the_conditions_and_not_with_their_square(engine, calls, tmp_path):
     found = []
-    for count in (4, 12):
+    for count in (3, 9):
         calls.clear()
         works = Here() if engine == "tasks" else "local"
         folder = rnne.run_sweep(
