@@ -157,7 +157,7 @@ def _train(arguments: list[str]) -> None:
 
     name = given.preset.stem if given.name is None else given.name
     if given.shards is not None:
-        train_shards.train_in_shards(given, name, given.shards)
+        train_shards.train_in_shards(given, name, given.shards, start=start)
     elif given.engine != "local" or given.engine_setting:
         raise ValueError("`shards` are missing: --shards N says in how many tasks to train.")
     elif given.shard is not None:

@@ -17,16 +17,16 @@ from rnnensemble.cli.group_shards import run_shard
 from rnnensemble.cli.options import Train
 from rnnensemble.cli.sweep import submit_piece
 from rnnensemble.cli.work import Work
-from rnnensemble.files import folders, shard_folders, stages, storage, sweep_folder
+from rnnensemble.files import folders, shard_folders, stages, starts, storage, sweep_folder
 from rnnensemble.study import shards
-from rnnensemble.study.conditions import Condition
+from rnnensemble.study.conditions import Condition, digest_of
 from rnnensemble.study.costs import Budget, expected_costs, tile_for
 from rnnensemble.study.factors import Factor, Group, Level, Sweep, groups_of
 from rnnensemble.study.sweep_file import to_toml
 
 
-def train_in_shards(options: Train, name: str, of: int) -> None:
-    """Trains all shards that are not trained yet, joins, saves, measures."""
+def train_in_shards(options: Train, name: str, of: int, *, start: storage.Run | None) -> None:
+    """Trains all shards that are not trained yet, from a run or drawn weights; joins, measures."""
     folder = folders.named_folder(options.runs, name)
     place, condition = folder.with_name(f"{name}-shards"), options.condition
     sweep = _sweep_of(condition)
@@ -36,6 +36,8 @@ def train_in_shards(options: Train, name: str, of: int) -> None:
     engine, at_once = engines.chosen(options.engine, settings, place)
     with folders.reserved(folder), Reporter(quiet=options.quiet) as reporter:
         _begin(folder, place, sweep, of)
+        if start is not None:
+            starts.keep(place, {digest_of(start.condition.recipe): start})
         how = options.devices, None, options.checkpoint_seconds
         budget = Budget(expected_costs(sweep, [condition], {}))
         work = Work(place, sweep, *how, reporter, budget, {}, {group.name: of})
@@ -70,19 +72,10 @@ def _require_possible(options: Train, group: Group, of: int) -> None:
             f"`shards` must be a whole number from 2 to the {condition.size} networks of `size`; "
             f"got {of}."
         )
-    for unfit, words in (
-        (options.shard is not None, "`shard` trains one of them alone: leave out --shards."),
-        (
-            options.resume,
-            "`resume` is for runs in one piece: with --shards the same command goes on.",
-        ),
-        (
-            condition.start is not None,
-            "`shards` must be of networks whose weights are drawn; leave out --start-from.",
-        ),
-    ):
-        if unfit:
-            raise ValueError(words)
+    if options.shard is not None:
+        raise ValueError("`shard` trains one of them alone: leave out --shards.")
+    if options.resume:
+        raise ValueError("`resume` is for runs in one piece: with --shards the same command goes on.")
     require_seconds(options.checkpoint_seconds)
     mesh = runtime.network_mesh(options.devices)
     shards.count_for(group, mesh, of)  # if the host can hold all networks

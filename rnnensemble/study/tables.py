@@ -172,7 +172,7 @@ def run_table(sweep: Sweep, outcomes: Mapping[str, Outcome]) -> Table:
     times = [each.get("seconds", {}) for each in manifests]
     seconds = [sum(each.values()) - each.get("training", 0.0) for each in times]
     seconds += [x.manifest.get("seconds", {}).get("training", 0.0) for x in trained.values()]
-    fitted = [c.analysis.fitted(c.task, c.network.n_rates) for c in conditions]  # rank in effect
+    fitted = [c.analysis.fitted(c.task, c.network) for c in conditions]  # rank in effect
     written = [each["written"] for each in manifests if "written" in each]
     ends = dict.fromkeys((min(written), max(written))) if written else ()
     several = list(trained.values())

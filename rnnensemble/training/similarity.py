@@ -232,4 +232,3 @@ def _centered(samples: Array, valid: Array | None) -> Array:
     counts = valid.T.reshape(-1, 1)
     mean = jnp.sum(counts * samples, axis=0, keepdims=True) / jnp.sum(counts)
     return counts * (samples - mean)
-
