@@ -29,7 +29,7 @@ ACROSS = 3
 SHOWN_DECADE = 8.0
 """Highest over lowest value from which on an axis is logarithmic."""
 
-MARKS_MOST = 60
+MARKS_MOST = 24
 """Values up to which each has a tick; more would touch, and each takes matplotlib a millisecond."""
 
 OTHERS = "#4C4C4C"
