@@ -5,7 +5,7 @@
 Training and measuring are a STUB here: the networks and distances of one tiny run, for each
 condition anew. All else is what a sweep does: reading the file, the dry run, the folder, saving
 each condition twice, summary.csv, going on where all is finished, the tasks of an engine, the
-report. Times are CPU seconds (user and system, all threads of this process), so that other work on
+report. Folders lie where temporary files do (TMPDIR). Times are CPU seconds (user and system, all threads of this process), so that other work on
 the machine matters little. Writes benchmarks/results/many_conditions.json; `growth` there is the
 exponent between the smallest and the largest sweep: 1 is linear, 2 would be the square.
 """
@@ -161,6 +161,19 @@ def result_of(rows: dict[int, dict[str, float]]) -> dict:
             n: round(sum(row.values()) / (n * SECONDS), 4) for n, row in rows.items()
         },
     }
+
+
+def table(result: dict) -> str:
+    """The table of docs/performance.md: CPU seconds by step, and what all are a condition."""
+    sizes = list(result["cpu_seconds"])
+    head = " | ".join(f"{int(n):,} conditions" for n in sizes)
+    lines = [f"| step | {head} |", "| --- |" + " --- |" * len(sizes)]
+    for step in result["cpu_seconds"][sizes[0]]:
+        seconds = " | ".join(f"{result['cpu_seconds'][n][step]:.1f}" for n in sizes)
+        lines.append(f"| {step} | {seconds} |")
+    shares = [result["share_of_one_second_each"][n] * SECONDS for n in sizes]
+    each = " | ".join(f"**{1000 * share:.0f} ms**" for share in shares)
+    return "\n".join([*lines, f"| all, a condition | {each} |"])
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ def test_documents_show_the_results():
     import dsa_settings
     import intrinsic_dimension
     import launches_report
+    import many_conditions
     import metric_trials
     import precision
     import report
@@ -39,6 +40,8 @@ def test_documents_show_the_results():
     assert precision.report(json.loads((RESULTS / "precision.json").read_text())) in performance
     counted = json.loads((RESULTS / "launches.json").read_text())
     assert launches_report.report(counted) in performance
+    many = json.loads((RESULTS / "many_conditions.json").read_text())
+    assert many_conditions.table(many) in performance
     trained = json.loads((RESULTS / "convergence.json").read_text())
     simulated = json.loads((RESULTS / "coverage.json").read_text())
     assert coverage_tables.report(simulated) in (ROOT / "docs" / "statistics.md").read_text()

@@ -19,7 +19,7 @@ from rnnensemble.study.tables import axis_words, words
 ACROSS = 3
 """Panels side by side of a factor with one task."""
 
-MARKS_MOST = 60
+MARKS_MOST = 24
 """Values up to which each has a tick; more would touch, and each takes matplotlib a millisecond."""
 
 OTHERS = "#4C4C4C"

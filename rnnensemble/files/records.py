@@ -28,7 +28,7 @@ FEATURES = (
 
 
 def plain(tree: Any) -> Any:
-    """A tree's arrays in dictionaries, by name or place of its parts, as orbax stores them."""
+    """A tree's arrays in dictionaries, by name or place of its parts, as `trees` stores them."""
     from flax import serialization  # takes half a second to load
 
     return jax.tree.map(np.asarray, serialization.to_state_dict(tree))

@@ -3,7 +3,7 @@
     runs/<name>/
         config.toml                 the condition, as resolved
         manifest.json               status, digest, versions, device
-        conditions/<digest>/        orbax: parameters, history, snapshots, matrices; what
+        conditions/<digest>/        parameters, history, snapshots, matrices (`trees`); what
                                     unconverged networks go on from; task: arrays of no file
         summary.csv                 one row: the three levels
         figures/                    PNG, SVG and PDF, numbers (CSV), captions

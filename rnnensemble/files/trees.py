@@ -51,15 +51,20 @@ def _store_large(path: Path, arrays: list[np.ndarray]) -> None:
     """Has orbax write arrays, a file for each: one database of all would take thrice as long."""
     from orbax.checkpoint import PyTreeCheckpointHandler, args  # takes a second to load
 
-    before = sys.unraisablehook
+    before, place = sys.unraisablehook, _for_orbax(path)
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
         path.mkdir()
-        PyTreeCheckpointHandler(use_ocdbt=False).save(path, args=args.PyTreeSave(arrays))
+        PyTreeCheckpointHandler(use_ocdbt=False).save(place, args=args.PyTreeSave(arrays))
         sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
+
+
+def _for_orbax(path: Path) -> Any:
+    """A path as orbax takes it, whose types of paths are of a library of its own."""
+    return path
 
 
 def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
@@ -108,5 +113,5 @@ def _load(path: Path, like: Any) -> Any:
         if (path / LARGE).exists():
             from orbax.checkpoint import PyTreeCheckpointHandler
 
-            large = PyTreeCheckpointHandler(use_ocdbt=False).restore(path / LARGE)
+            large = PyTreeCheckpointHandler(use_ocdbt=False).restore(_for_orbax(path / LARGE))
         return jax.tree.map(lambda x: large[x] if isinstance(x, int) else x, tree)
