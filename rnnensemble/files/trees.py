@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 from rnnensemble.files import records
 from rnnensemble.files.stages import damaged
 
@@ -19,11 +22,16 @@ def store(path: Path, tree: Any) -> None:
     before = sys.unraisablehook
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
-        ocp.save(str(path), records.plain(tree))
+        ocp.save(str(path), jax.tree.map(_with_entries, records.plain(tree)))
         sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
+
+
+def _with_entries(x: Any) -> Any:
+    """What stands for an array: itself, or one entry if it has none, which orbax does not store."""
+    return x if np.size(x) else np.zeros(1, np.asarray(x).dtype)
 
 
 def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
@@ -48,7 +56,9 @@ def restore(folder: Path, path: Path, target: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-            stored = ocp.load(str(folder / path), records.plain(target))
+            shapes = records.plain(target)
+            stored = ocp.load(str(folder / path), jax.tree.map(_with_entries, shapes))
+            stored = jax.tree.map(lambda x, like: x if np.size(like) else like, stored, shapes)
         return serialization.from_state_dict(target, stored)
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
