@@ -49,6 +49,23 @@ def test_the_last_outputs_are_rates_of_the_first_units(base):
     assert network.update_rule == base.update_rule
 
 
+@pytest.mark.parametrize("base", BASES[:3], ids=lambda base: base.kind)
+def test_activity_alone_is_fitted_without_other_outputs(base):
+    network = rnne.Observed(network=base, units=2)
+    params, inputs = network.init(KEY, n_inputs=1, n_outputs=2), gaussian(4, 9, 1)
+
+    def cost(params):
+        return jnp.sum(network.respond(params, inputs)[1] ** 2)
+
+    def plain_cost(inner):
+        return jnp.sum(base.respond(inner, inputs)[0][..., :2] ** 2)
+
+    found = jax.grad(cost)(params).network
+    expected = jax.grad(plain_cost)(params.network)
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def recorded():
     """Rates of two units of a circuit that does the task."""
@@ -116,6 +133,19 @@ def test_degeneracy_leaves_observed_units_in_place(population, tmp_path):
     loaded = rnne.load(tmp_path / "mine").population
     assert loaded.network == OBSERVED
     np.testing.assert_array_equal(loaded.params.offset, population.params.offset)
+
+
+def test_readouts_without_rows_are_stored(tmp_path):
+    alone = rnne.Observed(network=tiny.NETWORK, units=1)  # all outputs are observed
+    training = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+    population = rnne.train_population(tiny.TASK, network=alone, training=training, size=2)
+    assert population.params.network.readout_weights.shape == (2, 0, 6)
+    rnne.save(tmp_path / "alone", population)
+    loaded = rnne.load(tmp_path / "alone").population
+    for ours, theirs in zip(
+        jax.tree.leaves(loaded.params), jax.tree.leaves(population.params), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_settings_are_read_from_presets():

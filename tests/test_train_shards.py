@@ -180,6 +180,19 @@ def test_a_run_that_has_the_name_of_the_shards_stays(whole, tmp_path, capsys):
     assert storage.load_run(tmp_path / "five-shards").population.size == 5
 
 
+@pytest.mark.usefixtures("unmeasured")
+def test_shards_start_from_trained_networks_too(whole, tmp_path):
+    preset = whole.with_suffix(".toml")
+    started = ("--start-from", whole, "--seed", 7)
+    run("train", preset, "--runs", tmp_path / "one", *started)
+    run("train", preset, "--runs", tmp_path / "shards", "--shards", 3, *started)
+    found, expected = (
+        storage.load_run(tmp_path / each / "five").population for each in ("shards", "one")
+    )
+    same(found.params, expected.params)
+    same(found.initial_params, storage.load_run(whole).population.params)
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

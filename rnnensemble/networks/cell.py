@@ -115,7 +115,7 @@ def thin_product(rows: Array, weights: Array) -> Array:
 
     Terms one by one are quicker on a CPU, a reduction is one kernel on a GPU.
     """
-    if len(weights) > THIN:
+    if not 0 < len(weights) <= THIN:
         return exact_product(rows, weights)
     return by_platform(rows, weights, cpu=_term_by_term, default=_reduced)
 

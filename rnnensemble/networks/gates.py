@@ -9,6 +9,7 @@ products with few inputs or outputs are sums inside the loops. The backward pass
 of the gates beside the states: to compute them again costs another product of each step.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -269,7 +270,8 @@ def _backward(cell: str, saved: tuple, cotangents: tuple) -> tuple[GatedParams, 
 
 def _over_all(left: Array, right: Array) -> Array:
     """left^T right over all steps and trials, `[T, B, m]` and `[T, B, n]` to `[m, n]`."""
-    left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
+    rows = math.prod(left.shape[:-1])  # spelled out, since there may be no outputs
+    left, right = (x.reshape(rows, x.shape[-1]) for x in (left, right))
     return exact_product(left.T, right)
 
 

@@ -15,6 +15,7 @@ What makes it fast where memory, not arithmetic, is the limit:
   gradients W_y^T dL/dy_t are never stored.
 """
 
+import math
 from functools import partial
 from typing import Any
 
@@ -251,7 +252,8 @@ def _weights_bar(
 
 def _over_all(left: Array, right: Array, precision: str = "float32") -> Array:
     """left^T right over all steps and trials, `[.., B, m]` and `[.., B, n]` to `[m, n]`."""
-    left, right = (x.reshape(-1, x.shape[-1]) for x in (left, right))
+    rows = math.prod(left.shape[:-1])  # spelled out, since there may be no outputs
+    left, right = (x.reshape(rows, x.shape[-1]) for x in (left, right))
     return PRODUCTS[precision](left.T, right)
 
 
