@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_is_replaced(environment, tmp_path):
 
 def test_a_worker_that_is_killed_amid_a_shard_is_replaced(environment, tmp_path):
     preset = tmp_path / "three.toml"
-    preset.write_text(PRESET.replace("max_epochs = 400", "max_epochs = 250"))
+    preset.write_text(PRESET)
     words = "train", str(preset), "--runs"
     cli.main([*words, f"{tmp_path}/alone", "--quiet"])
     command = [sys.executable, "-m", "rnnensemble", *words, tmp_path, "--shards", "2"]
