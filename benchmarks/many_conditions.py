@@ -5,9 +5,10 @@
 Training and measuring are a STUB here: the networks and distances of one tiny run, for each
 condition anew. All else is what a sweep does: reading the file, the dry run, the folder, saving
 each condition twice, summary.csv, going on where all is finished, the tasks of an engine, the
-report. Folders lie where temporary files do (TMPDIR). Times are CPU seconds (user and system, all threads of this process), so that other work on
-the machine matters little. Writes benchmarks/results/many_conditions.json; `growth` there is the
-exponent between the smallest and the largest sweep: 1 is linear, 2 would be the square.
+report. Folders lie where temporary files do (TMPDIR). Times are CPU seconds (user and system, all
+threads of this process), so that other work on the machine matters little. Writes
+benchmarks/results/many_conditions.json; `growth` there is the exponent between the smallest and the
+largest sweep: 1 is linear, 2 would be the square.
 """
 
 import contextlib

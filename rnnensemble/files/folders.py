@@ -30,8 +30,9 @@ _RESERVED: set[tuple[int, Path]] = set()
 def reserved(folder: Path) -> Iterator[Path]:
     """Keeps a folder's name for this process inside the block, which may reserve it again.
 
-    What killed processes left beside the folder is brought back or removed. FileExistsError, which
-    says who, if another process has reserved it.
+    What killed processes left beside the folder is brought back or removed. That there was one
+    shows in its lock, which all others remove. FileExistsError, which says who, if another process
+    has reserved it.
     """
     place = _place(folder)
     mine, lock = (os.getpid(), place), place.with_name(f".{place.name}.lock")
@@ -39,7 +40,7 @@ def reserved(folder: Path) -> Iterator[Path]:
         yield folder
         return
     missing = [above for above in place.parents if not above.exists()]
-    killed = lock.exists()  # who ends otherwise removes it; to look each time is slow among many
+    killed = lock.exists()  # to search the folder each time would be slow among thousands
     try:
         with locks.held(lock) as ours:
             if not ours:
