@@ -75,7 +75,9 @@ def _require_possible(options: Train, group: Group, of: int) -> None:
     if options.shard is not None:
         raise ValueError("`shard` trains one of them alone: leave out --shards.")
     if options.resume:
-        raise ValueError("`resume` is for runs in one piece: with --shards the same command goes on.")
+        raise ValueError(
+            "`resume` is for runs in one piece: with --shards the same command goes on."
+        )
     require_seconds(options.checkpoint_seconds)
     mesh = runtime.network_mesh(options.devices)
     shards.count_for(group, mesh, of)  # if the host can hold all networks
