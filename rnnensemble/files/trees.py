@@ -1,10 +1,10 @@
 """Trees of arrays on disk: a folder for each.
 
     <tree>/arrays.msgpack       the tree with its small arrays, as flax stores them
-    <tree>/large/               large arrays, as orbax stores them; if there are any
+    <tree>/large/<number>/      a large array, as orbax stores it; in the tree stands its number
 
-orbax takes milliseconds for a folder and one more for each array, however small it is, and an
-analysis has sixty of a few bytes. In the tree, numbers stand for the large arrays.
+orbax takes milliseconds for each array, however small it is, and an analysis has sixty of a few
+bytes. It copies what it writes, so that it is given one large array at a time.
 """
 
 import errno
@@ -43,19 +43,19 @@ def store(path: Path, tree: Any) -> None:
     packed = serialization.msgpack_serialize(jax.tree.map(place, records.plain(tree)))
     path.mkdir()
     (path / ARRAYS).write_bytes(packed)
-    if large:
-        _store_large(path / LARGE, large)
+    for number, x in enumerate(large):
+        _store_large(path / LARGE / str(number), x)
 
 
-def _store_large(path: Path, arrays: list[np.ndarray]) -> None:
-    """Has orbax write arrays, a file for each: one database of all would take thrice as long."""
+def _store_large(path: Path, x: np.ndarray) -> None:
+    """Has orbax write an array as a file; its database (OCDBT) would take thrice as long."""
     from orbax.checkpoint import PyTreeCheckpointHandler, args  # takes a second to load
 
     before, place = sys.unraisablehook, _for_orbax(path)
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
-        path.mkdir()
-        PyTreeCheckpointHandler(use_ocdbt=False).save(place, args=args.PyTreeSave(arrays))
+        path.mkdir(parents=True)
+        PyTreeCheckpointHandler(use_ocdbt=False).save(place, args=args.PyTreeSave([x]))
         sys.unraisablehook = before  # if it failed, answers may still come
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
@@ -109,9 +109,13 @@ def _load(path: Path, like: Any) -> Any:
 
             return v1.load(str(path), like)
         tree = serialization.msgpack_restore((path / ARRAYS).read_bytes())
-        large = []
-        if (path / LARGE).exists():
-            from orbax.checkpoint import PyTreeCheckpointHandler
+        return jax.tree.map(lambda x: _large(path, x) if isinstance(x, int) else x, tree)
 
-            large = PyTreeCheckpointHandler(use_ocdbt=False).restore(_for_orbax(path / LARGE))
-        return jax.tree.map(lambda x: large[x] if isinstance(x, int) else x, tree)
+
+def _large(path: Path, number: int) -> np.ndarray:
+    """A large array of the tree in a folder."""
+    from orbax.checkpoint import PyTreeCheckpointHandler
+
+    handler = PyTreeCheckpointHandler(use_ocdbt=False)
+    (found,) = handler.restore(_for_orbax(path / LARGE / str(number)))
+    return found
