@@ -6,6 +6,7 @@ import io
 import json
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,9 @@ def test_notebook_runs(path, tmp_path, monkeypatch):
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         for cell in cells(path, "code"):
             exec(compile("".join(cell["source"]), path.name, "exec"), names)
+    for each in names.values():  # which the end of a notebook's own process would remove
+        if isinstance(each, tempfile.TemporaryDirectory):
+            each.cleanup()
     outputs = [output for cell in cells(path, "code") for output in cell["outputs"]]
     shown = ["".join(each["text"]) for each in outputs if each.get("name") == "stdout"]
     assert fresh(masked("".join(shown)), masked(printed.getvalue())), printed.getvalue()
