@@ -43,17 +43,20 @@ def run_groups(work: Work, groups: list[Group]) -> None:
     """Works on every group that no other process has, until none is left."""
     reporter, total = work.reporter, sum(len(group.conditions) for group in groups)
     summarize = Paced(partial(sweep_folder.write_summary, work.folder), SHARE)
-    todo, before = [(group, work.untrained(group)) for group in groups], None
+    todo, before, worked = [(group, work.untrained(group)) for group in groups], None, 0
     while todo and todo != before:  # others may have ended, finished or not, in the meantime
         before = todo
         for number, (group, _) in enumerate(todo, 1):
-            title = f"group {number} of {len(todo)}"
-            for piece in work.untrained(group):
+            title, shards = f"group {number} of {len(todo)}", work.untrained(group)
+            for piece in shards:
                 run_shard(work, piece, title)
-            if work.unfinished(group) and not work.untrained(group):
+            whole = work.unfinished(group) and not work.untrained(group)
+            if whole:
                 run_group(work, group, title, summarize)
-            if number % GROUPS_OF_PROGRAMS == 0:
+            worked += bool(shards or whole)
+            if worked == GROUPS_OF_PROGRAMS:
                 programs.forget_programs()  # other groups need others
+                worked = 0
         unfinished = [group for group, _ in todo if work.unfinished(group)]
         todo = [(group, work.untrained(group)) for group in unfinished]
     sweep_folder.write_summary(work.folder)
