@@ -60,7 +60,7 @@ def calls(run, monkeypatch):
 
     for module, name in ((stages, "read_manifest"), (conditions, "from_table")):
         count(module, name)
-    count(conditions, "_digest")
+    count(conditions, "digest_of")
 
     def train(recipes, **_):
         return [dataclasses.replace(run.population, recipe=recipe) for recipe in recipes]

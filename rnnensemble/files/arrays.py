@@ -143,7 +143,7 @@ def start_distances(folder: Path, manifest: dict[str, Any]) -> bool:
     stages.require_free(folder)
     with folders.whole_folder(folder) as partial:
         (partial / CHECKPOINT).mkdir(parents=True)
-        manifests.write_manifest(partial, {"status": stages.INTERRUPTED, **manifest})
+        manifests.put_manifest(partial, {"status": stages.INTERRUPTED, **manifest})
     return False
 
 
@@ -166,7 +166,7 @@ def save_distances(
         folders.write_rows(partial / "distances.csv", [row._asdict() for row in rows])
         np.savez(partial / "matrices.npz", allow_pickle=False, **matrices)
         files = manifests.files_below(partial)
-        manifests.write_manifest(partial, {"status": COMPARED, **manifest}, files)
+        manifests.put_manifest(partial, {"status": COMPARED, **manifest}, files)
 
 
 def read_distances(folder: Path) -> list[Row]:

@@ -21,7 +21,6 @@ from rnnensemble.files import locks
 DAY = 86400.0
 """Seconds after which an unfinished file is a killed process's."""
 
-
 _RESERVED: set[tuple[int, Path]] = set()
 """The folders whose names this process has reserved."""
 
@@ -105,10 +104,9 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 def _discard(folder: Path) -> None:
     """Removes a folder, into which threads of orbax may write for a moment after a failure."""
     for pause in (0.0, 0.1, 0.2):
-        time.sleep(pause)
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
+        if folder.exists():
+            time.sleep(pause)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _put(partial: Path, folder: Path) -> None:
@@ -142,9 +140,11 @@ def _exchanged(first: Path, second: Path) -> bool:
 
 def recover(folder: Path) -> None:
     """Brings back a folder whose replacement was cut off between two renames."""
+    if folder.exists():  # found sooner than where it really is
+        return
     place = _place(folder)
     old = place.with_name(f".{place.name}.old")
-    if old.exists() and not place.exists():
+    if old.exists():
         with contextlib.suppress(OSError):  # another process has done it, or nobody may write
             old.rename(place)
 
@@ -167,8 +167,8 @@ def _partial(path: Path) -> Path:
 
 def _unfinished(path: Path) -> Iterator[Path]:
     """What killed processes left under such names."""
-    # names of other folders may begin in the same way
-    return path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 12}.partial")
+    digits = "[0-9a-f]" * 12  # names of other folders may begin in the same way
+    return path.parent.glob(f".{glob.escape(path.name)}.{digits}.partial")
 
 
 def _flush(path: Path) -> None:

@@ -12,14 +12,30 @@ from typing import Any
 from rnnensemble._core import runtime
 from rnnensemble.files.folders import whole_folder, write_text
 
+NAME = "manifest.json"
+"""Its file."""
+
 FORMAT, OLDEST = 8, 7
 """Version of the layout of run folders, folders of distances and sweep folders; the oldest read."""
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
-    """Writes the manifest with what all have: format, time, versions, machine, digests."""
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes a folder's manifest with what all have: format, time, versions, machine, digests."""
+    _write_checked(folder, _with_common(folder, manifest))
+
+
+def put_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()) -> None:
+    """Writes it, with digests of these files, into a folder that nobody reads yet."""
+    text = _checked(_with_common(folder, manifest, files))
+    (folder / NAME).write_text(text, encoding="utf-8")
+
+
+def _with_common(
+    folder: Path, manifest: dict[str, Any], files: Iterable[Path] = ()
+) -> dict[str, Any]:
+    """A manifest with what all have."""
     packages = ("rnnensemble", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
-    whole = {
+    return {
         "format": FORMAT,
         **manifest,
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -27,7 +43,6 @@ def write_manifest(folder: Path, manifest: dict[str, Any], files: Iterable[Path]
         "machine": runtime.describe(),
         "files": {path.relative_to(folder).as_posix(): file_digest(path) for path in sorted(files)},
     }
-    _write_checked(folder, whole)
 
 
 @functools.cache
@@ -43,9 +58,13 @@ def note_files(folder: Path, manifest: dict[str, Any], names: Iterable[str]) -> 
 
 
 def _write_checked(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes a manifest with the digest of itself."""
-    whole = manifest | {"check": check_of(manifest)}
-    write_text(folder / "manifest.json", json.dumps(whole, indent=1) + "\n")
+    """Puts a manifest in the place of the one that is there, whole or not at all."""
+    write_text(folder / NAME, _checked(manifest))
+
+
+def _checked(manifest: dict[str, Any]) -> str:
+    """The text of a manifest with the digest of itself."""
+    return json.dumps(manifest | {"check": check_of(manifest)}, indent=1) + "\n"
 
 
 def check_of(manifest: dict[str, Any]) -> str:
@@ -70,5 +89,5 @@ def start_folder(folder: Path, texts: dict[str, str], manifest: dict[str, Any]) 
     with whole_folder(folder) as partial:
         partial.mkdir(parents=True)
         for name, text in texts.items():
-            write_text(partial / name, text)
-        write_manifest(partial, manifest, files_below(partial))
+            (partial / name).write_text(text, encoding="utf-8")
+        put_manifest(partial, manifest, files_below(partial))

@@ -102,7 +102,7 @@ def save_run(
         manifest = _manifest(condition, population, degeneracy, features)
         manifest |= {"seconds": seconds} if seconds else {}
         manifest |= {"shard": shard._asdict()} if shard else {}
-        manifests.write_manifest(partial, manifest, manifests.files_below(partial))
+        manifests.put_manifest(partial, manifest, manifests.files_below(partial))
     return folder
 
 
