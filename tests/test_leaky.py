@@ -20,7 +20,7 @@ from rnnensemble.networks.noise import Noise, standard_normal, words_of
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
-from rnnensemble.training.objective import loss_and_gradient
+from rnnensemble.training.objective import terms_and_gradient
 from tests.test_networks import example
 from tests.tiny import ANALYSIS, TASK
 
@@ -192,7 +192,7 @@ def test_a_slice_has_the_noise_of_its_trials(numbers):
     trials = TASK.sample(jax.random.key(1), 8)
     params["input_weights"] = params["input_weights"][:, :1]
     params |= {name: params[name][:1] for name in ("readout_weights", "readout_bias")}
-    how = partial(jax.jit, static_argnames="slices")(partial(loss_and_gradient, network=network))
+    how = partial(jax.jit, static_argnames="slices")(partial(terms_and_gradient, network=network))
     key = jax.random.key(2)
     whole, parts, none = (
         jax.tree.leaves(how(params, trials, slices=n, key=k))

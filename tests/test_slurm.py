@@ -29,7 +29,7 @@ LONGER = {"epoch_steps = 8": "epoch_steps = 100", "max_epochs = 30": "max_epochs
 """What has the tiny sweep train for half a minute."""
 PRESET = TINY.replace("epoch_steps = 4", "epoch_steps = 100").replace(
     "max_epochs = 3\nthreshold = 10.0\npatience = 2",
-    "max_epochs = 400\nthreshold = 5.0\npatience = 400",
+    "max_epochs = 1600\nthreshold = 5.0\npatience = 1600",
 )
 """A population of three networks that trains for some seconds."""
 
@@ -211,7 +211,7 @@ def test_a_shard_whose_job_is_killed_is_tried_again(cluster, tmp_path):
 def test_a_block_of_pairs_whose_job_is_killed_is_tried_again(cluster, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "A.npy", rng.normal(size=(6, 4, 12, 8)).astype(np.float32))
-    words = ["analyse", "--activity", f"{tmp_path}/A.npy", "--metrics", "dsa", "--dsa.starts", "64"]
+    words = ["analyse", "--activity", f"{tmp_path}/A.npy", "--metrics", "dsa", "--dsa.starts", "16384"]
     started = on_slurm(cluster, [*words, "--runs", tmp_path, "--block", "6"])
     until(lambda: list((tmp_path / "A" / "checkpoint" / "dsa").glob("*.lock")))
     kill(cluster)
