@@ -211,7 +211,15 @@ def test_a_shard_whose_job_is_killed_is_tried_again(cluster, tmp_path):
 def test_a_block_of_pairs_whose_job_is_killed_is_tried_again(cluster, tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "A.npy", rng.normal(size=(6, 4, 12, 8)).astype(np.float32))
-    words = ["analyse", "--activity", f"{tmp_path}/A.npy", "--metrics", "dsa", "--dsa.starts", "16384"]
+    words = [
+        "analyse",
+        "--activity",
+        f"{tmp_path}/A.npy",
+        "--metrics",
+        "dsa",
+        "--dsa.starts",
+        "16384",
+    ]
     started = on_slurm(cluster, [*words, "--runs", tmp_path, "--block", "6"])
     until(lambda: list((tmp_path / "A" / "checkpoint" / "dsa").glob("*.lock")))
     kill(cluster)
