@@ -27,6 +27,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from rnnensemble._core import programs
+from rnnensemble.cli import driver
 from rnnensemble.figures import style
 from rnnensemble.study.benchmarking import plan
 
@@ -78,3 +79,10 @@ def _figures_are_made_and_not_painted(request):
         if request.node.get_closest_marker("painted") is None:
             patch.setattr(style, "save", save)
         yield
+
+
+@pytest.fixture
+def quick_driver(monkeypatch):
+    """Has a driver of tasks look at them at once, and soon again."""
+    monkeypatch.setattr(driver, "POLL", 0.01)
+    monkeypatch.setattr(driver, "BUSY", 0.1)

@@ -19,11 +19,7 @@ from tests.test_sweep import FILE, failure, rows_of
 with contextlib.suppress(ImportError):
     import submitit  # noqa: F401  its log goes to what is standard error now, not in a test
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(driver, "POLL", 0.01)
-    monkeypatch.setattr(driver, "BUSY", 0.1)
+pytestmark = pytest.mark.usefixtures("quick_driver")
 
 
 @pytest.fixture(scope="module")

@@ -161,7 +161,7 @@ def test_settings_are_read_from_presets():
         ({"network": 3}, "`network` must be a network such as"),
         ({"units": 0}, "`units` must be a whole number of at least 1; got 0"),
         ({"units": 7}, "`units` must be at most the 6 of the network; got 7"),
-        ({"scale": 0.0}, "`scale` must be a number above 0; got 0.0"),
+        ({"scale": 0.0}, "`scale` must be a positive number; got 0.0"),
         ({"network": rnne.VanillaRNN(width=6, gain=[1, 2])}, "`network.gain` must be one number"),
         ({"network": rnne.VanillaRNN(width=32, fused=True)}, "`network.fused` must be false"),
     ],

@@ -19,15 +19,11 @@ from rnnensemble.training.train import TrainingInterrupted
 from tests.test_engines import Here
 from tests.test_sweep import FILE, failure, rows_of
 
+pytestmark = pytest.mark.usefixtures("quick_driver")
+
 ONLY = ["channels=1", "rate"]
 """One group of two recipes with 3 networks each."""
 GROUP = groups_of(read_sweep(FILE.read_text()))[0]
-
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(driver, "POLL", 0.01)
-    monkeypatch.setattr(driver, "BUSY", 0.1)
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,7 @@ from tests.test_cli import failure
 from tests.test_engines import Here
 from tests.test_shards import GIVEN, run, same
 
-
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch):
-    monkeypatch.setattr(driver, "POLL", 0.01)
-    monkeypatch.setattr(driver, "BUSY", 0.1)
+pytestmark = pytest.mark.usefixtures("quick_driver")
 
 
 @pytest.fixture(scope="module")

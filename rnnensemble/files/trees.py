@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -51,7 +51,7 @@ def _store_large(path: Path, x: np.ndarray) -> None:
     """Has orbax write an array as a file; its database (OCDBT) would take thrice as long."""
     from orbax.checkpoint import PyTreeCheckpointHandler, args  # takes a second to load
 
-    before, place = sys.unraisablehook, _for_orbax(path)
+    before, place = sys.unraisablehook, cast(Any, path)  # its paths are of a library of its own
     sys.unraisablehook = functools.partial(_unless_late, before)
     try:
         path.mkdir(parents=True)
@@ -60,11 +60,6 @@ def _store_large(path: Path, x: np.ndarray) -> None:
     except ValueError as error:  # as tensorstore tells whatever the system refused
         full = "RESOURCE_EXHAUSTED" in str(error)
         raise OSError(errno.ENOSPC if full else errno.EIO, str(error)[:200], str(path)) from None
-
-
-def _for_orbax(path: Path) -> Any:
-    """A path as orbax takes it, whose types of paths are of a library of its own."""
-    return path
 
 
 def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
@@ -117,5 +112,5 @@ def _large(path: Path, number: int) -> np.ndarray:
     from orbax.checkpoint import PyTreeCheckpointHandler
 
     handler = PyTreeCheckpointHandler(use_ocdbt=False)
-    (found,) = handler.restore(_for_orbax(path / LARGE / str(number)))
+    (found,) = handler.restore(cast(Any, path / LARGE / str(number)))
     return found

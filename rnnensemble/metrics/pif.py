@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble._core.config import later
+from rnnensemble._core.config import later, require_at_least
 from rnnensemble.metrics.base import Metric, require_counts
 from rnnensemble.metrics.matching import (
     Problem,
@@ -128,8 +128,8 @@ class PIF(Metric):
         require_counts(self, "starts", "soft_steps", "steps")
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
-        if self.fixed is not None and (not isinstance(self.fixed, int) or self.fixed < 0):
-            raise ValueError(f"`fixed` must be a whole number of at least 0; got {self.fixed!r}.")
+        if self.fixed is not None:
+            require_at_least("fixed", self.fixed, 0)
         if self.place not in ("host", "device", None):
             raise ValueError(f"`place` must be 'host', 'device' or None; got {self.place!r}.")
 

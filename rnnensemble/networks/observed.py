@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from rnnensemble._core.axes import Array, Key
-from rnnensemble._core.config import require_whole
+from rnnensemble._core.config import require_positive, require_whole
 from rnnensemble.networks.base import Network, Params
 from rnnensemble.networks.wrapped import Wrapped
 
@@ -77,8 +77,7 @@ class Observed(Wrapped):
             raise ValueError(
                 f"`units` must be at most the {self.width} of the network; got {self.units}."
             )
-        if not isinstance(self.scale, (int, float)) or not 0 < self.scale < float("inf"):
-            raise ValueError(f"`scale` must be a number above 0; got {self.scale!r}.")
+        require_positive("scale", self.scale)
 
     @property
     def _own(self) -> dict[str, Any]:
