@@ -113,8 +113,8 @@ def test_layers_may_be_lists_and_tuples(tmp_path):
     layers = [np.zeros((3, 4)), np.ones((3, 4))], (np.zeros((3, 2)), {"b": np.ones(3)})
     tree = {"layers": layers, "out": np.ones(3)}
     assert set(records.plain(tree)["layers"]["0"]) == {"0", "1"}
-    trees.store(tmp_path / "tree", tree)
-    again = trees.restore(tmp_path, tmp_path / "tree", tree)
+    trees.store(tmp_path, "tree", tree)
+    again = trees.restore(tmp_path, "tree", tree)
     assert jax.tree.structure(again) == jax.tree.structure(tree)
     for mine, other in zip(jax.tree.leaves(again), jax.tree.leaves(tree), strict=True):
         np.testing.assert_array_equal(mine, other)

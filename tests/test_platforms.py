@@ -169,7 +169,7 @@ def test_late_answers_of_a_write_that_failed_are_not_shown(tmp_path, monkeypatch
     monkeypatch.setattr(sys, "unraisablehook", lines.append)
     monkeypatch.setattr("orbax.checkpoint.PyTreeCheckpointHandler.save", full)
     with pytest.raises(OSError, match="RESOURCE"):
-        trees.store(tmp_path / "x", {"large": np.zeros(trees.SMALL)})
+        trees.store(tmp_path, "x", {"large": np.zeros(trees.SMALL)})
     answer()
     assert len(lines) == 2 * heard
 

@@ -260,7 +260,7 @@ def test_run_folders_hold_the_arrays_of_all_tasks_before(tmp_path):
     tasks = [rnne.tasks.ArrayTask.from_arrays(each, np.cumsum(each, axis=1)) for each in inputs]
     found = rnne.train_sequence(tasks, network=NETWORK, training=SHORT, size=2)
     rnne.save(tmp_path / "run", found.populations[1])
-    stored = list((tmp_path / "run").glob("conditions/*/task/*.npz"))
+    stored = list((tmp_path / "run").glob("task/*.npz"))
     assert len(stored) == len({name for task in tasks for name in task.given_arrays})
     assert rnne.load(tmp_path / "run").population == found.populations[1]
 

@@ -122,9 +122,8 @@ WRITERS = {
 
 
 def names(root: Path) -> set[str]:
-    """What lies in a folder, but for the inside of trees of arrays, which orbax names."""
-    found = (path.relative_to(root) for path in root.rglob("*"))
-    return {str(path) for path in found if "conditions" not in path.parts[:-3]}
+    """What lies in a folder and below."""
+    return {str(path.relative_to(root)) for path in root.rglob("*")}
 
 
 HIDDEN = re.compile(r"(^|/)\.[^/]+(\.[0-9a-f]{12}\.partial|\.lock)(/|$)|\.progress(\.new)?$")

@@ -11,14 +11,14 @@ from rnnensemble.training.snapshots import blank
 NAME = "snapshots"
 
 
-def store(arrays: Path, population: Population) -> None:
-    """Writes the snapshots of a population, if it has some, into its folder of arrays."""
+def store(folder: Path, population: Population) -> None:
+    """Writes the snapshots of a population, if it has some, into its run folder."""
     if population.snapshots is not None:
-        trees.store(arrays / NAME, population.snapshots)
+        trees.store(folder, NAME, population.snapshots)
 
 
-def restore(folder: Path, arrays: Path, condition: Condition) -> Any:
-    """The snapshots of a condition, from its arrays in a run folder; None if it has none.
+def restore(folder: Path, condition: Condition) -> Any:
+    """The snapshots of a condition, from its run folder; None if it has none.
 
     ValueError if they are not there whole.
     """
@@ -26,4 +26,4 @@ def restore(folder: Path, arrays: Path, condition: Condition) -> Any:
     if not epochs:
         return None
     shapes = blank(records.state_shapes(condition).params, len(epochs))
-    return trees.restore(folder, arrays / NAME, shapes)
+    return trees.restore(folder, NAME, shapes)

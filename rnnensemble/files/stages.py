@@ -91,12 +91,6 @@ def broken_files(folder: Path, manifest: dict[str, Any]) -> list[str]:
     return [name for name, digest in manifest["files"].items() if _digest(folder / name) != digest]
 
 
-def broken_parts(folder: Path, manifest: dict[str, Any]) -> dict[str, str]:
-    """A file that is not as it was for each broken part of a run: a tree of arrays, or the file."""
-    trees = {name: name.split("/")[2:3] for name in broken_files(folder, manifest)}
-    return {tree[0] if tree else name: name for name, tree in trees.items()}
-
-
 def require_whole(folder: Path, manifest: dict[str, Any]) -> None:
     """Raises ValueError if a file of a folder of distances is not as it was written."""
     broken = broken_files(folder, manifest)

@@ -3,8 +3,10 @@
     runs/<name>/
         config.toml                 the condition, as resolved
         manifest.json               status, digest, versions, device
-        conditions/<digest>/        parameters, history, snapshots, matrices (`trees`); what
-                                    unconverged networks go on from; task: arrays of no file
+        population.msgpack          parameters and history; so too snapshots, degeneracy, topology,
+                                    features, and state, from which unconverged networks go on
+        population/                 its large arrays (`trees`)
+        task/                       arrays of a task that are in no file
         summary.csv                 one row: the three levels
         figures/                    PNG, SVG and PDF, numbers (CSV), captions
 
@@ -27,7 +29,7 @@ from rnnensemble.files.stages import (
     INTERRUPTED,
     NO_RUNS,
     TRAINED,
-    broken_parts,
+    broken_files,
     damaged,
     read_manifest,
     read_text,
@@ -181,28 +183,27 @@ def load_run(folder: Path | str) -> Run:
     if manifest["status"] in NO_RUNS:
         raise ValueError(f"`run` {folder} is {NO_RUNS[manifest['status']]}.")
     require_same_x64(folder, manifest)
-    arrays = Path("conditions", manifest["digest"])
-    broken = broken_parts(folder, manifest)
+    broken = {trees.part_of(name): name for name in broken_files(folder, manifest)}
     interrupted = manifest["status"] == INTERRUPTED
-    parts = {"config.toml", "population", "task", "snapshots", interrupted and "state"}
+    parts = {"config", "population", "task", "snapshots", interrupted and "state"}
     for part in parts & broken.keys():
         raise damaged(folder, f"{broken[part]} is missing or damaged")
     # without states, trained networks are whole, and only go no further
-    with_state = not broken.pop("state", "") and (folder / arrays / "state").exists()
-    stored = sorted((folder / arrays / "task").glob("*.npz"))
+    with_state = not broken.pop("state", "") and trees.is_stored(folder, "state")
+    stored = sorted([*folder.glob("task/*.npz"), *folder.glob("conditions/*/task/*.npz")])
     given = [checked(read_named(path, "run")) for path in stored]  # found by their digests
     condition = conditions.from_toml(read_text(folder / "config.toml"))
     del given
     if condition.digest != manifest["digest"]:
         raise damaged(folder, "config.toml does not match the manifest's digest")
     shapes = records.population_shapes(condition, manifest["epochs"])
-    stored = trees.restore(folder, arrays / "population", shapes)
+    stored = trees.restore(folder, "population", shapes)
     stored["history"] = History(**stored["history"])
-    stored["snapshots"] = snapshot_trees.restore(folder, arrays, condition)
+    stored["snapshots"] = snapshot_trees.restore(folder, condition)
     state = None
     if with_state:
         shapes = records.state_tree(records.state_shapes(condition), condition)
-        state = records.as_state(trees.restore(folder, arrays / "state", shapes), condition)
+        state = records.as_state(trees.restore(folder, "state", shapes), condition)
     population = Population(recipe=condition.recipe, state=state, **stored)
     for name, found in _counts(condition, population).items():
         if manifest[name] != found:
@@ -219,18 +220,18 @@ def load_analysis(
     folder: Path, condition: Condition, manifest: dict[str, Any]
 ) -> tuple[Degeneracy | None, FeatureLearning | None]:
     """What was measured of the run in a folder, without its population."""
-    arrays, converged = Path("conditions", condition.digest), manifest["converged"]
     degeneracy = features = None
+    converged = manifest["converged"]
     if manifest["status"] == ANALYSED:
         shapes = records.degeneracy_shapes(condition, converged, manifest.get("rules", ()))
-        tree = trees.restore(folder, arrays / "degeneracy", shapes)
+        tree = trees.restore(folder, "degeneracy", shapes)
         degeneracy = records.as_degeneracy(tree, condition)
         if condition.analysis.search is not None:
             shapes = records.topology_shapes(condition, converged)
-            topology = records.as_topology(trees.restore(folder, arrays / "topology", shapes))
+            topology = records.as_topology(trees.restore(folder, "topology", shapes))
             degeneracy = dataclasses.replace(degeneracy, topology=topology)
     if manifest.get("features"):
-        tree = trees.restore(folder, arrays / "features", records.features_shapes(converged))
+        tree = trees.restore(folder, "features", records.features_shapes(converged))
         features = records.as_features(tree, condition)
     return degeneracy, features
 
@@ -251,25 +252,24 @@ def _write(
     features: FeatureLearning | None,
 ) -> None:
     """Writes settings, arrays and summary of a run."""
-    arrays = folder / "conditions" / condition.digest
-    arrays.mkdir(parents=True)
+    folder.mkdir(parents=True)
     (folder / "config.toml").write_text(conditions.to_toml(condition), encoding="utf-8")
     given = [each.task.given_arrays for each in condition.lineage]
     for digest, named in {name: x for each in given for name, x in each.items()}.items():
-        (arrays / "task").mkdir(exist_ok=True)
-        np.savez(arrays / "task" / f"{digest}.npz", allow_pickle=False, **named)
-    trees.store(arrays / "population", records.population_tree(population))
-    snapshot_trees.store(arrays, population)
+        (folder / "task").mkdir(exist_ok=True)
+        np.savez(folder / "task" / f"{digest}.npz", allow_pickle=False, **named)
+    trees.store(folder, "population", records.population_tree(population))
+    snapshot_trees.store(folder, population)
     if population.state is not None:
-        trees.store(arrays / "state", records.state_tree(population.state, condition))
+        trees.store(folder, "state", records.state_tree(population.state, condition))
     if degeneracy is not None:
-        trees.store(arrays / "degeneracy", records.degeneracy_tree(degeneracy))
+        trees.store(folder, "degeneracy", records.degeneracy_tree(degeneracy))
         if degeneracy.topology is not None:
-            trees.store(arrays / "topology", records.topology_tree(degeneracy.topology))
+            trees.store(folder, "topology", records.topology_tree(degeneracy.topology))
         row = records.summary_row(condition, degeneracy, features)
         folders.put_rows(folder / "summary.csv", [row])
     if features is not None:
-        trees.store(arrays / "features", records.features_tree(features))
+        trees.store(folder, "features", records.features_tree(features))
 
 
 def _manifest(

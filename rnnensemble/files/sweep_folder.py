@@ -18,7 +18,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from rnnensemble.files import folders, locks, manifests, records, stages, storage
+from rnnensemble.files import folders, locks, manifests, records, stages, storage, trees
 from rnnensemble.files.folders import write_text
 from rnnensemble.files.stages import read_text
 from rnnensemble.study.conditions import Condition
@@ -153,8 +153,9 @@ def stage(folder: Path, digest: str) -> tuple[str, dict[str, Any]]:
 def _damage(path: Path, check: str) -> str:
     """A damaged file of a condition; found once for each time that its folder was written."""
     manifest = stages.read_manifest(path)
-    broken = stages.broken_parts(path, manifest) if manifest["check"] == check else {}
-    return next((broken[part] for part in broken if part not in ("population", "state")), "")
+    broken = stages.broken_files(path, manifest) if manifest["check"] == check else []
+    kept = "population", "state"
+    return next((name for name in broken if trees.part_of(name) not in kept), "")
 
 
 def damage(folder: Path, digest: str) -> str:

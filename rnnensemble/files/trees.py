@@ -1,10 +1,11 @@
-"""Trees of arrays on disk: a folder for each.
+"""Trees of arrays in a run folder: a file for each, and a folder where arrays are large.
 
-    <tree>/arrays.msgpack       the tree with its small arrays, as flax stores them
-    <tree>/large/<number>/      a large array, as orbax stores it; in the tree stands its number
+    <tree>.msgpack      the tree with its small arrays, as flax stores them
+    <tree>/<number>/    a large array, as orbax stores it; in the tree stands its number
 
 orbax takes milliseconds for each array, however small it is, and an analysis has sixty of a few
-bytes. It copies what it writes, so that it is given one large array at a time.
+bytes. It copies what it writes, so that it is given one large array at a time. Each file and each
+folder is one more that the system is asked to write out.
 """
 
 import errno
@@ -21,15 +22,12 @@ import numpy as np
 from rnnensemble.files import records
 from rnnensemble.files.stages import damaged
 
-ARRAYS, LARGE = "arrays.msgpack", "large"
-"""What a tree's folder holds."""
-
 SMALL = 2**16
 """Bytes of an array up to which it is stored with the tree."""
 
 
-def store(path: Path, tree: Any) -> None:
-    """Writes a tree of arrays; OSError if that fails."""
+def store(folder: Path, name: str, tree: Any) -> None:
+    """Writes a tree of arrays into a folder; OSError if that fails."""
     from flax import serialization
 
     large: list[np.ndarray] = []
@@ -41,10 +39,29 @@ def store(path: Path, tree: Any) -> None:
         return len(large) - 1
 
     packed = serialization.msgpack_serialize(jax.tree.map(place, records.plain(tree)))
-    path.mkdir()
-    (path / ARRAYS).write_bytes(packed)
+    _file(folder, name).write_bytes(packed)
     for number, x in enumerate(large):
-        _store_large(path / LARGE / str(number), x)
+        _store_large(folder / name / str(number), x)
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{name}.msgpack"
+
+
+def is_stored(folder: Path, name: str) -> bool:
+    """Whether a run folder has a tree of this name."""
+    return _file(folder, name).exists() or _before(folder, name) is not None
+
+
+def _before(folder: Path, name: str) -> Path | None:
+    """Where formats before 8 have a tree, all its arrays in orbax's database; None without one."""
+    return next(folder.glob(f"conditions/*/{name}"), None)
+
+
+def part_of(file: str) -> str:
+    """The tree, or the table, to which a file belongs, by its path in a run folder."""
+    place = Path(file).parts
+    return place[2] if place[0] == "conditions" else Path(place[0]).stem
 
 
 def _store_large(path: Path, x: np.ndarray) -> None:
@@ -72,8 +89,8 @@ def _unless_late(before: Callable[[Any], Any], told: Any) -> None:
         before(told)
 
 
-def restore(folder: Path, path: Path, target: Any) -> Any:
-    """A tree of arrays in the structure and the types of a target, from a path in the run folder.
+def restore(folder: Path, name: str, target: Any) -> Any:
+    """A tree of arrays of a run folder in the structure and the types of a target.
 
     ValueError if it is not there whole.
     """
@@ -81,11 +98,11 @@ def restore(folder: Path, path: Path, target: Any) -> Any:
 
     try:
         like = records.plain(target)
-        stored = jax.tree.map(_of_type, like, _load(folder / path, like))
+        stored = jax.tree.map(_of_type, like, _load(folder, name, like))
         return serialization.from_state_dict(target, stored)
     except Exception as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise damaged(folder, f"{path.as_posix()} cannot be read ({reason})") from None
+        raise damaged(folder, f"its {name} cannot be read ({reason})") from None
 
 
 def _of_type(like: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -93,24 +110,24 @@ def _of_type(like: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.require(x, like.dtype, "W")
 
 
-def _load(path: Path, like: Any) -> Any:
-    """The tree in a folder; formats before 8 have all arrays in orbax's database."""
+def _load(folder: Path, name: str, like: Any) -> Any:
+    """A tree of a run folder, in dictionaries."""
     from flax import serialization
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # orbax warns of sharding; these are host arrays
-        if not (path / ARRAYS).exists():
+        before = _before(folder, name)
+        if before is not None:
             from orbax.checkpoint import v1
 
-            return v1.load(str(path), like)
-        tree = serialization.msgpack_restore((path / ARRAYS).read_bytes())
-        return jax.tree.map(lambda x: _large(path, x) if isinstance(x, int) else x, tree)
+            return v1.load(str(before), like)
+        tree = serialization.msgpack_restore(_file(folder, name).read_bytes())
+        return jax.tree.map(lambda x: _large(folder / name, x) if isinstance(x, int) else x, tree)
 
 
 def _large(path: Path, number: int) -> np.ndarray:
-    """A large array of the tree in a folder."""
+    """A large array of a tree."""
     from orbax.checkpoint import PyTreeCheckpointHandler
 
-    handler = PyTreeCheckpointHandler(use_ocdbt=False)
-    (found,) = handler.restore(cast(Any, path / LARGE / str(number)))
+    (found,) = PyTreeCheckpointHandler(use_ocdbt=False).restore(cast(Any, path / str(number)))
     return found
