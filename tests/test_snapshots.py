@@ -104,9 +104,7 @@ def test_run_folders_keep_them(named, plain, tmp_path):
     assert not list(rnne.save(tmp_path / "plain", plain).glob("snapshots*"))
     (tree,) = folder.glob("snapshots*")
     tree.unlink()
-    with pytest.raises(
-        ValueError, match=r"snapshots.msgpack is missing or damaged"
-    ):
+    with pytest.raises(ValueError, match=r"snapshots.msgpack is missing or damaged"):
         rnne.load(folder)
     assert stages.read_manifest(folder)["size"] == 3
 

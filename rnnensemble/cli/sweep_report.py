@@ -82,12 +82,7 @@ def report_tables(folder: Path, target: Path, permutations: int, reporter: Repor
     del permutations  # the findings are read
     sweep, outcomes, lines = results.read_sweep_tables(folder)
     found = Findings(read_findings(folder / CELLS), {}, [])
-    images = folders.images(folder / "figures")
-    pictures = {
-        name: stored_picture(name, png, caption or _caption(name))
-        for name, (png, caption) in images.items()
-    }
-    files = files_beside(folder, target, FILES)
+    pictures, files = _stored_pictures(folder), files_beside(folder, target, FILES)
     document = sweep_document(
         sweep, outcomes, found, lines, details={}, pictures=pictures, files=files
     )
@@ -135,14 +130,13 @@ def write_sweep_report(
     target, files = target or folder / "report.html", dict[str, str]()
     if target.absolute().parent == folder.absolute():
         _write_cells(folder, found)
-        figures = draw(folder, lambda: study_figures(sweep, outcomes, found))
-        files = files_beside(folder, target, FILES)
+        draw(folder, lambda: study_figures(sweep, outcomes, found))
+        pictures, files = _stored_pictures(folder), files_beside(folder, target, FILES)
     else:
-        figures = study_figures(sweep, outcomes, found)
-    pictures = {
-        name: Picture(tables.words(name), figure.caption or _caption(name), png_of(figure))
-        for name, figure in figures.items()
-    }
+        pictures = {
+            name: Picture(tables.words(name), figure.caption or _caption(name), png_of(figure))
+            for name, figure in study_figures(sweep, outcomes, found).items()
+        }
     document = sweep_document(
         sweep,
         outcomes,
@@ -194,6 +188,14 @@ def _details(
         population = storage.load_run(sweep_folder.condition_folder(folder, digest)).population
         found[digest] = Detail(population, example_of(population, 1))
     return found
+
+
+def _stored_pictures(folder: Path) -> dict[str, Picture]:
+    """The figures that were drawn of a sweep."""
+    return {
+        name: stored_picture(name, png, caption or _caption(name))
+        for name, (png, caption) in folders.images(folder / "figures").items()
+    }
 
 
 def _caption(name: str) -> str:
