@@ -188,6 +188,7 @@ def hedges(first: Summary, second: Summary) -> float:
 
 def kendall(x: np.ndarray, y: np.ndarray) -> float:
     """Kendall's tau-b; 0 where one of the two is constant, where scipy's is NaN."""
-    first, second = (np.sign(v[:, None] - v[None]) for v in (x, y))
-    scale = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / intervals.nonzero(scale))
+    from scipy import stats  # takes a second to load
+
+    found = float(np.nan_to_num(stats.kendalltau(x, y).statistic))
+    return round(found, 14)  # of the same order it finds 0.9999999999999999
