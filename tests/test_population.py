@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import (
+    GRU,
     Training,
     TrainingInterrupted,
     VanillaRNN,
@@ -113,6 +114,9 @@ def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
         monkeypatch.setattr(runtime, "cache_bytes", lambda mesh, limit=limit: limit)
         counts[limit] = slots._slices(settings, mesh)
     assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
+    monkeypatch.setattr(runtime, "cache_bytes", lambda mesh: 61_440)
+    gated = dataclasses.replace(settings, network=GRU(width=8))  # keeps five numbers of a unit
+    assert slots._slices(gated, mesh) == 2
     monkeypatch.setattr(slots, "LEAST_SLICE", 2)
     used, original = [], minimized.terms_and_gradient
 
