@@ -80,7 +80,7 @@ class Network(Config, abc.ABC):
 
     @property
     def n_cached(self) -> int:
-        """How many of these a CPU's cache should hold: batches are cut into slices by them."""
+        """How many of a step's numbers a CPU's cache should hold: slices of batches fit it."""
         return self.width
 
     @abc.abstractmethod
