@@ -81,6 +81,18 @@ def test_the_backward_pass_is_the_derivative(both, seen):
         np.testing.assert_allclose(found, expected, atol=3e-6 * np.abs(expected).max())
 
 
+def test_weight_gradients_are_no_products_that_sum_over_rows(both):
+    """On a CPU, where XLA hands such products to a slower library."""
+    network, params, _ = both
+
+    def loss(params):
+        return jnp.sum(network.respond(params, trials())[1] ** 2)
+
+    text = jax.jit(jax.grad(loss)).lower(params).compile().as_text()
+    assert text.count("lhs_contracting_dims={1}") > 1
+    assert text.count("lhs_contracting_dims={0}") <= 1  # the last step's part of the readout
+
+
 def test_mapped_networks_are_each_one(both):
     network, params, _ = both
     many = jax.tree.map(lambda x: jnp.stack([x, -x]), params)

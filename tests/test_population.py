@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from rnnensemble import (
+    GRU,
     Training,
     TrainingInterrupted,
     VanillaRNN,
@@ -108,11 +109,13 @@ def test_slices_of_a_batch_add_up(task):
 def test_batches_are_cut_where_caches_are_small(monkeypatch, five):
     settings = Recipe(TASK, NETWORK, Training(batch=64), 5, 0)  # 12 * 64 * 8 floats: 24 kB
     mesh = runtime.network_mesh()
-    counts = {}
-    for limit in (24_576, 24_575, 6_200, 1):
+    counts, gated = {}, {}
+    for limit in (122_880, 24_576, 24_575, 6_200, 1):
         monkeypatch.setattr(runtime, "cache_bytes", lambda mesh, limit=limit: limit)
         counts[limit] = slots._slices(settings, mesh)
-    assert counts == {24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
+        gated[limit] = slots._slices(dataclasses.replace(settings, network=GRU(width=8)), mesh)
+    assert counts == {122_880: 1, 24_576: 1, 24_575: 2, 6_200: 4, 1: 4}  # never under 16 trials
+    assert gated == dict.fromkeys(counts, 4) | {122_880: 1}  # keeps five numbers of a unit
     monkeypatch.setattr(slots, "LEAST_SLICE", 2)
     used, original = [], minimized.terms_and_gradient
 

@@ -78,6 +78,11 @@ class Network(Config, abc.ABC):
         """About how many numbers of a step of a trial are kept for the backward pass."""
         return self.width
 
+    @property
+    def n_cached(self) -> int:
+        """How many of a step's numbers a CPU's cache should hold: slices of batches fit it."""
+        return self.width
+
     @abc.abstractmethod
     def init(self, key: Key, *, n_inputs: int, n_outputs: int, **own: Any) -> Params:
         """The initial parameters of one network.

@@ -36,6 +36,10 @@ class GatedNetwork(Network, abc.ABC):
     def n_kept(self) -> int:
         return GATES[self.kind].kept * self.width
 
+    @property
+    def n_cached(self) -> int:
+        return self.n_kept  # all are read again at each step
+
     def init(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, key: Key, *, n_inputs: int, n_outputs: int, gain: Array
     ) -> GatedParams:

@@ -38,6 +38,10 @@ class Wrapped(Network):
     def n_kept(self) -> int:
         return self.network.n_kept
 
+    @property
+    def n_cached(self) -> int:
+        return self.network.n_cached
+
     def initial_state(self, params: Params) -> Array:
         """The network's own."""
         return self.network.initial_state(params.network)

@@ -122,15 +122,15 @@ def _work(settings: Recipe) -> int:
 
 
 @functools.cache
-def _trial_bytes(task: Task, width: int) -> int:
-    """Memory of the states of one trial, `[T, N]`."""
+def _trial_bytes(task: Task, each: int) -> int:
+    """Memory of one trial, of each of whose T steps so many numbers are kept."""
     trials = jax.eval_shape(partial(task.sample, batch=1), jax.random.key(0))
-    return 4 * trials.mask.shape[1] * width
+    return 4 * trials.mask.shape[1] * each
 
 
 def _slices(settings: Recipe, mesh: Mesh) -> int:
-    """Into how many slices a batch is cut, so that the states of a slice stay in cache."""
-    batch, each = settings.training.batch, _trial_bytes(settings.task, settings.network.width)
+    """Into how many slices a batch is cut, so that what is kept of a slice stays in cache."""
+    batch, each = settings.training.batch, _trial_bytes(settings.task, settings.network.n_cached)
     counts = [n for n in range(1, batch + 1) if batch % n == 0 and batch // n >= LEAST_SLICE]
     fitting = [n for n in counts if batch // n * each <= runtime.cache_bytes(mesh)]
     return min(fitting, default=max(counts, default=1))
