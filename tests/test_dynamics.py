@@ -231,12 +231,12 @@ def test_prediction_errors_refuse_data_and_masks_that_do_not_do():
     with pytest.raises(ValueError, match="`activity` must have at least 2 trials"):
         prediction_errors(RNG.normal(size=(2, 1, 20, 4)))
     activity, mask = RNG.normal(size=(2, 4, 20, 4)), np.ones((4, 20), bool)
-    with pytest.raises(ValueError, match="`mask` must be .B, T., the trials and steps"):
+    with pytest.raises(ValueError, match=r"`mask` must be \[B, T\], the trials and steps"):
         prediction_errors(activity, mask=mask[:3])
     grid = DSAGrid(ranks=(2,), delays=(3,))
     for half, message in (
         (slice(2), "`n_delays` = 3 .* got none without a gap"),
-        (slice(2, None), "`mask` must leave 4 valid steps in a row, which the most delays need"),
+        (slice(2, None), "`mask` must leave 4 valid steps in a row in the second half"),
     ):
         gaps = mask.copy()
         gaps[half, ::3] = False

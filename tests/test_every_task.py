@@ -12,6 +12,7 @@ from rnnensemble import tasks
 from rnnensemble.cli.console import population_line
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from rnnensemble.study.pages.charts import curves
+from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.objective import sums_by_task, terms_and_gradient
 from rnnensemble.training.recipe import own_keys
 from tests.tiny import NETWORK
@@ -123,7 +124,6 @@ def test_accuracies_of_a_mixture_are_those_of_its_tasks():
     assert mixed.has("accuracy")
     assert not mixed.has("choice")
     assert not tasks.Mixture(tasks=[ring, tasks.Sine()]).has("accuracy")
-    assert tasks.Mixture(tasks=[ring, tasks.Sine()]).alone("go").has("accuracy")
 
 
 @pytest.mark.parametrize("rule", ["anti", "delay_decision"])
@@ -140,6 +140,19 @@ def test_a_ring_is_right_within_36_degrees_if_fixation_is_kept_and_left(rule):
     late = trials.targets.at[:, -8:-4, 0].set(0.6)  # as long as it is left in the end
     for outputs, right in ((early, 0), (never, 0), (late, 1)):
         np.testing.assert_array_equal(accuracy(outputs, trials), np.full(16, right))
+
+
+def test_accuracies_by_task_are_those_of_its_trials(population):
+    found = rnne.accuracy_by_task(population, trials=16, seed=2)
+    assert list(found) == ["flipflop_1", "flipflop_2"]
+    alone = MIXED.alone("flipflop_2")
+    trials = jax.jit(alone.sample, static_argnums=1)(evaluation_key(2, 1), 16)
+    outputs = population.respond(trials.inputs).outputs
+    right = (outputs * trials.targets > 0).all(axis=(2, 3))
+    np.testing.assert_allclose(found["flipflop_2"], right.mean(axis=1), rtol=1e-6)
+    recipe = rnne.Recipe(tasks.Mixture(tasks=[tasks.Sine(), tasks.MemoryPro()]), size=2)
+    with pytest.raises(ValueError, match=r"none of \['sine', 'memory_pro'\] has one"):
+        rnne.accuracy_by_task(dataclasses.replace(population, recipe=recipe))
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +174,7 @@ def test_what_was_reached_is_kept_shown_and_gone_on_with(population, tmp_path):
         rnne.measure_degeneracy(population)
     drawn = rnne.figures.learning_figure(population)
     labels = [axes.get_ylabel() for axes in drawn.axes]
-    assert labels == ["training MSE", "loss of the worst task on training trials"]
+    assert labels == ["training MSE", "loss of the worst task"]
     chart = curves("", population)
     assert chart["yname"] == "training MSE of the worst task"
     np.testing.assert_array_equal(chart["y"], population.history.worst)

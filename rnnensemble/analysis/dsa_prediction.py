@@ -88,10 +88,10 @@ def prediction_errors(
     require_comparable(at(dsa, min(grid.ranks), min(grid.delays)), [networks], ["activity"])
     how, shown = HeldOut(dsa, grid), networks
     if valid is not None:
-        if not together(valid[half:], how.lag + 2).any():
+        if not together(jnp.asarray(valid[half:]), how.lag + 2).any():
             raise ValueError(
-                f"`mask` must leave {how.lag + 2} valid steps in a row, which the most delays need, "
-                "in the second half of the trials."
+                f"`mask` must leave {how.lag + 2} valid steps in a row in the second half of the "
+                "trials, which the most delays need; got none."
             )
         counts = valid.astype(np.float32)
         shown = [{"data": each, "valid": counts} for each in networks]
@@ -142,9 +142,7 @@ class HeldOut(NamedTuple):
         axes = None if components is None else axes_of(data, components)
         return at(self.dsa, max(self.grid.ranks), delays).embed(axes, data)
 
-    def _column(
-        self, data: Any, target: Array, weights: Array | None, delays: int
-    ) -> list[Array]:
+    def _column(self, data: Any, target: Array, weights: Array | None, delays: int) -> list[Array]:
         """The error of every rank."""
         embedded = self._embed(data, delays)
         most, half, pairs = max(self.grid.ranks), len(embedded) // 2, None

@@ -57,9 +57,7 @@ class DSAGrid(Config):
         """What distances are stored by: the ranks, then the shares of variance, below 1."""
         return (*self.ranks, *self.shares)
 
-    def within(
-        self, dsa: DSA, shape: tuple[int, ...], mask: np.ndarray | None = None
-    ) -> "DSAGrid":
+    def within(self, dsa: DSA, shape: tuple[int, ...], mask: np.ndarray | None = None) -> "DSAGrid":
         """The part of the grid that rates of this shape, `(B, T, N)`, allow at the mask's steps.
 
         Raises:

@@ -76,7 +76,8 @@ def _draw_second(axes: Axes, population: Population, name: str, values: np.ndarr
     if name == population.training.goal:
         axes.axhline(population.thresholds[0], color="k", lw=0.7, ls="--")
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-    axes.set(xlabel="epoch", ylabel=f"{name} on training trials")
+    label = name if "worst" in name else f"{name} on training trials"
+    axes.set(xlabel="epoch", ylabel=label)
 
 
 def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:

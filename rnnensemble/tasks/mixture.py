@@ -203,8 +203,8 @@ class Mixture(Task):
         return 1.0 * (jnp.asarray(trials.rule) == jnp.array(self._drawn)[:, None])
 
     def has(self, name: str) -> bool:
-        """Whether all tasks that are drawn define it, and the mixture does."""
-        return super().has(name) and all(self.tasks[k].has(name) for k in self._drawn)
+        """Whether all tasks define it, and the mixture does."""
+        return super().has(name) and all(each.has(name) for each in self.tasks)
 
     def accuracy(self, outputs: Array, trials: Trials) -> Array:
         """That of each trial by its own task, on the steps and channels of that, `[B]`."""

@@ -38,7 +38,7 @@ ByTask = Callable[[Array, Trials], Array]
 
 
 def sums_by_task(outputs: Array, trials: Trials, *, task: Any, loss: str | None) -> Array:
-    """The loss of each task of a mixture, or for None its accuracy, as sums over trials and weights.
+    """The loss of each task of a mixture, or for None its accuracy, as sums and weights, `[2, R]`.
 
     Both add up over slices and steps, and their ratio is the mean; both are 0 for a task that no
     trial is of. Weights are masked steps, or trials of an accuracy.

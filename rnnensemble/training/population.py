@@ -1,7 +1,6 @@
 """K trained networks and how they came about: `Population`."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax

@@ -119,7 +119,8 @@ def from_torch(
     training = training or Training()
     if training.records_accuracy or training.every_task:
         raise ValueError(
-            "`training` of imported networks must not record accuracy, nor stop by it or `every_task`."
+            "`training` of imported networks must not record accuracy, nor stop by it, nor ask "
+            "for `every_task`."
         )
     weights = _stacked(state_dicts, kind, recurrent, readout)
     _require_fit(weights, task)

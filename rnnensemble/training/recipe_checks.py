@@ -49,7 +49,8 @@ def require_criterion(task: Task, training: Training) -> None:
     threshold = training.threshold
     if training.every_task and not isinstance(task, Mixture):
         raise ValueError(
-            f"`every_task` needs a task that is a mixture, which {task.name!r} is not; leave it out."
+            f"`every_task` needs a task that is a mixture, which {task.name!r} is not; leave it "
+            "out."
         )
     if training.records_accuracy and not task.has("accuracy"):
         what = "criterion" if training.criterion == "accuracy" else "record_accuracy"

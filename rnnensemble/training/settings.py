@@ -16,10 +16,11 @@ class Training(Config):
 
     An epoch is `epoch_steps` steps. A network has converged once its mean training loss was
     below the threshold in `patience` epochs in a row, or its mean accuracy at least the threshold
-    (`criterion`), in each task of a mixture if so asked (`every_task`); then it stops. Gradients are clipped by their global norm. When the epoch loss
-    has not fallen for more than `plateau_patience` epochs, the learning rate is multiplied by
-    `plateau_factor`. Penalties are added to what is minimized; threshold, patience and plateau
-    look at the task's loss alone; the plateau at its mean over all trials.
+    (`criterion`), in each task of a mixture if that is asked (`every_task`); then it stops.
+    Gradients are clipped by their global norm. When the epoch loss has not fallen for more than
+    `plateau_patience` epochs, the learning rate is multiplied by `plateau_factor`. Penalties are
+    added to what is minimized; threshold, patience and plateau look at the task's loss alone, the
+    plateau at that of all trials.
 
     Source: Huang et al. (arXiv 2410.03972, section 2.1 and App. B.4: Adam without weight decay,
     128 steps an epoch, patience 3, plateau factor 0.5 after 40 epochs). That the patience counts
