@@ -33,7 +33,9 @@ TRIALS = 1024
 
 def measure(path: Path) -> dict:
     """Trains one preset and says how it went."""
-    condition = dataclasses.replace(conditions.from_toml(path.read_text()), seed=SEEDS.get(path.stem, SEED))
+    condition = dataclasses.replace(
+        conditions.from_toml(path.read_text()), seed=SEEDS.get(path.stem, SEED)
+    )
     speeds: list[float] = []
 
     def note(progress: Progress) -> None:

@@ -32,8 +32,9 @@ class Mixture(Task):
         tasks: The tasks, at least two.
         rules: Whether inputs say which task a trial is of.
         weights: How often each task is drawn, as shares of their sum; equally often unless given.
-        threshold: Mean training MSE of all tasks together below which a network counts as
-            converged; the mean of the tasks' own, by weight, unless given.
+        threshold: Mean training MSE of all tasks together, or of each by `Training.every_task`,
+            below which a network counts as converged; the mean of the tasks' own, by weight,
+            unless given.
         n_steps: Length of the longest task.
 
     Example:
