@@ -106,6 +106,19 @@ def test_slices_of_a_batch_add_up(loss):
     assert (whole[1] > 0).all()
 
 
+def test_networks_that_are_kept_apart_are_asked_too():
+    asked = {"threshold": 10.0, "every_task": True}
+    standard = train(**asked)
+    found = rnne.deflate(
+        MIXED,
+        standard,
+        training=rnne.Training(**STILL | asked),
+        deflation=rnne.Deflation(strength=0.0),
+        size=2,
+    )
+    np.testing.assert_allclose(found.history.worst, standard.history.worst, rtol=1e-5)
+
+
 def test_accuracies_of_a_mixture_are_those_of_its_tasks():
     ring = tasks.Ring(units=2, n_steps=12, fixation_steps=(1, 2), stimulus_steps=2)
     mixed = tasks.Mixture(tasks=[tasks.FlipFlop(n_bits=1, n_steps=5), ring])
@@ -175,6 +188,7 @@ def test_what_was_reached_is_kept_shown_and_gone_on_with(population, tmp_path):
     drawn = rnne.figures.learning_figure(population)
     labels = [axes.get_ylabel() for axes in drawn.axes]
     assert labels == ["training MSE", "loss of the worst task"]
+    assert [row["worst"] for row in drawn.data] == population.history.worst.ravel().tolist()
     chart = curves("", population)
     assert chart["yname"] == "training MSE of the worst task"
     np.testing.assert_array_equal(chart["y"], population.history.worst)

@@ -41,7 +41,8 @@ def learning_figure(population: Population, *, axes: Given = None) -> Figure:
     if values is not None:
         _draw_second(made.axes[1], population, name, values)
         for row in rows:
-            row[name] = values[row["network"], row["epoch"] - 1]
+            key = "worst" if training.every_task else "accuracy"
+            row[key] = values[row["network"], row["epoch"] - 1]
     return made.told(_told_learning(population), rows)
 
 
