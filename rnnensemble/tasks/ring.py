@@ -194,7 +194,8 @@ class Ring(Task):
         """1 where fixation was kept until the answer was due, and this is right; else 0, `[B]`.
 
         It is right if the ring's population vector at the last step lies within 36 degrees of the
-        answer and fixation has ended. Fixation is an output above 0.5 (Yang et al. 2019).
+        answer and fixation has ended; fixation is an output above 0.5. The code of Yang et al.
+        looks at the last step alone.
         """
         waiting = trials.targets[..., 0] > 0.5
         fixating = outputs[..., 0] > 0.5
