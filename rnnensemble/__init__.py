@@ -7,7 +7,7 @@ from rnnensemble import fixed_points, metrics, networks, stats, tasks
 from rnnensemble._core import runtime
 from rnnensemble._core.runtime import use_all_cores
 from rnnensemble.analysis.battery import BatteryAnalysis, measure_battery
-from rnnensemble.analysis.by_task import by_task, loss_by_task
+from rnnensemble.analysis.by_task import accuracy_by_task, by_task, loss_by_task
 from rnnensemble.analysis.complexity import Complexity, measure_complexity
 from rnnensemble.analysis.decoding import Decoder, measure_decodability
 from rnnensemble.analysis.degeneracy import Degeneracy, measure_degeneracy
@@ -114,6 +114,7 @@ __all__ = [
     "Trials",
     "UnitImportance",
     "VanillaRNN",
+    "accuracy_by_task",
     "benchmark",
     "by_task",
     "compare_groups",

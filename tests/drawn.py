@@ -24,6 +24,7 @@ from rnnensemble.study import findings
 from rnnensemble.study.benchmarking.result import Benchmark
 from rnnensemble.study.benchmarking.rows import Row
 from rnnensemble.tasks import Trials
+from rnnensemble.training.settings import Training
 from tests import outcomes
 from tests.outcomes import Truth, factor
 from tests.test_grid_findings import grid
@@ -57,7 +58,7 @@ def population(*, accuracy=False):
         stop_epoch=np.full(COUNT, 8),
         thresholds=np.full(COUNT, 0.05),
         size=COUNT,
-        training=SimpleNamespace(criterion="loss", loss="mse", epoch_steps=64),
+        training=Training(epoch_steps=64),
         task=SimpleNamespace(name="flipflop"),
         network=VanillaRNN(width=8),
     )

@@ -180,9 +180,68 @@ def test_prediction_errors_equal_their_definition():
     assert found.recommended() == (6, 1)  # what made the data
 
 
-def test_recommendation_needs_two_trials():
+def numpy_errors_of_unequal(trials, half, rank, n_delays, latest):
+    """The definition in float64 for trials `[T_b, N]` of unequal length, and of persistence."""
+    embedded = [
+        np.concatenate([x[n_delays - 1 - d : len(x) - d] for d in range(n_delays)], axis=1)
+        for x in trials
+    ]
+    _, s, vt = np.linalg.svd(np.concatenate(embedded[:half]), full_matrices=False)
+    white = [x @ (vt[:rank].T / s[:rank]) for x in embedded]
+    before, after = (np.concatenate([x[part] for x in white[:half]]) for part in PAIRS)
+    matrix = np.linalg.lstsq(before, after, rcond=None)[0]
+    ahead = [(x[:-1] @ matrix * s[:rank]) @ vt[:rank, : trials[0].shape[1]] for x in white[half:]]
+    ahead = np.concatenate([x[latest - n_delays :] for x in ahead])
+    target = np.concatenate([x[latest:] for x in trials[half:]])
+    now = np.concatenate([x[latest - 1 : -1] for x in trials[half:]])
+    rest = np.sum((target - target.mean(axis=0)) ** 2)
+    return np.sum((target - ahead) ** 2) / rest, np.sum((target - now) ** 2) / rest
+
+
+PAIRS = (slice(None, -1), slice(1, None))
+"""Steps that another follows, and these."""
+
+
+@pytest.mark.parametrize("garbage", [np.nan, 1e6])
+def test_prediction_errors_leave_out_steps_after_a_trials_end(garbage):
+    first, _ = rotations(2)
+    lengths = np.resize([first.shape[2], 9, 15], first.shape[1])
+    mask = np.arange(first.shape[2]) < lengths[:, None]
+    shown = np.where(mask[..., None], first, garbage)
+    grid = DSAGrid(ranks=(2, 6), delays=(1, 2))
+    found = prediction_errors(shown, mask=mask, grid=grid)
+    for k in range(2):
+        trials = [x[:length] for x, length in zip(first[k].astype(float), lengths, strict=True)]
+        for i, rank in enumerate(grid.ranks):
+            for j, delays in enumerate(grid.delays):
+                error, persistence = numpy_errors_of_unequal(trials, 6, rank, delays, 2)
+                assert found.errors[k, i, j] == pytest.approx(error, rel=1e-3)
+                assert found.persistence[k] == pytest.approx(persistence, rel=1e-4)
+    # a mask of all steps leaves none out, and one on principal axes reads no others
+    whole = prediction_errors(first, mask=np.ones_like(mask), grid=grid)
+    np.testing.assert_allclose(whole.errors, prediction_errors(first, grid=grid).errors, rtol=1e-3)
+    onto = {"mask": mask, "grid": DSAGrid(ranks=(2,), delays=(1,)), "dsa": DSA(components=3)}
+    blank = np.where(mask[..., None], first, 0.0)
+    np.testing.assert_array_equal(
+        prediction_errors(shown, **onto).errors, prediction_errors(blank, **onto).errors
+    )
+
+
+def test_prediction_errors_refuse_data_and_masks_that_do_not_do():
     with pytest.raises(ValueError, match="`activity` must have at least 2 trials"):
         prediction_errors(RNG.normal(size=(2, 1, 20, 4)))
+    activity, mask = RNG.normal(size=(2, 4, 20, 4)), np.ones((4, 20), bool)
+    with pytest.raises(ValueError, match=r"`mask` must be \[B, T\], the trials and steps"):
+        prediction_errors(activity, mask=mask[:3])
+    grid = DSAGrid(ranks=(2,), delays=(3,))
+    for half, message in (
+        (slice(2), "`n_delays` = 3 .* got none without a gap"),
+        (slice(2, None), "`mask` must leave 4 valid steps in a row in the second half"),
+    ):
+        gaps = mask.copy()
+        gaps[half, ::3] = False
+        with pytest.raises(ValueError, match=message):
+            prediction_errors(activity, mask=gaps, grid=grid)
 
 
 @pytest.fixture(scope="module")

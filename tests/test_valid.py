@@ -22,7 +22,7 @@ class Uneven(rnne.tasks.FlipFlop):
     garbage: float = 0.0
 
     def clean_trials(self, key, batch):
-        inputs, targets, mask, _ = super().clean_trials(key, batch)
+        inputs, targets, mask, *_ = super().clean_trials(key, batch)
         valid = (jnp.arange(self.n_steps) < 8 + 2 * (jnp.arange(batch)[:, None] % 3)) * 1.0
         noise = self.garbage * jax.random.normal(jax.random.fold_in(key, 9), inputs.shape)
         inputs, targets = (jnp.where(valid[..., None] > 0, x, noise) for x in (inputs, targets))

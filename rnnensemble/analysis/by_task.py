@@ -71,6 +71,51 @@ def loss_by_task(
     return _losses(subject, tasks, trials=trials, seed=seed, first=0)
 
 
+def accuracy_by_task(
+    population: Population, *, trials: int = 512, seed: int = 0, devices: int | None = None
+) -> dict[str, np.ndarray]:
+    """The accuracy of every network on fresh trials of each task of their mixture that has one.
+
+    Args:
+        population: Networks trained on a `Mixture`, converged or not.
+        trials: Trials of each task, those of `loss_by_task`.
+        seed: Seed of the trials.
+        devices: How many local devices to use, None for all.
+
+    Returns:
+        Mean accuracy by rule, `[K]` each, from 0 to 1 (`Task.accuracy`).
+
+    Raises:
+        ValueError: If the task is no mixture, none of its tasks has an accuracy, or an argument is
+            out of range.
+
+    Example:
+        >>> import rnnensemble as rnne
+        >>> both = rnne.tasks.Mixture(tasks=rnne.tasks.ring_tasks(units=2)[:2])
+        >>> short = rnne.Training(batch=8, epoch_steps=1, max_epochs=1)
+        >>> network = rnne.VanillaRNN(width=4)
+        >>> population = rnne.train_population(both, network=network, training=short, size=2)
+        >>> {rule: x.shape for rule, x in rnne.accuracy_by_task(population, trials=8).items()}
+        {'go': (2,), 'delay_go': (2,)}
+    """
+    require_at_least("trials", trials, 1)
+    tasks = {rule: alone.task for rule, alone in by_task(population).items()}
+    known = [each.has("accuracy") for each in population.task.tasks]  # pyright: ignore[reportAttributeAccessIssue]
+    if not any(known):
+        raise ValueError(
+            f"`population` must have trained on a task with an accuracy; none of {list(tasks)} has "
+            "one; see `loss_by_task`."
+        )
+    subject = evaluation.subject_of(population, np.arange(population.size), devices, None)
+    return {
+        rule: evaluation.accuracies(
+            subject, task, trials=trials, key=evaluation.evaluation_key(seed, draw)
+        )
+        for draw, (rule, task) in enumerate(tasks.items())
+        if known[draw]
+    }
+
+
 def losses_of_mixed(
     subject: evaluation.Subject, task: Task, *, trials: int, seed: int, first: int
 ) -> dict[str, np.ndarray]:

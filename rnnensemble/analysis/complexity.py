@@ -124,10 +124,10 @@ def measure_complexity(
     require_seed(seed)
     if given not in GIVEN:
         raise ValueError(f"`given` must be one of {GIVEN}; got {given!r}.")
-    *shown, valid = _draw(jax.random.key(seed), task=task, batch=trials)
-    drawn = _Drawn(*map(np.asarray, shown))
+    sampled = _draw(jax.random.key(seed), task=task, batch=trials)
+    drawn = _Drawn(*map(np.asarray, (sampled.inputs, sampled.targets, sampled.mask)))
     counted = drawn.mask > 0
-    going = np.ones_like(counted) if valid is None else np.asarray(valid) != 0
+    going = np.ones_like(counted) if sampled.valid is None else np.asarray(sampled.valid) != 0
     present = spread_steps(counted, steps, neighbors)
     continuous = [_continuous(values, going) for values in (drawn.inputs, drawn.targets)]
     discrete = not any(each.any() for each in continuous)

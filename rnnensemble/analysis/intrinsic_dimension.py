@@ -77,6 +77,8 @@ def _require_loss_alone(training: Training) -> None:
             "`criterion` must be loss, and `record_accuracy` false: the dimension is that of the "
             "task's loss."
         )
+    if training.every_task:
+        raise ValueError("`every_task` must be false: the dimension is that of the task's loss.")
     if training.frozen:
         raise ValueError(
             f"`frozen` must be empty: the dimension is that of all parameters; got "

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import jax
+import numpy as np
 
 from rnnensemble._core.config import Config, later, require_seed, require_whole
 from rnnensemble.analysis import measures
@@ -13,6 +14,7 @@ from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.analysis.measures import Measure
 from rnnensemble.analysis.perturbations import Silence, cannot_silence
 from rnnensemble.metrics import DSA, PIF, Autocovariance
+from rnnensemble.metrics.masks import Masked
 from rnnensemble.metrics.weights import AXES
 from rnnensemble.networks import Network, lacks, require_weights, shapes_of
 from rnnensemble.tasks import Task
@@ -55,8 +57,8 @@ class DSAGrid(Config):
         """What distances are stored by: the ranks, then the shares of variance, below 1."""
         return (*self.ranks, *self.shares)
 
-    def within(self, dsa: DSA, shape: tuple[int, ...]) -> "DSAGrid":
-        """The part of the grid that rates of this shape, `(B, T, N)`, allow.
+    def within(self, dsa: DSA, shape: tuple[int, ...], mask: np.ndarray | None = None) -> "DSAGrid":
+        """The part of the grid that rates of this shape, `(B, T, N)`, allow at the mask's steps.
 
         Raises:
             ValueError: If they allow none of it, or shares of variance meet a `dsa` that cuts each
@@ -67,10 +69,19 @@ class DSAGrid(Config):
                 "`shares` give all networks one rank; `explained_variance` and `threshold`, which "
                 "give each its own, must be None."
             )
-        delays = [d for d in self.delays if self._allows(dsa, shape, min(self.ranks), d)]
-        ranks = [r for r in self.ranks if all(self._allows(dsa, shape, r, d) for d in delays)]
+
+        def allows(rank: int, delays: int) -> bool:
+            try:
+                _check(at(dsa, rank, delays), shape, mask)
+            except ValueError:
+                return False
+            return True
+
+        delays = [d for d in self.delays if allows(min(self.ranks), d)]
+        ranks = [r for r in self.ranks if all(allows(r, d) for d in delays)]
         if not delays:
-            dataclasses.replace(dsa, rank=min(self.ranks), n_delays=min(self.delays)).check(shape)
+            least = {"rank": min(self.ranks), "n_delays": min(self.delays)}
+            _check(dataclasses.replace(dsa, **least), shape, mask)
         return DSAGrid(ranks=tuple(ranks), delays=tuple(delays), shares=self.shares)
 
     def covering(self, dsa: DSA) -> "DSAGrid":
@@ -78,13 +89,13 @@ class DSAGrid(Config):
         ranks, delays = {*self.ranks, dsa.coordinates}, {*self.delays, dsa.n_delays}
         return dataclasses.replace(self, ranks=tuple(sorted(ranks)), delays=tuple(sorted(delays)))
 
-    @staticmethod
-    def _allows(dsa: DSA, shape: tuple[int, ...], rank: int, delays: int) -> bool:
-        try:
-            at(dsa, rank, delays).check(shape)
-        except ValueError:
-            return False
-        return True
+
+def _check(dsa: DSA, shape: tuple[int, ...], mask: np.ndarray | None) -> None:
+    """Raises ValueError unless rates of this shape have an operator at the valid steps."""
+    if mask is None:
+        return dsa.check(shape)
+    places = {name: x.shape for name, x in dsa.places(mask).items()}
+    return dsa.check(Masked((1, int(mask.sum()), shape[-1]), places))
 
 
 def at(dsa: DSA, rank: int, delays: int) -> DSA:

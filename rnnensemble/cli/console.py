@@ -286,9 +286,8 @@ def population_line(population: Population) -> str:
     text = population.summary()
     still = ~population.converged
     if still.any():
-        what, history = population.training.criterion, population.history
-        values = history.loss if what == "loss" else history.accuracy
-        last = [row[row == row][-1] if (row == row).any() else math.nan for row in values[still]]
+        what, values = population.training.goal, population.reached[still]
+        last = [row[row == row][-1] if (row == row).any() else math.nan for row in values]
         shown = ", ".join(f"{loss:.2g}" for loss in last[:6])
         text += f"; the others ended at {what} {shown} (threshold {population.thresholds[0]:g})"
     return text

@@ -25,33 +25,38 @@ MOST_FLAT = 4
 def learning_figure(population: Population, *, axes: Given = None) -> Figure:
     """Learning curves with threshold and stopping points; the accuracy, where it is recorded.
 
+    Where networks stop by something else than the mean loss, that is the second panel.
+
     Args:
         population: Trained networks.
-        axes: Axes to draw into, 2 where there is an accuracy; a figure of its own unless given.
+        axes: Axes to draw into, 2 where there is more than a loss; a figure of its own unless
+            given.
     """
-    accuracy = population.history.accuracy
-    made = canvas(axes, 1 if accuracy is None else 2, aspect=0.75 if accuracy is None else 0.95)
+    training = population.training
+    name, values = "accuracy", population.history.accuracy
+    if training.goal != "loss":
+        name, values = training.goal, population.reached
+    made = canvas(axes, 1 if values is None else 2, aspect=0.75 if values is None else 0.95)
     rows = draw_learning(made.axes[0], population)
-    if accuracy is not None:
-        _draw_accuracy(made.axes[1], population, accuracy)
+    if values is not None:
+        _draw_second(made.axes[1], population, name, values)
         for row in rows:
-            row["accuracy"] = accuracy[row["network"], row["epoch"] - 1]
+            key = "worst" if training.every_task else "accuracy"
+            row[key] = values[row["network"], row["epoch"] - 1]
     return made.told(_told_learning(population), rows)
 
 
 def _told_learning(population: Population) -> list[str]:
     """Sentences of captions."""
     converged, diverged = int(population.converged.sum()), int(population.diverged.sum())
-    names = {"loss": "the threshold of the loss", "accuracy": "the threshold of the accuracy"}
-    level = names.get(population.training.criterion)
-    at = "" if level is None else f", {float(population.thresholds[0]):.3g}"
+    threshold = f"{population.training.goal}, {float(population.thresholds[0]):.3g}"
     return [
         f"Training loss of {counted(population.size, 'network')} by epoch of "
         f"{population.training.epoch_steps} steps, a line each.",
         f"Dots mark the epochs in which {converged} converged, crosses where "
         f"{population.size - converged} stopped without ({diverged} of them diverged, in orange; "
         "the others are gray).",
-        "" if level is None else f"The dashed line is {level}{at}.",
+        f"The dashed line is the threshold of the {threshold}.",
     ]
 
 
@@ -62,16 +67,18 @@ def _color(population: Population, index: int) -> str:
     return CONVERGED if population.converged[index] else STOPPED
 
 
-def _draw_accuracy(axes: Axes, population: Population, accuracy: np.ndarray) -> None:
-    """Draws the accuracy `[K, E]` of every network by epoch."""
-    for index, values in enumerate(accuracy):
+def _draw_second(axes: Axes, population: Population, name: str, values: np.ndarray) -> None:
+    """Draws what is recorded beside the loss, `[K, E]`, of every network by epoch."""
+    for index, row in enumerate(values):
         stop = int(population.stop_epoch[index])
         color = _color(population, index)
-        axes.plot(np.arange(1, stop + 1), values[:stop], color=color, lw=0.7, alpha=0.6)
-    if population.training.criterion == "accuracy":
+        axes.plot(np.arange(1, stop + 1), row[:stop], color=color, lw=0.7, alpha=0.6)
+    axes.set_yscale("log" if name.startswith("loss") else "linear")
+    if name == population.training.goal:
         axes.axhline(population.thresholds[0], color="k", lw=0.7, ls="--")
     axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
-    axes.set(xlabel="epoch", ylabel="accuracy on training trials")
+    label = name if "worst" in name else f"{name} on training trials"
+    axes.set(xlabel="epoch", ylabel=label)
 
 
 def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:
@@ -87,7 +94,7 @@ def draw_learning(axes: Axes, population: Population) -> list[dict[str, Any]]:
             {"network": index, "epoch": int(epoch), "loss": float(value)}
             for epoch, value in zip(epochs, loss[:stop], strict=True)
         ]
-    if population.training.criterion == "loss":
+    if population.training.goal == "loss":
         axes.axhline(population.thresholds[0], color="k", lw=0.7, ls="--")
         where = axes.get_yaxis_transform()
         form: Any = {"va": "bottom", "fontsize": small_size(), "transform": where}

@@ -165,9 +165,9 @@ def finished(sums: Sums, rank: int) -> Moments:
     return Moments(gram, cross, scale, sums.square, sums.unit, sums.basis @ change)
 
 
-def moments(embedded: Array, rank: int) -> Moments:
-    """Whitens the rows of all trials, `[B, T, p]`, and sums their products."""
-    return finished(add(begin(embedded, rank), embedded), rank)
+def moments(embedded: Array, rank: int, weights: Array | None = None) -> Moments:
+    """Whitens the rows of all trials, `[B, T, p]`, and sums their products; `weights` as `add`."""
+    return finished(add(begin(embedded, rank), embedded, weights=weights), rank)
 
 
 def kept_coordinates(

@@ -23,12 +23,14 @@ class Trials(NamedTuple):
         mask: Where the loss counts, `[B, T]`, zeros and ones.
         valid: Which steps belong to a trial, `[B, T]`, zeros and ones, where trials are of unequal
             length: the others only fill the array, and nothing is measured there. None if all do.
+        rule: Which task of a mixture each trial is of, `[B]`; None for trials of other tasks.
     """
 
     inputs: Array
     targets: Array
     mask: Array
     valid: Array | None = None
+    rule: Array | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

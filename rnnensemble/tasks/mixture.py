@@ -32,8 +32,9 @@ class Mixture(Task):
         tasks: The tasks, at least two.
         rules: Whether inputs say which task a trial is of.
         weights: How often each task is drawn, as shares of their sum; equally often unless given.
-        threshold: Mean training MSE of all tasks together below which a network counts as
-            converged; the mean of the tasks' own, by weight, unless given.
+        threshold: Mean training MSE of all tasks together, or of each by `Training.every_task`,
+            below which a network counts as converged; the mean of the tasks' own, by weight,
+            unless given.
         n_steps: Length of the longest task.
 
     Example:
@@ -195,7 +196,34 @@ class Mixture(Task):
             targets=fill(trials.targets, self.n_outputs),
             mask=fill(trials.mask[..., None], 1)[..., 0],
             valid=fill(valid[..., None], 1)[..., 0] if unequal else None,
+            rule=jnp.full((batch,), number, jnp.int32),
         )
+
+    def members(self, trials: Trials) -> Array:
+        """Which trials are of which of the R tasks that are drawn: zeros and ones, `[R, B]`."""
+        return 1.0 * (jnp.asarray(trials.rule) == jnp.array(self._drawn)[:, None])
+
+    def has(self, name: str) -> bool:
+        """Whether all tasks define it, and the mixture does."""
+        return super().has(name) and all(each.has(name) for each in self.tasks)
+
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """That of each trial by its own task, on the steps and channels of that, `[B]`."""
+        found = jnp.stack([self._accuracy_of(self.tasks[k], outputs, trials) for k in self._drawn])
+        which = jnp.argmax(self.members(trials), axis=0)
+        return found[which, jnp.arange(len(which))]
+
+    @staticmethod
+    def _accuracy_of(task: Task, outputs: Array, trials: Trials) -> Array:
+        """The accuracy by one of the tasks; it means something for the trials of that alone."""
+        steps = task.n_steps
+        own = Trials(
+            inputs=trials.inputs[:, :steps, : task.n_inputs],
+            targets=trials.targets[:, :steps, : task.n_outputs],
+            mask=trials.mask[:, :steps],
+            valid=None if trials.valid is None else trials.valid[:, :steps],
+        )
+        return task.accuracy(outputs[:, :steps, : task.n_outputs], own)
 
     def require_batch(self, batch: int) -> None:
         for each in self.tasks:
@@ -219,7 +247,7 @@ class Mixture(Task):
         """Which task each trial is of, where inputs say so, and the outputs."""
         found = super().variables(trials)
         if self.rules:
-            found["rule"] = jnp.argmax(trials.inputs[:, 0, -len(self.tasks) :], axis=-1)
+            found["rule"] = jnp.asarray(trials.rule)
         return found
 
     def lengthened(self, factor: int) -> Self:

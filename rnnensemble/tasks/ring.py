@@ -1,6 +1,7 @@
 """Go, anti, delay and decision: six tasks of one form, which differ by a rule."""
 
 import dataclasses
+import math
 from typing import ClassVar, Literal, Self, get_args
 
 import jax
@@ -16,6 +17,8 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 """The six tasks, as Yang et al. (2019) have them: Go, Dly Go, Anti, DM 1, Ctx DM 1, Dly DM 1."""
 CONTRASTS = (0.08, 0.16, 0.32)
 """By how much the two stimuli of a decision differ in strength."""
+NEAR = 0.2 * math.pi
+"""How far from the answer a direction is still right, 36 degrees, as in Yang et al. (2019)."""
 LOW, PEAK = 0.05, 0.8
 """Targets at rest, and how far a bump rises above."""
 FIXATING = 0.85
@@ -176,11 +179,30 @@ class Ring(Task):
 
     def variables(self, trials: Trials) -> dict[str, Array]:
         """Cosine and sine of the answer, each `[B]`."""
-        preferred = 2 * jnp.pi * jnp.arange(self.units) / self.units
-        bump = trials.targets[:, -1, 1:] - LOW
-        across, along = (bump @ f(preferred) for f in (jnp.cos, jnp.sin))
+        across, along = self._vector(trials.targets)
         length = jnp.hypot(across, along)
         return {"cos": across / length, "sin": along / length}
+
+    def _vector(self, outputs: Array) -> tuple[Array, Array]:
+        """The population vector of the ring at the last step, across and along, each `[B]`."""
+        preferred = 2 * jnp.pi * jnp.arange(self.units) / self.units
+        bump = outputs[:, -1, 1:] - LOW
+        across, along = (bump @ f(preferred) for f in (jnp.cos, jnp.sin))
+        return across, along
+
+    def accuracy(self, outputs: Array, trials: Trials) -> Array:
+        """1 where fixation was kept until the answer was due, and this is right; else 0, `[B]`.
+
+        It is right if the ring's population vector at the last step lies within 36 degrees of the
+        answer and fixation has ended; fixation is an output above 0.5. The code of Yang et al.
+        looks at the last step alone.
+        """
+        waiting = trials.targets[..., 0] > 0.5
+        fixating = outputs[..., 0] > 0.5
+        kept = jnp.all(fixating | ~waiting, axis=1) & ~fixating[:, -1]
+        (x, y), (a, b) = self._vector(outputs), self._vector(trials.targets)
+        near = jnp.abs(jnp.arctan2(y * a - x * b, x * a + y * b)) < NEAR
+        return (kept & near).astype(float)
 
     def lengthened(self, factor: int) -> Self:
         """The task with its delay, or without one its stimulus, `factor` times as long."""

@@ -80,6 +80,8 @@ class History(NamedTuple):
             the loss.
         accuracy: Mean accuracy of the task on the trials that were trained on, of each step before
             its update; None where it is not recorded.
+        worst: Of the tasks of a mixture the highest loss or the lowest accuracy (`criterion`) over
+            an epoch's trials; NaN where a task had none, None unless `every_task` is asked for.
     """
 
     loss: Any
@@ -87,11 +89,20 @@ class History(NamedTuple):
     learning_rate: Any
     penalty: Any
     accuracy: Any = None
+    worst: Any = None
+
+
+def judged(history: History, training: Training) -> Any:
+    """What the threshold is compared with: the loss, the accuracy, or that of the worst task."""
+    if training.every_task:
+        return history.worst
+    return history.loss if training.criterion == "loss" else history.accuracy
 
 
 def blank_history(x: Any, training: Training) -> History:
     """A history of which each part that training records is this array."""
-    return History(x, x, x, x, x if training.records_accuracy else None)
+    accuracy, worst = training.records_accuracy, training.every_task
+    return History(x, x, x, x, x if accuracy else None, x if worst else None)
 
 
 def init_state(
@@ -156,7 +167,7 @@ def train_epoch(
     how = {"as_params": as_params, **own_values(training.optimizer, hyper)}
     pays = references is not None or any(is_used(training, name) for name in PENALTIES)
 
-    def step(carry: tuple, now: tuple[Any, Key | None, Array | None]) -> tuple[tuple, Array]:
+    def step(carry: tuple, now: tuple[Any, Key | None, Array | None]) -> tuple[tuple, tuple]:
         (vector, kept, finite), (planned, noise_key, factor) = carry, now
         params, trials = as_params(vector), task.training_trials(planned, training.batch)
         terms, predicted, gradient = minimized(params, trials, deflation, references, key=noise_key)
@@ -178,7 +189,7 @@ def train_epoch(
         new = jax.tree.map(partial(jnp.where, finite), (new_vector, new_kept), (vector, kept))
         found = [terms.loss, norm, *((terms.paid, predicted) if pays else ())]
         found += [terms.accuracy] if training.records_accuracy else []
-        return (*new, finite), jnp.stack(found)
+        return (*new, finite), (jnp.stack(found), terms.by_task)
 
     steps = state.epoch * training.epoch_steps + jnp.arange(training.epoch_steps)
     plan = task.plan(jax.random.fold_in(key, 1), steps, training.batch)
@@ -186,16 +197,25 @@ def train_epoch(
     factors = rate_factors(training, steps)
     carry = (vector, state.optimizer, jnp.array(True))
     shown = (plan, keys if network.noisy else None, factors)
-    (vector, kept, finite), means = jax.lax.scan(step, carry, shown)
+    (vector, kept, finite), (means, by_task) = jax.lax.scan(step, carry, shown)
     loss, norm, *rest = jnp.mean(means, axis=0)
     accuracy = rest.pop() if training.records_accuracy else None
     paid, predicted = rest if pays else (jnp.zeros(()),) * 2
     state = state._replace(params=as_params(vector), optimizer=kept, epoch=state.epoch + 1)
     apart = references is None or predicted <= hyper["target"]
-    reached = None if training.criterion == "loss" else accuracy
-    state = judge(state, loss, finite, hyper["threshold"], training, apart=apart, accuracy=reached)
     rate = rate if factors is None else rate * jnp.mean(factors)
-    return state, History(loss, norm, rate, paid, accuracy)
+    report = History(loss, norm, rate, paid, accuracy, worst_of(by_task, training))
+    reached = judged(report, training)
+    state = judge(state, loss, finite, hyper["threshold"], training, apart=apart, reached=reached)
+    return state, report
+
+
+def worst_of(by_task: Array | None, training: Training) -> Array | None:
+    """The value of the worst task of sums and weights by step and task, `[E, 2, R]`."""
+    if by_task is None:
+        return None
+    sums, weights = jnp.sum(by_task, axis=0)
+    return (jnp.max if training.criterion == "loss" else jnp.min)(sums / weights)
 
 
 def rate_factors(training: Training, steps: Array) -> Array | None:
@@ -213,14 +233,15 @@ def judge(
     training: Training,
     *,
     apart: ArrayLike | bool = True,
-    accuracy: ArrayLike | None = None,
+    reached: ArrayLike | None = None,
 ) -> TrainState:
     """Counts epochs below the threshold and on a plateau, and decides whether to stop.
 
-    An epoch counts only if the network was far enough `apart` from its references. Where an
-    accuracy is given, epochs count in which that is at least the threshold instead.
+    An epoch counts only if the network was far enough `apart` from its references. The threshold is
+    compared with what was `reached`, as `training.criterion` says: the loss unless given.
     """
-    met = loss < threshold if accuracy is None else accuracy >= threshold
+    reached = loss if reached is None else reached
+    met = reached < threshold if training.criterion == "loss" else reached >= threshold
     below = jnp.where(met & apart, state.below + 1, 0)
     status = jnp.where(below >= training.patience, CONVERGED, TRAINING)
     status = jnp.where(finite, status, DIVERGED).astype(jnp.int32)

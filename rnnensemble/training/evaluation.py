@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from rnnensemble._core import mapping, process, runtime
@@ -134,6 +135,23 @@ def _sampled(key, operands, *, task, batch):  # noqa: ANN001, ANN202
 @partial(jax.jit, static_argnames=("network", "mesh", "tile", "loss"))
 def _losses(trials, params, *, network, mesh, tile, loss):  # noqa: ANN001, ANN202
     one = partial(task_loss, network=network, loss=loss)
+    return mapping.map_items(one, params, trials, mesh=mesh, tile=tile)
+
+
+def accuracies(subject: Subject, task: Task, *, trials: int, key: Key) -> np.ndarray:
+    """The accuracy of every network on the same fresh trials, `[M]`."""
+    drawn = sampled(task, key, trials)
+    tile = subject.tile or tile_of(subject.mesh, subject.network, *drawn.mask.shape)
+    where = {"network": subject.network, "mesh": subject.mesh, "tile": tile}
+    return np.asarray(_accuracies(drawn, subject.params, task=task, **where))
+
+
+@partial(jax.jit, static_argnames=("task", "network", "mesh", "tile"))
+def _accuracies(trials, params, *, task, network, mesh, tile):  # noqa: ANN001, ANN202
+    def one(params: Any, trials: Trials) -> Any:
+        outputs = network.respond(params, trials.inputs)[1]
+        return jnp.mean(task.accuracy(outputs, trials))
+
     return mapping.map_items(one, params, trials, mesh=mesh, tile=tile)
 
 

@@ -1,5 +1,6 @@
 """What a step minimizes: the loss, penalties, and likeness to earlier solutions."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 from rnnensemble._core.axes import Array, ArrayLike, Key
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task, Trials
-from rnnensemble.training.objective import Terms, terms_and_gradient
+from rnnensemble.training.objective import Terms, sums_by_task, terms_and_gradient
 from rnnensemble.training.penalties import ON_WEIGHTS, penalty
 from rnnensemble.training.settings import Training
 from rnnensemble.training.similarity import Deflation, References, deflated_loss_and_gradient
@@ -44,10 +45,12 @@ def minimized_on(
     `key` is the step's, for the noise of a noisy network; None for none.
     """
     paid, predicted = jnp.zeros(()), jnp.zeros(())
+    judged_by: Any = {"loss": None if training.criterion == "accuracy" else training.loss}
     asked: dict[str, Any] = {
         "loss": training.loss,
         "rates_l2": jnp.asarray(hyper["rates_l2"]) if is_used(training, "rates_l2") else None,
         "accuracy_of": task if training.records_accuracy else None,
+        "by_task": partial(sums_by_task, task=task, **judged_by) if training.every_task else None,
         "key": key,
     }
     if deflation is None or references is None:

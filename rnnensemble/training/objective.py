@@ -1,5 +1,7 @@
 """The loss that training lowers and that thresholds are compared with, and what comes with it."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -22,11 +24,33 @@ class Terms(NamedTuple):
         loss: The task's loss, a scalar.
         paid: What rates cost, a scalar.
         accuracy: The task's accuracy, averaged over trials, a scalar.
+        by_task: The same, or the loss, for each task of a mixture (see `sums_by_task`), `[2, R]`.
     """
 
     loss: Any
     paid: Any = None
     accuracy: Any = None
+    by_task: Any = None
+
+
+ByTask = Callable[[Array, Trials], Array]
+"""From outputs and trials to sums and weights of each task of a mixture, `[2, R]`."""
+
+
+def sums_by_task(outputs: Array, trials: Trials, *, task: Any, loss: str | None) -> Array:
+    """The loss of each task of a mixture, or for None its accuracy, as sums and weights, `[2, R]`.
+
+    Both add up over slices and steps, and their ratio is the mean; both are 0 for a task that no
+    trial is of. Weights are masked steps, or trials of an accuracy.
+    """
+    members = task.members(trials)
+    if loss is None:
+        right = members * task.accuracy(outputs, trials)
+        return jnp.stack([jnp.sum(right, axis=1), jnp.sum(members, axis=1)])
+    masks = members[..., None] * trials.mask
+    weights = jnp.sum(masks, axis=(1, 2))
+    found = jax.vmap(partial(losses.find(loss), outputs, trials.targets))(masks)
+    return jnp.stack([jnp.where(weights > 0, weights * found, 0.0), weights])
 
 
 def respond_in_training(
@@ -70,6 +94,7 @@ def terms_and_gradient(
     loss: str = "mse",
     rates_l2: Array | None = None,
     accuracy_of: Task | None = None,
+    by_task: ByTask | None = None,
     key: Key | None = None,
 ) -> tuple[Terms, Params]:
     """What one network minimizes on a batch, taken in slices, and its gradient.
@@ -77,7 +102,8 @@ def terms_and_gradient(
     One slice after another keeps a CPU's cache from overflowing; the sums are the same. The batch
     of a loss of one's own stays whole, since nothing says that its slices would add up. `rates_l2`
     is lambda of the squared rates (see `rates_cost`), `accuracy_of` the task whose accuracy is
-    found too, `key` the step's, for the noise of a noisy network; None for none of these.
+    found too, `by_task` what finds the sums of each task of a mixture, `key` the step's, for the
+    noise of a noisy network; None for none of these.
 
     Returns:
         The terms, and the gradient of loss + lambda * squared rates.
@@ -93,7 +119,7 @@ def terms_and_gradient(
         else:
             found = jnp.sum(weights * step_errors(outputs, trials.targets))
         rest: dict[str, Any] = {"batch": batch, "steps": steps}
-        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, **rest)
+        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, by_task, **rest)
         return found if terms.paid is None else found + terms.paid, terms
 
     gradient_of = jax.grad(objective, has_aux=True)
@@ -109,6 +135,9 @@ def terms_and_gradient(
 
     asked = rates_l2, accuracy_of
     zero = Terms(jnp.zeros(()), *(None if each is None else jnp.zeros(()) for each in asked))
+    if by_task is not None:
+        sums = jax.eval_shape(by_task, trials.targets, trials)  # outputs are shaped like targets
+        zero = zero._replace(by_task=jnp.zeros_like(sums))
     start = jax.tree.map(jnp.zeros_like, params), zero
     (gradient, terms), _ = jax.lax.scan(add, start, (*parts, firsts))
     return terms, gradient
@@ -121,6 +150,7 @@ def with_rest(
     trials: Trials,
     rates_l2: Array | None,
     accuracy_of: Task | None,
+    by_task: ByTask | None,
     *,
     batch: int,
     steps: Any = None,
@@ -136,7 +166,7 @@ def with_rest(
     accuracy = None
     if accuracy_of is not None:
         accuracy = jnp.sum(accuracy_of.accuracy(outputs, trials)) / batch
-    return Terms(loss, paid, accuracy)
+    return Terms(loss, paid, accuracy, None if by_task is None else by_task(outputs, trials))
 
 
 def steps_of(trials: Trials) -> Array | None:

@@ -1,7 +1,6 @@
 """K trained networks and how they came about: `Population`."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +12,7 @@ from rnnensemble._core.conversion import real_array
 from rnnensemble.networks import Network, Params
 from rnnensemble.tasks import Task
 from rnnensemble.training import snapshots
-from rnnensemble.training.epoch import History, Training, TrainState
+from rnnensemble.training.epoch import History, Training, TrainState, judged
 from rnnensemble.training.recipe import Recipe, hyperparameters, part_of, shared, with_epochs
 from rnnensemble.training.respond import noise_keys, respond, respond_noisily
 from rnnensemble.training.similarity import Deflation
@@ -43,7 +42,7 @@ class Population:
         recipe: What decided how they trained: task, network, training, size, seed, deflation.
         params: Parameters at the end.
         initial_params: Parameters before the first step; NaN where nobody knows them.
-        history: Loss, gradient norm, learning rate, penalty and, if recorded, accuracy by epoch.
+        history: Loss, gradient norm, learning rate, penalty and what is recorded, by epoch.
         converged: Reached the threshold and stayed there for the patience, `[K]`.
         diverged: Met a loss or gradient that was not finite, `[K]`; frozen just before.
         stop_epoch: Epochs trained, `[K]`.
@@ -117,6 +116,11 @@ class Population:
     def thresholds(self) -> np.ndarray:
         """The training loss, or accuracy (`criterion`), that each network had to reach, `[K]`."""
         return np.asarray(hyperparameters(self.recipe)["threshold"])
+
+    @property
+    def reached(self) -> np.ndarray:
+        """What the thresholds were compared with, by epoch, `[K, E]` (`Training.goal`)."""
+        return judged(self.history, self.training)
 
     def respond(
         self, inputs: ArrayLike, *, noise: int | None = None, devices: int | None = None
@@ -266,35 +270,13 @@ def require_two(population: Population) -> None:
     if count >= 2:
         return
     by_loss = population.training.criterion == "loss"
-    values = population.history.loss if by_loss else population.history.accuracy
-    best = (np.nanmin if by_loss else np.nanmax)(values, axis=1)
+    best = (np.nanmin if by_loss else np.nanmax)(population.reached, axis=1)
     shown = ", ".join(f"{each:.3g}" for each in best[:8]) + (", ..." if len(best) > 8 else "")
     what = "lowest epoch losses" if by_loss else "highest epoch accuracies"
+    what += " of the worst task" * population.training.every_task
     raise ValueError(
         f"`population` must have at least 2 converged networks; got {count} of "
         f"{population.size} ({what} {shown}; threshold "
         f"{population.thresholds[0]:g}); go on by `resume` with a higher `max_epochs`, or train "
         "with another learning rate."
     )
-
-
-def resumable(
-    recipes: list[Recipe], resume: Sequence[Population | None] | None
-) -> list[Population | None]:
-    """What each recipe goes on from."""
-    before: list[Population | None] = [None] * len(recipes)
-    before = before if resume is None else list(resume)
-    if len(before) != len(recipes):
-        raise ValueError(
-            f"`resume` must hold one population, or None, for each of the {len(recipes)} recipes; "
-            f"got {len(before)}."
-        )
-    for population, recipe in zip(before, recipes, strict=True):
-        if population is not None:
-            require_resumable(population, recipe)
-        elif recipe.start is not None:
-            raise ValueError(
-                "`start` of a recipe names trained networks, which it does not hold; give them: "
-                "train_population(..., start=population)."
-            )
-    return before

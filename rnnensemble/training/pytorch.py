@@ -117,9 +117,10 @@ def from_torch(
     if kind != "rnn" and activation != "tanh":
         raise ValueError(f"`activation` {activation!r} is of kind 'rnn'; {kind!r} has its own.")
     training = training or Training()
-    if training.records_accuracy:
+    if training.records_accuracy or training.every_task:
         raise ValueError(
-            "`training` of imported networks must not record accuracy, nor stop by it."
+            "`training` of imported networks must not record accuracy, nor stop by it, nor ask "
+            "for `every_task`."
         )
     weights = _stacked(state_dicts, kind, recurrent, readout)
     _require_fit(weights, task)

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from rnnensemble.tasks import Task
+from rnnensemble.tasks import Mixture, Task
 from rnnensemble.training.penalties import PENALTIES
 from rnnensemble.training.settings import Training
 
@@ -47,11 +47,17 @@ def require_per_network(name: str, value: Any, size: int) -> None:
 def require_criterion(task: Task, training: Training) -> None:
     """Raises ValueError unless a task has what training stops by, and the threshold fits it."""
     threshold = training.threshold
+    if training.every_task and not isinstance(task, Mixture):
+        raise ValueError(
+            f"`every_task` needs a task that is a mixture, which {task.name!r} is not; leave it "
+            "out."
+        )
     if training.records_accuracy and not task.has("accuracy"):
         what = "criterion" if training.criterion == "accuracy" else "record_accuracy"
+        lacking = [x.label for x in getattr(task, "tasks", ()) if not x.has("accuracy")]
+        of = f"{task.name!r} has not" + (f" ({', '.join(lacking)})" if lacking else "")
         raise ValueError(
-            f"`{what}` needs a task with an accuracy, which {task.name!r} has not; give it the "
-            "method `accuracy`."
+            f"`{what}` needs a task with an accuracy, which {of}; give it the method `accuracy`."
         )
     if threshold is None and (training.criterion, training.loss) != ("loss", "mse"):
         of = training.loss if training.criterion == "loss" else "accuracy"

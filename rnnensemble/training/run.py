@@ -124,13 +124,14 @@ def populations_of(run: Run) -> list[Population]:
 
 def progress_of(run: Run, trained: np.ndarray, seconds: float) -> Progress:
     """How far all have come; these networks trained in the last epoch, in these seconds."""
-    by_loss = run.slots.settings.training.criterion == "loss"
+    training = run.slots.settings.training
+    by_loss = training.criterion == "loss" and not training.every_task
     return measure_progress(
         run.history.loss,
-        by_loss * np.asarray(run.slots.members.hyper["threshold"]),  # or 0, which none meets
+        by_loss * np.asarray(run.slots.members.hyper["threshold"]),  # or 0: no forecast
         status=run.status,
         epoch=run.epoch,
         trained=trained,
-        training=run.slots.settings.training,
+        training=training,
         seconds=seconds,
     )

@@ -16,10 +16,11 @@ class Training(Config):
 
     An epoch is `epoch_steps` steps. A network has converged once its mean training loss was
     below the threshold in `patience` epochs in a row, or its mean accuracy at least the threshold
-    (`criterion`); then it stops. Gradients are clipped by their global norm. When the epoch loss
-    has not fallen for more than `plateau_patience` epochs, the learning rate is multiplied by
-    `plateau_factor`. Penalties are added to what is minimized; threshold, patience and plateau
-    look at the task's loss alone.
+    (`criterion`), in each task of a mixture if that is asked (`every_task`); then it stops.
+    Gradients are clipped by their global norm. When the epoch loss has not fallen for more than
+    `plateau_patience` epochs, the learning rate is multiplied by `plateau_factor`. Penalties are
+    added to what is minimized; threshold, patience and plateau look at the task's loss alone, the
+    plateau at that of all trials.
 
     Source: Huang et al. (arXiv 2410.03972, section 2.1 and App. B.4: Adam without weight decay,
     128 steps an epoch, patience 3, plateau factor 0.5 after 40 epochs). That the patience counts
@@ -43,6 +44,8 @@ class Training(Config):
         loss: What is lowered: "mse", "cross_entropy" (outputs are logits, targets probabilities of
             classes), or a function of outputs, targets and mask, registered or by import path.
         criterion: What the threshold is compared with, "loss" or the task's "accuracy".
+        every_task: Whether each task that a mixture draws has to meet the threshold in its own
+            trials, instead of all trials together.
         record_accuracy: Whether the task's accuracy stands in the history; by the criterion
             "accuracy" it always does.
         frozen: Paths of parameters that training leaves as they are, to the last bit, or what such
@@ -81,6 +84,7 @@ class Training(Config):
     schedule: Schedule = later(Constant())
     loss: str = later("mse")
     criterion: Literal["loss", "accuracy"] = later("loss")
+    every_task: bool = later(False)
     record_accuracy: bool = later(False)
     snapshots: tuple[int, ...] = later(())
     frozen: tuple[str, ...] = later(())
@@ -98,8 +102,9 @@ class Training(Config):
         object.__setattr__(self, "loss", losses.name_of(self.loss))
         if self.criterion not in ("loss", "accuracy"):
             raise ValueError(f"`criterion` must be loss or accuracy; got {self.criterion!r}.")
-        if not isinstance(self.record_accuracy, bool):
-            raise ValueError(f"`record_accuracy` must be a bool; got {self.record_accuracy!r}.")
+        for name in ("record_accuracy", "every_task"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"`{name}` must be a bool; got {getattr(self, name)!r}.")
         if not isinstance(self.frozen, tuple) or not all(
             isinstance(path, str) and path for path in self.frozen
         ):
@@ -113,6 +118,11 @@ class Training(Config):
                 f"`plateau_factor` must be above 0 and at most 1; got {self.plateau_factor!r}."
             )
         require_epochs(self.snapshots, self.max_epochs)
+
+    @property
+    def goal(self) -> str:
+        """What the threshold is compared with, in words."""
+        return self.criterion + " of the worst task" * self.every_task
 
     @property
     def records_accuracy(self) -> bool:

@@ -13,7 +13,7 @@ from rnnensemble.networks import Network, Params, weights_of
 from rnnensemble.networks.cell import exact_product
 from rnnensemble.tasks import Task, Trials
 from rnnensemble.training import losses
-from rnnensemble.training.objective import Terms, respond_in_training, steps_of, with_rest
+from rnnensemble.training.objective import ByTask, Terms, respond_in_training, steps_of, with_rest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,7 @@ def deflated_loss_and_gradient(
     loss: str = "mse",
     rates_l2: Array | None = None,
     accuracy_of: Task | None = None,
+    by_task: ByTask | None = None,
     key: Key | None = None,
 ) -> tuple[Terms, Array, Params]:
     """The task's loss, the predictivity of each reference, and the gradient of what is lowered.
@@ -106,7 +107,7 @@ def deflated_loss_and_gradient(
         rates, outputs = respond_in_training(params, trials.inputs, network, key)
         found = losses.find(loss)(outputs, trials.targets, trials.mask)
         how: dict[str, Any] = {"batch": len(trials.mask), "steps": steps_of(trials)}
-        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, **how)
+        terms = with_rest(found, rates, outputs, trials, rates_l2, accuracy_of, by_task, **how)
         count = deflation.trials(len(rates))
         rates, inputs = rates[:count], trials.inputs[:count]
         valid = None if trials.valid is None else trials.valid[:count]

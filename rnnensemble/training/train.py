@@ -12,7 +12,7 @@ from rnnensemble.training.epoch import Training
 from rnnensemble.training.interruption import TrainingInterrupted as TrainingInterrupted
 from rnnensemble.training.interruption import for_one
 from rnnensemble.training.memory import fitted, require_training_room
-from rnnensemble.training.population import Population, resumable
+from rnnensemble.training.population import Population, require_resumable
 from rnnensemble.training.progress import Progress
 from rnnensemble.training.recipe import Recipe, counted_from, require_first, require_group
 from rnnensemble.training.run import one_epoch, populations_of, progress_of, started
@@ -142,7 +142,7 @@ def train_populations(
         raise ValueError("`references` must come with recipes that have a deflation, and only so.")
     runtime.require_tile(tile)
     require_seconds(checkpoint_seconds)
-    before = resumable(recipes, resume)
+    before = _resumable(recipes, resume)
     going = [
         k
         for k, (each, recipe) in enumerate(zip(before, recipes, strict=True))
@@ -174,3 +174,25 @@ def train_populations(
                 checkpoint(populations())
                 saved = time.monotonic()
         return populations()
+
+
+def _resumable(
+    recipes: list[Recipe], resume: Sequence[Population | None] | None
+) -> list[Population | None]:
+    """What each recipe goes on from."""
+    before: list[Population | None] = [None] * len(recipes)
+    before = before if resume is None else list(resume)
+    if len(before) != len(recipes):
+        raise ValueError(
+            f"`resume` must hold one population, or None, for each of the {len(recipes)} recipes; "
+            f"got {len(before)}."
+        )
+    for population, recipe in zip(before, recipes, strict=True):
+        if population is not None:
+            require_resumable(population, recipe)
+        elif recipe.start is not None:
+            raise ValueError(
+                "`start` of a recipe names trained networks, which it does not hold; give them: "
+                "train_population(..., start=population)."
+            )
+    return before

@@ -113,7 +113,8 @@ def visited_states(subject: evaluation.Subject, task: Task, search: FixedPointSe
     A share of them lies between two such states.
     """
     key = evaluation.evaluation_key(search.seed, 0)
-    inputs, _, _, valid = task.sample(key, search.trials)
+    trials = task.sample(key, search.trials)
+    inputs, valid = trials.inputs, trials.valid
     rng, count = np.random.default_rng(search.seed), search.starts
     if valid is None:
         picked = tuple(rng.integers(most, size=2 * count) for most in inputs.shape[:2])

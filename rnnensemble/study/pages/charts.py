@@ -72,12 +72,11 @@ def _half(matrix: np.ndarray) -> list[np.ndarray] | np.ndarray:
 
 
 def curves(group: str, population: Population) -> dict:
-    """The training loss of every network by epoch, or the accuracy that decides when it stops."""
-    training, history = population.training, population.history
-    accuracy = training.criterion == "accuracy"
-    values = history.accuracy if accuracy else history.loss
+    """What decides when a network stops, by epoch: its training loss or accuracy."""
+    training, accuracy = population.training, population.training.criterion == "accuracy"
+    name = "accuracy" if accuracy else f"training {unit(training.loss)}"
     xs, ys = [], []
-    for row, stop in zip(values, population.stop_epoch, strict=True):
+    for row, stop in zip(population.reached, population.stop_epoch, strict=True):
         last = max(1, min(int(stop), len(row)))
         chosen = np.unique(np.geomspace(1, last, CURVE).round().astype(int)) - 1
         chosen = chosen[np.isfinite(row[chosen])]
@@ -95,7 +94,7 @@ def curves(group: str, population: Population) -> dict:
         "threshold": float(population.thresholds[0]),
         "log": bool(not accuracy and least > 0),
         "xname": "epoch",
-        "yname": "accuracy" if accuracy else f"training {unit(training.loss)}",
+        "yname": name + " of the worst task" * training.every_task,
     }
 
 

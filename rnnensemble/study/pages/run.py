@@ -166,7 +166,7 @@ def trained_sentence(condition: Condition, population: Population) -> str:
     """What was trained, and how that went."""
     network, training = condition.network, condition.training
     stops = population.stop_epoch[population.converged]
-    goal = f"{training.criterion} {population.thresholds[0]:g}"
+    goal = f"{training.goal} {population.thresholds[0]:g}"
     text = (
         f"{population.size} {network.kind} networks of {network.width} units learned "
         f"{words(condition.task.name)} (seed {condition.seed}); {int(population.converged.sum())} "
