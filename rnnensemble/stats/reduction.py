@@ -4,7 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -190,5 +190,6 @@ def kendall(x: np.ndarray, y: np.ndarray) -> float:
     """Kendall's tau-b; 0 where one of the two is constant, where scipy's is NaN."""
     from scipy import stats  # takes a second to load
 
-    found = float(np.nan_to_num(stats.kendalltau(x, y).statistic))
-    return round(found, 14)  # of the same order it finds 0.9999999999999999
+    found: Any = stats.kendalltau(x, y)
+    # of two equal orders it finds 0.9999999999999999
+    return round(float(np.nan_to_num(found.statistic)), 14)
