@@ -243,10 +243,10 @@ def test_sums_of_trials_that_go_where_the_first_hardly_went():
     later = RNG.normal(size=(8, 20, 4))
     later[..., 3] = later[..., 2] + 1e-3 * later[..., 3]
     dsa = DSA(rank=4)
-    running = dsa.begin(jnp.asarray(first, jnp.float32))
+    running = jax.jit(dsa.begin)(first.astype(np.float32))
     for batch in (first, later):
-        running = dsa.add(running, jnp.asarray(batch, jnp.float32))
-    found = operators.finished(running.sums, 4)
+        running = jax.jit(dsa.add)(running, batch.astype(np.float32))
+    found = jax.jit(partial(operators.finished, rank=4))(running.sums)
     both = np.concatenate([first, later]).reshape(-1, 4)
     expected = np.linalg.svd(both, compute_uv=False)
     np.testing.assert_allclose(found.scale[:3], expected[:3], rtol=1e-3)
