@@ -19,6 +19,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
     kept = Path(__file__).parent.parent / "build" / "compiled"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(kept)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of small products wait by turning in circles
     os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
     flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
     if version("jax").startswith("0.10."):
