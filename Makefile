@@ -20,7 +20,7 @@ test-long: $(VENV)/installed-dev
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/basedpyright --threads 2 --pythonpath $(BIN)/python
 
 bench: $(VENV)/installed-bench
 	$(BIN)/python benchmarks/throughput.py

@@ -5,8 +5,11 @@ They lie in `build/compiled`: the second run of the tests compiles next to nothi
 Most of the tests' time is compilation, so LLVM optimizes less, here and in processes they start.
 XLA also emits fusions in the way that compiles fastest, as long as it has the choice (jax 0.10),
 and compiles a program as one part: parts are for cores that would be idle, and cost more in all.
+Programs do not note from which lines of Python they come: each operation's note takes a seventh of
+the time. LLVM leaves out what it calls expensive.
 """
 
+import gc
 import os
 from functools import partial
 from importlib.metadata import version
@@ -16,7 +19,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # workers share what who started th
     kept = Path(__file__).parent.parent / "build" / "compiled"
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(kept)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
-    flags = ["--xla_backend_optimization_level=0"]
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads of small products wait by turning in circles
+    os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"] = "0"
+    flags = ["--xla_backend_optimization_level=0", "--xla_llvm_disable_expensive_passes=true"]
     if version("jax").startswith("0.10."):
         flags.append("--xla_cpu_use_fusion_emitters=false")
         flags.append("--xla_cpu_parallel_codegen_split_count=1")
@@ -41,6 +46,12 @@ LONGEST = ("test_commands.py", "test_docs.py", "test_slurm.py", "test_tiles.py")
 """Files that begin first: no worker is left alone with one of them at the end."""
 
 
+def pytest_collection_finish():
+    """What was imported stays: Python need not look through it for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(items):
     """The longest files first; the others in their order."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
@@ -56,11 +67,18 @@ def _little_memory_is_passed_over():
 
 @pytest.fixture(autouse=True, scope="module")
 def _forget_programs():
-    """Compiled programs of all tests together have more memory maps than Linux allows (65,530)."""
+    """Compiled programs of all tests together have more memory maps than Linux allows (65,530).
+
+    What a file leaves and is no garbage is looked through again only when programs are forgotten:
+    the last files would otherwise spend half of their time on what earlier ones have left.
+    """
     yield
     maps = Path("/proc/self/maps")  # other systems have no such limit
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
+        gc.unfreeze()
         programs.forget_programs()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

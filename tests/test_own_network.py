@@ -308,7 +308,7 @@ def test_a_sweep_takes_it(tmp_path, capsys):
 name = "own"
 
 [tasks.flipflop]
-size = 3
+size = 2
 task = {kind = "flipflop", n_bits = 1, n_steps = 12}
 network = {kind = "my-leaky"}
 training = {batch = 16, epoch_steps = 16, max_epochs = 20, patience = 1, threshold = 0.3, \
@@ -319,9 +319,9 @@ autocovariance = {components = 2, starts = 4}}
 features = {trials = 4, step_stride = 6}
 
 [[factors]]
-name = "leak"
+name = "spread"
 task = "flipflop"
-field = "network.tau"
+field = "network.spread"
 values = [0.5, 1.0]
 """.replace("\\\n", "")
     )

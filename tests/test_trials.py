@@ -63,9 +63,11 @@ def test_sums_over_batches_are_those_of_all_trials(settings):
     running = jax.jit(dsa.begin)(data[:8])
     for start in range(0, 40, 8):
         running = jax.jit(dsa.add)(running, data[start : start + 8])
-    found = operators.finished(running.sums, 4)
-    matrix, used = dsa.operator_from(found)
-    whole = dsa.operator_from(operators.moments(dsa.embed(running.axes, jnp.asarray(data)), 4))[0]
+    found = jax.jit(partial(operators.finished, rank=4))(running.sums)
+    matrix, used = jax.jit(dsa.operator_from)(found)
+    whole = jax.jit(lambda axes, x: dsa.operator_from(operators.moments(dsa.embed(axes, x), 4))[0])(
+        running.axes, data
+    )
     same_operator(matrix, whole, 2e-4)
     assert used == 4
     every = np.linalg.svd(
@@ -82,14 +84,14 @@ def test_sums_in_fewer_coordinates_than_the_embedding_has(monkeypatch):
     """An embedding of 12 units and 4 delays, summed in 12 of its 48 coordinates."""
     data = np.concatenate([flat(0), flat(1), 0.01 * flat(2)], axis=-1)[:, :, :12]
     dsa = DSA(rank=3, n_delays=4)
-    whole = dsa.fit(jnp.asarray(data))
+    whole = jax.jit(dsa.fit)(data)
     monkeypatch.setattr(operators, "COORDINATES", 1)
-    running = dsa.begin(jnp.asarray(data[:10]))
+    running = jax.jit(dsa.begin)(data[:10])
     assert running.sums.basis.shape == (48, 12)
     for start in range(0, 40, 10):
-        running = dsa.add(running, jnp.asarray(data[start : start + 10]))
-    found = operators.finished(running.sums, 3)
-    same_operator(dsa.operator_from(found)[0], whole, 5e-3)
+        running = jax.jit(dsa.add)(running, data[start : start + 10])
+    summed = jax.jit(lambda sums: dsa.operator_from(operators.finished(sums, 3))[0])
+    same_operator(summed(running.sums), whole, 5e-3)
 
 
 def test_directions_within_rounding_are_left_out():
@@ -108,7 +110,7 @@ def test_directions_within_rounding_are_left_out():
         {"rank": 5, "n_delays": 2},
     ):
         assert distance_matrix("dsa", same, settings=settings).max() < 1e-3
-    assert DSA(rank=10).prepare(jnp.asarray(x, jnp.float32)).rank == 3
+    assert jax.jit(DSA(rank=10).prepare)(x.astype(np.float32)).rank == 3
 
 
 @pytest.fixture(scope="module")
@@ -129,13 +131,18 @@ def test_batches_are_drawn_once_each(population):
     draw.extend(8)
     draw.extend(24)
     assert draw.trials == 24
-    inputs = [population.task.sample(batch_key(key, number), 8).inputs for number in range(3)]
+    sample = jax.jit(partial(population.task.sample, batch=8))
+    inputs = [sample(batch_key(key, number)).inputs for number in range(3)]
     assert not np.array_equal(inputs[0], inputs[1])
     found = draw.finished(SMALL)
+
+    @jax.jit
+    def alone(params, inputs):
+        return SMALL.prepare(population.network.respond(params, inputs)[0]).matrix
+
     for k in range(4):
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
-        rates = population.network.respond(params, jnp.concatenate(inputs))[0]
-        same_operator(found.matrix[k], SMALL.prepare(rates).matrix, 1e-3)
+        same_operator(found.matrix[k], alone(params, np.concatenate(inputs)), 1e-3)
 
 
 def test_dsa_and_its_grid_take_the_same_sums(population):
@@ -236,10 +243,10 @@ def test_sums_of_trials_that_go_where_the_first_hardly_went():
     later = RNG.normal(size=(8, 20, 4))
     later[..., 3] = later[..., 2] + 1e-3 * later[..., 3]
     dsa = DSA(rank=4)
-    running = dsa.begin(jnp.asarray(first, jnp.float32))
+    running = jax.jit(dsa.begin)(first.astype(np.float32))
     for batch in (first, later):
-        running = dsa.add(running, jnp.asarray(batch, jnp.float32))
-    found = operators.finished(running.sums, 4)
+        running = jax.jit(dsa.add)(running, batch.astype(np.float32))
+    found = jax.jit(partial(operators.finished, rank=4))(running.sums)
     both = np.concatenate([first, later]).reshape(-1, 4)
     expected = np.linalg.svd(both, compute_uv=False)
     np.testing.assert_allclose(found.scale[:3], expected[:3], rtol=1e-3)

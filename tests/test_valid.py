@@ -55,7 +55,8 @@ def spoiled(population):
 
 
 def test_garbage_reaches_the_rates(population, spoiled):
-    drawn = [each.task.sample(evaluation_key(0, 0), 9) for each in (population, spoiled)]
+    sample = jax.jit(lambda key, task: task.sample(key, 9), static_argnames="task")
+    drawn = [sample(evaluation_key(0, 0), task=each.task) for each in (population, spoiled)]
     rates = [population.respond(each.inputs).rates for each in drawn]
     counts = np.asarray(drawn[0].valid) != 0
     np.testing.assert_array_equal(rates[0][:, counts], rates[1][:, counts])
