@@ -47,9 +47,13 @@ LONGEST = ("test_commands.py", "test_docs.py", "test_slurm.py", "test_tiles.py")
 
 
 def pytest_collection_finish():
-    """What was imported stays: Python need not look through it for garbage again and again."""
+    """What was imported stays: Python need not look through it for garbage again and again.
+
+    Tracing makes objects by the hundred thousand; Python would look for garbage at each 700th.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_collection_modifyitems(items):
