@@ -54,7 +54,7 @@ def made(tmp_path_factory):
     shutil.copytree(runs / "done", runs / "clipped")
     (runs / "clipped" / "manifest.json").write_text('{"format"')
     (runs / "planned" / "plan.toml").write_text(ROUNDS)
-    shutil.rmtree(runs / "planned" / "conditions")
+    (runs / "planned" / "population.msgpack").unlink()
     shutil.copytree(runs / "swept", runs / "x")
     words = {
         "PRESET": root / "tiny.toml",
