@@ -138,6 +138,6 @@ def test_several_at_once(name, count, server, made, tmp_path):
             text = said(root, number).read_text()
             if status:
                 assert (status, text.count("\n")) == (2, 1), text
-                assert "in use: process" in text or "is taken by" in text
+                assert "is in use: " in text or "is taken by" in text
         equal(writer.found(root), known.numbers)
         assert list(stages.list_runs(root / "runs")) == [root / "runs" / writer.folder]
