@@ -126,11 +126,12 @@ def permutation_p(
     return two_sided(means / np.sqrt(variances + smallest**2))
 
 
-@functools.lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=3)
 def _columns_of_orders(
     blocks: tuple[tuple[int, ...], ...], permutations: int, seed: int
 ) -> np.ndarray:
-    """`orders`, a column each; kept, since all measures along a factor rearrange alike."""
+    """`orders`, a column each; kept, since all measures rearrange alike: along a factor, between its
+    ends, and against its nulls."""
     return np.ascontiguousarray(orders(blocks, permutations, seed).T)
 
 
