@@ -130,8 +130,10 @@ def permutation_p(
 def _columns_of_orders(
     blocks: tuple[tuple[int, ...], ...], permutations: int, seed: int
 ) -> np.ndarray:
-    """`orders`, a column each; kept, since all measures rearrange alike: along a factor, between its
-    ends, and against its nulls."""
+    """`orders`, a column each; kept, since measures rearrange alike.
+
+    Along a factor, between its ends, and against its nulls: findings ask for these in turns.
+    """
     return np.ascontiguousarray(orders(blocks, permutations, seed).T)
 
 
