@@ -19,7 +19,9 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
+from rnnensemble import cli
 from tests import own_measure, own_metric, own_network, own_task
 
 ROOT = Path(__file__).parent.parent
@@ -112,9 +114,17 @@ def console(text: str) -> str:
     for line in text.splitlines():
         if line.startswith("$ "):
             program, *arguments = line[2:].split()
-            module = ["-m", "rnnensemble"] if program == "rnnensemble" else []
-            lines += [line, *masked(command([*module, *arguments])).splitlines()]
+            run = in_this_process if program == "rnnensemble" else command
+            lines += [line, *masked(run(arguments)).splitlines()]
     return "\n".join(lines) + "\n"
+
+
+def in_this_process(arguments: list[str]) -> str:
+    """What a command prints, without a start of Python and with the programs of those before."""
+    columns = mock.patch.dict(os.environ, COLUMNS="120")
+    with columns, contextlib.redirect_stdout(io.StringIO()) as printed:
+        cli.main(arguments)
+    return printed.getvalue()
 
 
 def command(arguments: list[str]) -> str:

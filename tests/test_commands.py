@@ -57,8 +57,11 @@ def test_documented_commands_run_as_printed(tmp_path, monkeypatch, capsys):
     by_hand = {
         "python benchmarks/convergence.py",  # trains presets without a result, for minutes
         "python docs/make_figures.py",  # trains for minutes and rewrites docs/figures
-        "python docs/pytorch_ensemble.py",  # needs torch; tests/test_foreign.py runs it
+        "python docs/pytorch_ensemble.py",  # needs torch; tests/test_docs.py runs it
         "rnnensemble benchmark",  # takes three minutes; tests/test_benchmark.py runs it
+        "rnnensemble deflate experiments/deflation/tiny.toml",  # tests/test_rounds.py runs these
+        "rnnensemble battery runs/deflation-tiny",
+        "rnnensemble report runs/deflation-tiny",
     }
     assert {command.split()[1] for command in commands if command.startswith("rnnensemble")} == {
         "quickstart",

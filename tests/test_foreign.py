@@ -1,10 +1,8 @@
 """Networks made elsewhere: files of arrays, the command that compares them, PyTorch."""
 
 import json
-import os
 import pickle
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -274,27 +272,6 @@ def test_an_interrupted_analysis_goes_on(files, capsys, monkeypatch):
         found(folder)["dsa"], distance_matrix("dsa", ACTIVITY, settings={"rank": 3, "starts": 4})
     )
     assert not (folder / arrays.CHECKPOINT).exists()
-
-
-@pytest.mark.long
-def test_pytorch_ensemble_end_to_end():
-    pytest.importorskip("torch", reason="extra `reference` is not installed")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", ROOT / "docs" / "pytorch_ensemble.py"],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    losses, shapes, *means = done.stdout.splitlines()
-    assert all(float(loss) < 0.02 for loss in losses.split()[1:])  # 1 before any training
-    assert shapes == "activity [K, B, T, N] (6, 32, 30, 20) weights [K, N, N] (6, 20, 20)"
-    assert [line.split()[1] for line in means] == ["dsa", "pif"]
-    dsa, pif = (float(line.split()[3].rstrip(",")) for line in means)
-    assert 0 < dsa < 2**0.5
-    assert 0 < pif < 20
 
 
 def test_weights_of_pytorch_have_our_orientation():

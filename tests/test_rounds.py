@@ -113,6 +113,8 @@ def test_the_battery_writes_page_and_tables(folder, capsys):
     with (folder / "battery_groups.csv").open() as file:
         groups = list(csv.DictReader(file))
     assert list(groups[0]) == ["measure", "standard", "alternative_1", "alternative_2"]
+    cli.main(["report", str(folder)])
+    assert (folder / "report.html").is_file()
 
 
 def test_show_says_how_far_a_plan_has_come(folder, tmp_path, capsys):
