@@ -18,6 +18,7 @@ from rnnensemble.tasks.trial_arrays import KNOWN, TrialArrays
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.recipe import without_own_values
 from rnnensemble.training.slots import launch, lowered_epoch
+from tests import compiled
 from tests.tiny import ANALYSIS, NETWORK, TINY
 
 RNG = np.random.default_rng(0)
@@ -171,14 +172,14 @@ def test_distances_are_those_of_valid_steps(population):
     task = population.task
     analysis = dataclasses.replace(ANALYSIS, measures=("representation",))
     found = rnne.measure_degeneracy(population, analysis=analysis)
-    drawn = task.sample(evaluation_key(0, 0), ANALYSIS.dynamics_trials)
+    drawn = compiled.sample(task, evaluation_key(0, 0), ANALYSIS.dynamics_trials)
     rates = population.respond(drawn.inputs).rates
     valid = np.asarray(drawn.valid, bool)
     assert not valid.all()
     for name, metric in (("dynamics", ANALYSIS.dsa), ("autocovariance", ANALYSIS.autocovariance)):
         alone = rnne.distance_matrix(metric, rates, mask=valid)
         np.testing.assert_allclose(found.distances[name].matrix, alone, atol=2e-3)
-    drawn = task.sample(evaluation_key(0, 0), 256)
+    drawn = compiled.sample(task, evaluation_key(0, 0), 256)
     rates = population.respond(drawn.inputs).rates
     alone = rnne.distance_matrix("svcca", rates, mask=np.asarray(drawn.valid, bool))
     np.testing.assert_allclose(found.distances["representation"].matrix, alone, atol=1e-5)

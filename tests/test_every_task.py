@@ -15,6 +15,7 @@ from rnnensemble.study.pages.charts import curves
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.objective import sums_by_task, terms_and_gradient
 from rnnensemble.training.recipe import own_keys
+from tests import compiled
 from tests.tiny import NETWORK
 
 BATCH, STEPS = 32, 3
@@ -88,7 +89,7 @@ def test_a_task_without_trials_is_not_learned_and_one_never_drawn_not_asked():
 
 @pytest.mark.parametrize("loss", [None, "mse"])
 def test_slices_of_a_batch_add_up(loss):
-    params = NETWORK.init(jax.random.key(0), n_inputs=3, n_outputs=1, gain=jnp.ones(()))
+    params = compiled.init(NETWORK, jax.random.key(0), n_inputs=3, n_outputs=1, gain=jnp.ones(()))
 
     @jax.jit
     def found(trials):

@@ -17,6 +17,7 @@ from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams
+from tests import compiled
 
 SEARCH = FixedPointSearch()
 
@@ -223,7 +224,7 @@ def test_two_bits_have_four_stable_points(two_bits):
 def test_the_figure_names_what_was_found(two_bits):
     (found,) = find_fixed_points(two_bits, networks=[0])
     params = jax.tree.map(lambda x: x[0], two_bits.params)
-    inputs = two_bits.task.sample(jax.random.key(0), 6).inputs
+    inputs = compiled.sample(two_bits.task, jax.random.key(0), 6).inputs
     states = np.asarray(two_bits.network.respond(params, inputs)[0])
     figure = fixed_points_figure(found, states, title="two bits")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]

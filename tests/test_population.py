@@ -34,6 +34,7 @@ from rnnensemble.training.memory import fitted
 from rnnensemble.training.objective import loss_and_gradient
 from rnnensemble.training.recipe import Recipe, hyperparameters
 from rnnensemble.training.slots import advance, compacted, default_tile, launch, slots_trained
+from tests import compiled
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = VanillaRNN(width=8)
@@ -95,10 +96,14 @@ def test_pmap_over_the_same_epoch_agrees(five):
 
 @pytest.mark.parametrize("task", [TASK, tasks.DelayedDiscrimination(n_steps=40, delay=(5, 10))])
 def test_slices_of_a_batch_add_up(task):
-    params = NETWORK.init(
-        jax.random.key(0), n_inputs=task.n_inputs, n_outputs=task.n_outputs, gain=jnp.float32(1)
+    params = compiled.init(
+        NETWORK,
+        jax.random.key(0),
+        n_inputs=task.n_inputs,
+        n_outputs=task.n_outputs,
+        gain=jnp.float32(1),
     )
-    trials = task.sample(jax.random.key(1), 32)
+    trials = compiled.sample(task, jax.random.key(1), 32)
     both = jax.jit(loss_and_gradient, static_argnames=("network", "slices"))
     whole = both(params, trials, network=NETWORK)
     sliced = both(params, trials, network=NETWORK, slices=4)

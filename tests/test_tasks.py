@@ -302,7 +302,7 @@ def test_memory_pro_distracts_within_the_delay():
 
 def variables(task, batch=16):
     trials = draw(task, batch)
-    return trials, task.variables(jax.tree.map(jax.numpy.asarray, trials))
+    return trials, jax.jit(task.variables)(trials)
 
 
 @pytest.mark.parametrize("task", ALL, ids=str)
