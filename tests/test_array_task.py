@@ -74,7 +74,7 @@ def test_networks_train_on_some_trials_and_are_judged_on_the_others():
     rows = which(seen.inputs.reshape(-1, T, 2))
     assert set(rows) == set(task.training_set)
     np.testing.assert_array_equal(seen.targets.reshape(-1, T, 1), TARGETS[rows])
-    judged = task.sample(key, 64)
+    judged = compiled.sample(task, key, 64)
     assert set(which(judged.inputs)) == set(task.held_out_trials)
     np.testing.assert_array_equal(judged.targets, TARGETS[which(judged.inputs)])
     other = plan(task, jax.random.key(4), np.arange(16), 8)
@@ -111,7 +111,7 @@ def test_trials_of_unequal_length_are_filled():
     again = from_arrays(INPUTS * valid[..., None], TARGETS * valid[..., None], valid=valid)
     assert again == task
     assert hash(again) == hash(task)
-    assert task_of().sample(jax.random.key(0), 2).valid is None
+    assert compiled.sample(task_of(), jax.random.key(0), 2).valid is None
 
 
 def test_tasks_are_told_apart_by_what_their_arrays_hold():

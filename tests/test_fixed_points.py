@@ -47,16 +47,16 @@ def orthogonal(size, seed=0):
 def test_step_and_jacobian_are_those_of_the_network(network):
     """Steps from zeros give the rates of `respond`; the Jacobian that of automatic derivatives."""
     hyper = {name: jnp.float32(0.7) for name in network.per_network}
-    params = network.init(jax.random.key(0), n_inputs=2, n_outputs=1, **hyper)
+    params = compiled.init(network, jax.random.key(0), n_inputs=2, n_outputs=1, **hyper)
     params = params._replace(bias=0.1 * jnp.arange(7.0) * isinstance(params, VanillaParams))
-    inputs = jax.random.normal(jax.random.key(1), (3, 5, 2))
-    rates, _ = network.respond(params, inputs)
-    state = jnp.zeros((3, 7))
+    inputs = np.random.default_rng(1).normal(size=(3, 5, 2)).astype(np.float32)
+    rates, _ = compiled.respond(network, params, inputs)
+    state, advance = jnp.zeros((3, 7)), jax.jit(network.step)
     for step in range(5):
-        before, state = state, network.step(params, state, inputs[:, step])
+        before, state = state, advance(params, state, inputs[:, step])
         np.testing.assert_allclose(network.rates(state), rates[:, step], atol=1e-6)
-    found = network.jacobian(params, before, inputs[:, 4])
-    automatic = jax.vmap(jax.jacfwd(lambda h, x: network.step(params, h, x)))
+    found = jax.jit(network.jacobian)(params, before, inputs[:, 4])
+    automatic = jax.jit(jax.vmap(jax.jacfwd(lambda h, x: network.step(params, h, x))))
     np.testing.assert_allclose(found, automatic(before, inputs[:, 4]), atol=1e-6)
 
 

@@ -23,7 +23,8 @@ def drawn(network, key=0):
     """Parameters of one network, with biases that are not zero."""
     init = jax.jit(partial(network.init, n_inputs=INPUTS, n_outputs=2))
     params = init(jax.random.key(key))
-    return jax.tree.map(lambda x: x + 0.1 * jnp.cos(jnp.arange(x.size)).reshape(x.shape), params)
+    biased = lambda x: x + 0.1 * np.cos(np.arange(x.size, dtype=np.float32)).reshape(x.shape)
+    return jax.tree.map(biased, jax.tree.map(np.asarray, params))
 
 
 def trials():

@@ -188,15 +188,15 @@ def test_initial_state_is_trained_only_on_request():
     for trained in (False, True):
         network, params = make(train_initial_state=trained)
         squares = jax.jit(lambda p, n=network: jnp.sum(n.respond(p, inputs)[1] ** 2))
-        gradient = jax.grad(squares)(params)
+        gradient = jax.jit(jax.grad(squares))(params)
         assert bool(jnp.any(gradient.initial_state != 0)) is trained
 
 
 def test_initializations():
     for name in ("uniform", "gaussian", "orthogonal", "identity"):
         network = VanillaRNN(width=200, initialization=name)
-        draw = lambda gain, n=network: n.init(
-            jax.random.key(0), n_inputs=1, n_outputs=1, gain=jnp.float32(gain)
+        draw = lambda gain, n=network: compiled.init(
+            n, jax.random.key(0), n_inputs=1, n_outputs=1, gain=jnp.float32(gain)
         )
         w = np.asarray(draw(1.0).recurrent_weights)
         np.testing.assert_allclose(draw(1.5).recurrent_weights, 1.5 * w, rtol=1e-6)
