@@ -80,8 +80,9 @@ def _forget_programs():
     maps = Path("/proc/self/maps")  # other systems have no such limit
     if maps.exists() and maps.read_bytes().count(b"\n") > MOST_MAPS:
         gc.unfreeze()
-        programs.forget_programs()
-    gc.collect()
+        programs.forget_programs()  # looks for garbage itself
+    else:
+        gc.collect()
     gc.freeze()
 
 

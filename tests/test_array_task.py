@@ -18,6 +18,7 @@ from rnnensemble.tasks.trial_arrays import KNOWN, TrialArrays
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.recipe import without_own_values
 from rnnensemble.training.slots import launch, lowered_epoch
+from tests import compiled
 from tests.tiny import ANALYSIS, NETWORK, TINY
 
 RNG = np.random.default_rng(0)
@@ -73,7 +74,7 @@ def test_networks_train_on_some_trials_and_are_judged_on_the_others():
     rows = which(seen.inputs.reshape(-1, T, 2))
     assert set(rows) == set(task.training_set)
     np.testing.assert_array_equal(seen.targets.reshape(-1, T, 1), TARGETS[rows])
-    judged = task.sample(key, 64)
+    judged = compiled.sample(task, key, 64)
     assert set(which(judged.inputs)) == set(task.held_out_trials)
     np.testing.assert_array_equal(judged.targets, TARGETS[which(judged.inputs)])
     other = plan(task, jax.random.key(4), np.arange(16), 8)
@@ -110,7 +111,7 @@ def test_trials_of_unequal_length_are_filled():
     again = from_arrays(INPUTS * valid[..., None], TARGETS * valid[..., None], valid=valid)
     assert again == task
     assert hash(again) == hash(task)
-    assert task_of().sample(jax.random.key(0), 2).valid is None
+    assert compiled.sample(task_of(), jax.random.key(0), 2).valid is None
 
 
 def test_tasks_are_told_apart_by_what_their_arrays_hold():
@@ -171,14 +172,14 @@ def test_distances_are_those_of_valid_steps(population):
     task = population.task
     analysis = dataclasses.replace(ANALYSIS, measures=("representation",))
     found = rnne.measure_degeneracy(population, analysis=analysis)
-    drawn = task.sample(evaluation_key(0, 0), ANALYSIS.dynamics_trials)
+    drawn = compiled.sample(task, evaluation_key(0, 0), ANALYSIS.dynamics_trials)
     rates = population.respond(drawn.inputs).rates
     valid = np.asarray(drawn.valid, bool)
     assert not valid.all()
     for name, metric in (("dynamics", ANALYSIS.dsa), ("autocovariance", ANALYSIS.autocovariance)):
         alone = rnne.distance_matrix(metric, rates, mask=valid)
         np.testing.assert_allclose(found.distances[name].matrix, alone, atol=2e-3)
-    drawn = task.sample(evaluation_key(0, 0), 256)
+    drawn = compiled.sample(task, evaluation_key(0, 0), 256)
     rates = population.respond(drawn.inputs).rates
     alone = rnne.distance_matrix("svcca", rates, mask=np.asarray(drawn.valid, bool))
     np.testing.assert_allclose(found.distances["representation"].matrix, alone, atol=1e-5)

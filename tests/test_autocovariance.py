@@ -161,7 +161,7 @@ def test_sums_over_batches_are_those_of_all_trials():
     running, add = jax.jit(metric.begin)(rates[:4]), jax.jit(metric.add)
     for start in range(0, 20, 4):
         running = add(running, rates[start : start + 4])
-    found = metric.autocovariances(running)
+    found = jax.jit(metric.autocovariances)(running)
     expected = defined(rates, (0, 3))
     np.testing.assert_allclose(found / np.linalg.norm(found), expected, atol=1e-5)
     alone, finished = jax.jit(metric.prepare)(rates), jax.jit(metric.finish)(running)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -58,9 +59,7 @@ def test_logistic_regression_reaches_the_minimum_that_scipy_finds():
         )
 
     wanted = minimize(loss, np.zeros(7), tol=1e-10).x
-    weights, offset = logistic(
-        jnp.asarray(x), jnp.asarray(label[:, None], jnp.float32), jnp.ones(100), ridge
-    )
+    weights, offset = jax.jit(logistic)(x, np.float32(label[:, None]), jnp.ones(100), ridge)
     np.testing.assert_allclose(weights[:, 0], wanted[:-1], atol=2e-3)
     assert float(offset[0]) == pytest.approx(wanted[-1], abs=2e-3)
 

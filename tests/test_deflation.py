@@ -19,6 +19,7 @@ from rnnensemble.training.similarity import (
     deflated_loss_and_gradient,
     predictivity,
 )
+from tests import compiled
 from tests.samples import compare, jitted_prepare
 
 TASK = rnne.tasks.FlipFlop(n_bits=2, n_steps=20)
@@ -30,7 +31,9 @@ TRAINING = rnne.Training(
 
 def weights(seed: int, network: rnne.VanillaRNN = NETWORK):
     """The initial parameters of a network."""
-    return network.init(jax.random.key(seed), n_inputs=2, n_outputs=2, gain=jnp.float32(1.0))
+    return compiled.init(
+        network, jax.random.key(seed), n_inputs=2, n_outputs=2, gain=jnp.float32(1.0)
+    )
 
 
 def stacked(*trees):
@@ -80,7 +83,7 @@ def alternative(standard):
 def test_inverse_is_the_inverse(size):
     rows = np.random.default_rng(size).normal(size=(3 * size, size))
     matrix = (rows.T @ rows).astype(np.float32)
-    found = np.asarray(inverse(jnp.asarray(matrix)))
+    found = np.asarray(jax.jit(inverse)(matrix))
     np.testing.assert_allclose(found @ matrix, np.eye(size), atol=2e-4)
 
 
@@ -126,7 +129,7 @@ def test_what_the_readout_sees_predicts_nothing(rates):
 def test_as_the_metric_says(null_space):
     """1 - d of `LinearPredictivity`, which leaves rho |M|^2 out: close at a small ridge."""
     references = stacked(weights(1), weights(2))
-    trials = TASK.sample(jax.random.key(9), 12)
+    trials = compiled.sample(TASK, jax.random.key(9), 12)
     axes = axes_outside(references.readout_weights) if null_space else jnp.eye(24)[None]
     tree = References(references, None, None, jnp.broadcast_to(axes, (2, *axes.shape[1:])))
     how = Deflation(null_space=null_space, compared=1.0)
@@ -150,11 +153,11 @@ def test_gradient_equals_finite_differences(null_space, foreign):
     with jax.enable_x64(True):
         as_64 = partial(jax.tree.map, lambda x: jnp.asarray(x, jnp.float64))
         params, references = as_64(weights(0, network)), as_64(stacked(weights(1), weights(2)))
-        trials = as_64(TASK.sample(jax.random.key(9), 6))
+        trials = as_64(compiled.sample(TASK, jax.random.key(9), 6))
         axes = as_64(axes_outside(references.readout_weights))
         tree = References(references, None, None, axes)
         if foreign:
-            other = as_64(TASK.sample(jax.random.key(8), 5)).inputs
+            other = as_64(compiled.sample(TASK, jax.random.key(8), 5)).inputs
             rates = jnp.stack([_respond(as_64(weights(i)), other) for i in (1, 2)])
             axes = as_64(jnp.stack([jnp.eye(24)] * 2))
             tree = References(None, other, rates, axes)
@@ -235,8 +238,8 @@ def test_goes_on_where_it_was(standard):
 def test_rates_from_elsewhere_stand_for_networks(standard):
     """Deflated from a network's rates on fixed trials, another network predicts it less."""
     params = jax.tree.map(lambda x: x[0], standard.params)
-    inputs = TASK.sample(jax.random.key(77), 48).inputs
-    rates = np.asarray(NETWORK.respond(params, inputs)[0])[None]
+    inputs = compiled.sample(TASK, jax.random.key(77), 48).inputs
+    rates = np.asarray(compiled.respond(NETWORK, params, inputs)[0])[None]
     activity = ReferenceActivity(inputs, rates, params.readout_weights[None])
     how = {"network": NETWORK, "training": TRAINING, "size": 1, "seed": 5}
     found = deflate(TASK, activity, deflation=Deflation(strength=0.1, target=0.4), **how)

@@ -26,6 +26,7 @@ from rnnensemble import (
 from rnnensemble.analysis.degeneracy import evaluation_key
 from rnnensemble.study.conditions import Condition, to_toml
 from rnnensemble.training.losses import mse
+from tests import compiled
 from tests.tiny import ANALYSIS, TASK
 
 QUICK = dataclasses.replace(
@@ -50,12 +51,12 @@ def test_levels_equal_their_definitions(population):
     np.testing.assert_array_equal(found.networks, [0, 1, 3])  # converged ones only
     task = population.task.out_of_distribution()["temporal"]
     assert task.n_steps == 24
-    trials = task.sample(evaluation_key(0, 11), 8)  # the same trials for every network
+    trials = compiled.sample(task, evaluation_key(0, 11), 8)  # the same trials for every network
     losses = []
     for k in found.networks:
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
-        outputs = population.network.respond(params, trials.inputs)[1]
-        losses.append(mse(outputs, trials.targets, trials.mask))
+        outputs = compiled.respond(population.network, params, trials.inputs)[1]
+        losses.append(jax.jit(mse)(outputs, trials.targets, trials.mask))
     np.testing.assert_allclose(found.behavior.losses["temporal"], losses, rtol=1e-4)
     assert found.behavior.sigma.value == pytest.approx(np.std(losses), rel=1e-3)
     assert set(found.behavior.sigmas) == {"temporal", "noise"}
@@ -77,9 +78,9 @@ def test_levels_equal_their_definitions(population):
     assert found.grid.matrices.shape == (2, 2, 3, 3)
     assert found.grid.nulls.shape == (2, 2, 3)
     assert found.analysis == QUICK
-    inputs = population.task.sample(evaluation_key(0, 0), found.dynamics.trials).inputs
+    inputs = compiled.sample(population.task, evaluation_key(0, 0), found.dynamics.trials).inputs
     params = jax.tree.map(lambda x: x[found.networks], population.params)
-    rates = jax.vmap(lambda p: population.network.respond(p, inputs)[0])(params)
+    rates = jax.vmap(lambda p: compiled.respond(population.network, p, inputs)[0])(params)
     expected = distance_matrix(QUICK.autocovariance, np.asarray(rates))
     np.testing.assert_allclose(found.autocovariance.matrix, expected, atol=1e-3)
     assert (found.autocovariance.lower_bound <= found.autocovariance.matrix + 1e-6).all()

@@ -24,6 +24,7 @@ from rnnensemble.metrics.operators import delay_embedding
 from rnnensemble.metrics.preparation import prepare_networks
 from rnnensemble.study.dsa_trends import trend_over_settings
 from rnnensemble.training.evaluation import evaluation_key
+from tests import compiled
 
 RNG = np.random.default_rng(0)
 UNITS = 6
@@ -260,7 +261,7 @@ def test_populations_by_any_metric(population):
     np.testing.assert_allclose(
         compare_populations("pif", population).matrix(), distance_matrix("pif", weights), rtol=1e-5
     )
-    inputs = population.task.sample(evaluation_key(0, 0), 64).inputs
+    inputs = compiled.sample(population.task, evaluation_key(0, 0), 64).inputs
     rates = population.respond(inputs).rates[kept]
     np.testing.assert_allclose(
         compare_populations("procrustes", population).matrix(),

@@ -15,6 +15,7 @@ from rnnensemble.study.pages.charts import curves
 from rnnensemble.training.evaluation import evaluation_key
 from rnnensemble.training.objective import sums_by_task, terms_and_gradient
 from rnnensemble.training.recipe import own_keys
+from tests import compiled
 from tests.tiny import NETWORK
 
 BATCH, STEPS = 32, 3
@@ -88,7 +89,7 @@ def test_a_task_without_trials_is_not_learned_and_one_never_drawn_not_asked():
 
 @pytest.mark.parametrize("loss", [None, "mse"])
 def test_slices_of_a_batch_add_up(loss):
-    params = NETWORK.init(jax.random.key(0), n_inputs=3, n_outputs=1, gain=jnp.ones(()))
+    params = compiled.init(NETWORK, jax.random.key(0), n_inputs=3, n_outputs=1, gain=jnp.ones(()))
 
     @jax.jit
     def found(trials):
@@ -123,7 +124,8 @@ def test_accuracies_of_a_mixture_are_those_of_its_tasks():
     ring = tasks.Ring(units=2, n_steps=12, fixation_steps=(1, 2), stimulus_steps=2)
     mixed = tasks.Mixture(tasks=[tasks.FlipFlop(n_bits=1, n_steps=5), ring])
     trials = jax.jit(mixed.sample, static_argnums=1)(jax.random.key(0), 64)
-    noise = 0.6 * jax.random.normal(jax.random.key(1), trials.targets.shape)
+    trials = jax.tree.map(np.asarray, trials)
+    noise = np.asarray(0.6 * jax.random.normal(jax.random.key(1), trials.targets.shape))
     found = jax.jit(mixed.accuracy)(trials.targets + noise, trials)
     assert 0.1 < np.mean(found) < 0.9
     for rule, part in enumerate(mixed.tasks):
@@ -133,7 +135,7 @@ def test_accuracies_of_a_mixture_are_those_of_its_tasks():
             *(x[rows, : part.n_steps] for x in (trials.inputs, trials.targets, trials.mask))
         )._replace(targets=trials.targets[rows, : part.n_steps, : part.n_outputs])
         outputs = (trials.targets + noise)[rows, : part.n_steps, : part.n_outputs]
-        np.testing.assert_array_equal(found[rows], part.accuracy(outputs, own))
+        np.testing.assert_array_equal(found[rows], jax.jit(part.accuracy)(outputs, own))
     assert mixed.has("accuracy")
     assert not mixed.has("choice")
     assert not tasks.Mixture(tasks=[ring, tasks.Sine()]).has("accuracy")

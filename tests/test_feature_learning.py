@@ -22,6 +22,7 @@ from rnnensemble._core import runtime
 from rnnensemble.analysis import feature_learning as module
 from rnnensemble.analysis import kernel_alignment as alignment_module
 from rnnensemble.analysis.degeneracy import evaluation_key
+from tests import compiled
 
 TASKS = {
     "flipflop": tasks.FlipFlop(n_bits=2, n_steps=12),
@@ -129,7 +130,7 @@ def alignment(first, second):
 
 
 def evaluation_trials(task):
-    return task.sample(evaluation_key(0, 2), TRIALS)
+    return compiled.sample(task, evaluation_key(0, 2), TRIALS)
 
 
 def memory_for(block, population, kept_steps):

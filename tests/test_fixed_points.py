@@ -17,6 +17,7 @@ from rnnensemble.analysis.fixed_points.search import FixedPointSearch
 from rnnensemble.figures.fixed_points import fixed_points_figure
 from rnnensemble.networks import MuPRNN, VanillaRNN
 from rnnensemble.networks.cell import MuPParams, VanillaParams
+from tests import compiled
 
 SEARCH = FixedPointSearch()
 
@@ -46,16 +47,16 @@ def orthogonal(size, seed=0):
 def test_step_and_jacobian_are_those_of_the_network(network):
     """Steps from zeros give the rates of `respond`; the Jacobian that of automatic derivatives."""
     hyper = {name: jnp.float32(0.7) for name in network.per_network}
-    params = network.init(jax.random.key(0), n_inputs=2, n_outputs=1, **hyper)
+    params = compiled.init(network, jax.random.key(0), n_inputs=2, n_outputs=1, **hyper)
     params = params._replace(bias=0.1 * jnp.arange(7.0) * isinstance(params, VanillaParams))
-    inputs = jax.random.normal(jax.random.key(1), (3, 5, 2))
-    rates, _ = network.respond(params, inputs)
-    state = jnp.zeros((3, 7))
+    inputs = np.random.default_rng(1).normal(size=(3, 5, 2)).astype(np.float32)
+    rates, _ = compiled.respond(network, params, inputs)
+    state, advance = jnp.zeros((3, 7)), jax.jit(network.step)
     for step in range(5):
-        before, state = state, network.step(params, state, inputs[:, step])
+        before, state = state, advance(params, state, inputs[:, step])
         np.testing.assert_allclose(network.rates(state), rates[:, step], atol=1e-6)
-    found = network.jacobian(params, before, inputs[:, 4])
-    automatic = jax.vmap(jax.jacfwd(lambda h, x: network.step(params, h, x)))
+    found = jax.jit(network.jacobian)(params, before, inputs[:, 4])
+    automatic = jax.jit(jax.vmap(jax.jacfwd(lambda h, x: network.step(params, h, x))))
     np.testing.assert_allclose(found, automatic(before, inputs[:, 4]), atol=1e-6)
 
 
@@ -223,7 +224,7 @@ def test_two_bits_have_four_stable_points(two_bits):
 def test_the_figure_names_what_was_found(two_bits):
     (found,) = find_fixed_points(two_bits, networks=[0])
     params = jax.tree.map(lambda x: x[0], two_bits.params)
-    inputs = two_bits.task.sample(jax.random.key(0), 6).inputs
+    inputs = compiled.sample(two_bits.task, jax.random.key(0), 6).inputs
     states = np.asarray(two_bits.network.respond(params, inputs)[0])
     figure = fixed_points_figure(found, states, title="two bits")
     labels = [text.get_text() for text in figure.legends[0].get_texts()]

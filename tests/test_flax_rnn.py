@@ -13,7 +13,7 @@ import rnnensemble as rnne
 from rnnensemble.networks import GatedParams
 from rnnensemble.networks.flax_weights import KNOWN
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
-from tests import own_cells
+from tests import compiled, own_cells
 from tests.tiny import TASK
 
 WIDTH, INPUTS = 4, 3
@@ -23,7 +23,8 @@ def drawn(network, key=0):
     """Parameters of one network, with biases that are not zero."""
     init = jax.jit(partial(network.init, n_inputs=INPUTS, n_outputs=2))
     params = init(jax.random.key(key))
-    return jax.tree.map(lambda x: x + 0.1 * jnp.cos(jnp.arange(x.size)).reshape(x.shape), params)
+    biased = lambda x: x + 0.1 * np.cos(np.arange(x.size, dtype=np.float32)).reshape(x.shape)
+    return jax.tree.map(biased, jax.tree.map(np.asarray, params))
 
 
 def trials():
@@ -141,8 +142,8 @@ def test_it_is_text_and_back():
 def test_in_float64_all_is_float64():
     network = rnne.FlaxRNN(cell=nnx.SimpleCell, width=WIDTH)  # a cell that computes in float32
     with jax.enable_x64(True):
-        params = network.init(jax.random.key(0), n_inputs=INPUTS, n_outputs=2)
-        rates, outputs = network.respond(params, jnp.zeros((1, 2, INPUTS)))
+        params = compiled.init(network, jax.random.key(0), n_inputs=INPUTS, n_outputs=2)
+        rates, outputs = compiled.respond(network, params, np.zeros((1, 2, INPUTS)))
         kinds = {x.dtype.name for x in jax.tree.leaves((params, rates, outputs))}
     assert kinds == {"float64"}
 

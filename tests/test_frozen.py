@@ -13,6 +13,7 @@ from rnnensemble.analysis.kernel_alignment import output_jacobian
 from rnnensemble.networks import shapes_of
 from rnnensemble.training.frozen import has_gradient, paths, require_frozen
 from rnnensemble.training.objective import loss_and_gradient
+from tests import compiled
 from tests.tiny import NETWORK, TASK
 
 SHORT = rnne.Training(batch=8, epoch_steps=4, max_epochs=2, threshold=1e-9)
@@ -58,7 +59,7 @@ def test_a_step_is_that_of_the_other_parts_alone():
     )
     population = rnne.train_population(TASK, network=NETWORK, training=training, size=1, seed=4)
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(4), 0), 1)
-    trials = TASK.sample(jax.random.fold_in(key, 0), 8)
+    trials = compiled.sample(TASK, jax.random.fold_in(key, 0), 8)
     params = jax.tree.map(lambda x: x[0], population.initial_params)
     gradient = jax.jit(loss_and_gradient, static_argnums=2)(params, trials, NETWORK)[1]
     free = {name: np.asarray(getattr(gradient, name)) for name in ("input_weights", "bias")}
@@ -91,8 +92,8 @@ def _gradients(network):
 
 
 def test_kernels_are_those_of_trained_parameters():
-    params = NETWORK.init(jax.random.key(0), n_inputs=1, n_outputs=1, gain=np.float32(1))
-    trials = TASK.sample(jax.random.key(1), 2)
+    params = compiled.init(NETWORK, jax.random.key(0), n_inputs=1, n_outputs=1, gain=np.float32(1))
+    trials = compiled.sample(TASK, jax.random.key(1), 2)
     jacobian = jax.jit(output_jacobian, static_argnames=("network", "stride", "frozen"))
     whole, part = (
         jacobian(params, trials, network=NETWORK, stride=6, frozen=frozen)

@@ -21,6 +21,7 @@ from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.training.objective import terms_and_gradient
+from tests import compiled
 from tests.test_networks import example
 from tests.tiny import ANALYSIS, TASK
 
@@ -39,7 +40,7 @@ DALE = {"activation": "relu", "excitatory": 0.67, "density": 0.7, "noise": 0.1}
 def init(key, network):
     own = {"gain": 1.0, "noise": 0.3, "initial_noise": 0.2}
     own = {name: jnp.float32(value) for name, value in own.items()}
-    return network.init(key, n_inputs=2, n_outputs=3, **own)
+    return compiled.init(network, key, n_inputs=2, n_outputs=3, **own)
 
 
 def make(width=6, **settings):
@@ -189,7 +190,7 @@ def test_a_slice_has_the_noise_of_its_trials(numbers):
     part = jax.jit(lambda x: standard_normal(x, 5, (9, 32)))(words[7])
     np.testing.assert_array_equal(part, numbers[0, 7, 5:14].astype(np.float32))
     network, params = make(noise=1.0, initial_noise=1.0, dt=1.0, tau=2.0)
-    trials = TASK.sample(jax.random.key(1), 8)
+    trials = compiled.sample(TASK, jax.random.key(1), 8)
     params["input_weights"] = params["input_weights"][:, :1]
     params |= {name: params[name][:1] for name in ("readout_weights", "readout_bias")}
     how = partial(jax.jit, static_argnames="slices")(partial(terms_and_gradient, network=network))

@@ -124,7 +124,7 @@ def test_ring_tasks_are_lengthened_by_their_delay_or_stimulus():
         assert longer.n_steps == task.n_steps + (12 if waits else 6)
         assert (longer.delay == (8, 24)) == waits
         assert (longer.stimulus_steps == 12) != waits
-    found = SIX[2].variables(jax.tree.map(jax.numpy.asarray, draw(SIX[2])))
+    found = jax.jit(SIX[2].variables)(draw(SIX[2]))
     np.testing.assert_allclose(np.hypot(found["cos"], found["sin"]), 1, rtol=1e-5)
 
 

@@ -30,6 +30,7 @@ from rnnensemble.files import storage
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
 from rnnensemble.training import evaluation
+from tests import compiled
 from tests.test_population import compilations
 from tests.tiny import TINY
 
@@ -45,7 +46,7 @@ SHORT = Training(
 def make(width=12, gamma=2.0, key=0, **settings):
     network = MuPRNN(width=width, gamma=gamma, **settings)
     traced = {"gain": jnp.float32(1), "gamma": jnp.float32(gamma)}
-    return network, network.init(jax.random.key(key), n_inputs=2, n_outputs=3, **traced)
+    return network, compiled.init(network, jax.random.key(key), n_inputs=2, n_outputs=3, **traced)
 
 
 def plain(network, params, inputs):
@@ -155,7 +156,7 @@ def population(condition):
 
 def test_every_network_of_a_population_responds_with_its_gamma(population, condition):
     subject = evaluation.subject_of(population, np.arange(3), None, None)
-    trials = TASK.sample(jax.random.key(5), 4)
+    trials = compiled.sample(TASK, jax.random.key(5), 4)
     found = evaluation.responses(subject, TASK, trials=4, key=jax.random.key(5))["outputs"]
     for k, outputs in enumerate(found):
         params = jax.tree.map(lambda x, k=k: x[k], population.params)
@@ -176,7 +177,7 @@ def test_weights_are_compared_as_they_act(population):
 def test_feature_learning_is_that_of_the_published_form(population, condition):
     analysis = FeatureAnalysis(trials=3, step_stride=4)
     found = measure_feature_learning(population, analysis=analysis)
-    inputs = TASK.sample(evaluation.evaluation_key(0, feature_learning.DRAW), 3).inputs
+    inputs = compiled.sample(TASK, evaluation.evaluation_key(0, feature_learning.DRAW), 3).inputs
     trained = ("input_weights", "recurrent_weights", "readout_weights")
 
     @jax.jit

@@ -11,11 +11,14 @@ from jax.sharding import AbstractDevice, AbstractMesh, use_abstract_mesh
 from rnnensemble.networks import MuPRNN, VanillaParams, VanillaRNN, cell, fused
 from rnnensemble.networks.cell import ACTIVATIONS, THIN, Scheme
 from rnnensemble.networks.recurrence import respond
+from tests import compiled
 
 
 def make(key=0, **settings):
     network = VanillaRNN(width=12, **settings)
-    params = network.init(jax.random.key(key), n_inputs=2, n_outputs=3, gain=jnp.float32(1.0))
+    params = compiled.init(
+        network, jax.random.key(key), n_inputs=2, n_outputs=3, gain=jnp.float32(1.0)
+    )
     return network, params
 
 
@@ -87,17 +90,21 @@ SHAPES = {
 """Width, batch, inputs and outputs."""
 
 
+USUAL = ("tanh", 1.0, (True, True))
+OTHERS = [
+    ("tanh", 1.0, (False, True)),
+    ("tanh", 1.0, (True, False)),
+    ("relu", 1.0, (True, True)),
+    ("tanh", 0.3, (True, True)),
+]
+"""Activation, tau, and whether the loss sees rates and outputs."""
+
+
 @pytest.mark.parametrize(
-    ("activation", "tau", "seen"),
-    [
-        ("tanh", 1.0, (True, True)),
-        ("tanh", 1.0, (False, True)),
-        ("tanh", 1.0, (True, False)),
-        ("relu", 1.0, (True, True)),
-        ("tanh", 0.3, (True, True)),
-    ],
+    ("activation", "tau", "seen", "method", "shape"),
+    [(*USUAL, method, shape) for method, shapes in SHAPES.items() for shape in shapes]
+    + [(*other, method, shapes[0]) for method, shapes in SHAPES.items() for other in OTHERS],
 )
-@pytest.mark.parametrize(("method", "shape"), [(m, s) for m in SHAPES for s in SHAPES[m]])
 def test_backward_pass_equals_autodiff(activation, tau, seen, method, shape):
     params, inputs, probes = example(*shape)
     scheme = Scheme(activation, "float32", method, tau)
@@ -181,15 +188,15 @@ def test_initial_state_is_trained_only_on_request():
     for trained in (False, True):
         network, params = make(train_initial_state=trained)
         squares = jax.jit(lambda p, n=network: jnp.sum(n.respond(p, inputs)[1] ** 2))
-        gradient = jax.grad(squares)(params)
+        gradient = jax.jit(jax.grad(squares))(params)
         assert bool(jnp.any(gradient.initial_state != 0)) is trained
 
 
 def test_initializations():
     for name in ("uniform", "gaussian", "orthogonal", "identity"):
         network = VanillaRNN(width=200, initialization=name)
-        draw = lambda gain, n=network: n.init(
-            jax.random.key(0), n_inputs=1, n_outputs=1, gain=jnp.float32(gain)
+        draw = lambda gain, n=network: compiled.init(
+            n, jax.random.key(0), n_inputs=1, n_outputs=1, gain=jnp.float32(gain)
         )
         w = np.asarray(draw(1.0).recurrent_weights)
         np.testing.assert_allclose(draw(1.5).recurrent_weights, 1.5 * w, rtol=1e-6)

@@ -13,7 +13,7 @@ import rnnensemble as rnne
 from rnnensemble.metrics import PIF
 from rnnensemble.study.conditions import Condition, from_toml, to_toml
 from rnnensemble.tasks import match_activity
-from tests import tiny
+from tests import compiled, tiny
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -33,11 +33,11 @@ def gaussian(*shape):
 @pytest.mark.parametrize("base", BASES, ids=lambda base: base.kind)
 def test_the_last_outputs_are_rates_of_the_first_units(base):
     network = rnne.Observed(network=base, units=2, scale=3.0)
-    params = network.init(KEY, n_inputs=1, n_outputs=3)
+    params = compiled.init(network, KEY, n_inputs=1, n_outputs=3)
     params = params._replace(offset=jnp.array([0.5, -1.0]))
     inputs = gaussian(4, 9, 1)
-    rates, outputs = network.respond(params, inputs)
-    own_rates, own_outputs = base.respond(params.network, inputs)
+    rates, outputs = compiled.respond(network, params, inputs)
+    own_rates, own_outputs = compiled.respond(base, params.network, inputs)
     np.testing.assert_array_equal(rates, own_rates)
     np.testing.assert_array_equal(outputs[..., :1], own_outputs)
     expected = 3 * own_rates[..., :2] + np.array([0.5, -1.0])
@@ -52,7 +52,7 @@ def test_the_last_outputs_are_rates_of_the_first_units(base):
 @pytest.mark.parametrize("base", BASES[:3], ids=lambda base: base.kind)
 def test_activity_alone_is_fitted_without_other_outputs(base):
     network = rnne.Observed(network=base, units=2)
-    params, inputs = network.init(KEY, n_inputs=1, n_outputs=2), gaussian(4, 9, 1)
+    params, inputs = compiled.init(network, KEY, n_inputs=1, n_outputs=2), gaussian(4, 9, 1)
 
     def cost(params):
         return jnp.sum(network.respond(params, inputs)[1] ** 2)
@@ -60,8 +60,8 @@ def test_activity_alone_is_fitted_without_other_outputs(base):
     def plain_cost(inner):
         return jnp.sum(base.respond(inner, inputs)[0][..., :2] ** 2)
 
-    found = jax.grad(cost)(params).network
-    expected = jax.grad(plain_cost)(params.network)
+    found = jax.jit(jax.grad(cost))(params).network
+    expected = jax.jit(jax.grad(plain_cost))(params.network)
     for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
 
@@ -69,9 +69,11 @@ def test_activity_alone_is_fitted_without_other_outputs(base):
 @pytest.fixture(scope="module")
 def recorded():
     """Rates of two units of a circuit that does the task."""
-    trials = tiny.TASK.sample(jax.random.key(5), 64)
-    circuit = tiny.NETWORK.init(jax.random.key(9), n_inputs=1, n_outputs=1, gain=jnp.ones(()))
-    rates = tiny.NETWORK.respond(circuit, trials.inputs)[0][..., :2]
+    trials = compiled.sample(tiny.TASK, jax.random.key(5), 64)
+    circuit = compiled.init(
+        tiny.NETWORK, jax.random.key(9), n_inputs=1, n_outputs=1, gain=jnp.ones(())
+    )
+    rates = compiled.respond(tiny.NETWORK, circuit, trials.inputs)[0][..., :2]
     return match_activity(trials.inputs, rates, targets=trials.targets, threshold=0.6)
 
 

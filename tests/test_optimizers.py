@@ -15,6 +15,7 @@ from rnnensemble.training.objective import loss_and_gradient, terms_and_gradient
 from rnnensemble.training.optimizer_base import kept_numbers
 from rnnensemble.training.recipe import group_key
 from rnnensemble.training.requirements import require_trainable
+from tests import compiled
 
 TASK = rnne.tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = rnne.VanillaRNN(width=6)
@@ -30,13 +31,15 @@ def train(size=2, task=TASK, network=NETWORK, **changes):
 def by_hand(transformation, k=0, clip=1.0, schedule=None):
     """Parameters of a network after all steps by optax alone, on the trials that it has."""
     key = jax.random.fold_in(jax.random.key(0), k)
-    params = NETWORK.init(jax.random.fold_in(key, 0), n_inputs=1, n_outputs=1, gain=jnp.ones(()))
+    params = compiled.init(
+        NETWORK, jax.random.fold_in(key, 0), n_inputs=1, n_outputs=1, gain=jnp.ones(())
+    )
     whole = optax.chain(optax.clip_by_global_norm(clip), transformation)
     state = whole.init(params)
 
     @jax.jit
     def step(params, state, number):
-        trials = TASK.sample(jax.random.fold_in(jax.random.fold_in(key, 1), number), 8)
+        trials = compiled.sample(TASK, jax.random.fold_in(jax.random.fold_in(key, 1), number), 8)
         updates, state = whole.update(loss_and_gradient(params, trials, NETWORK)[1], state, params)
         return optax.apply_updates(params, updates), state
 
@@ -158,7 +161,7 @@ def test_losses_of_ones_own_are_not_sliced(tmp_path):
     assert found.training.loss == "tests.test_optimizers:huber"
     assert rnne.load(rnne.save(tmp_path / "run", found)).population == found
     params = jax.tree.map(lambda x: x[0], found.params)
-    trials = TASK.sample(jax.random.key(3), 8)
+    trials = compiled.sample(TASK, jax.random.key(3), 8)
     how = jax.jit(loss_and_gradient, static_argnames=("network", "slices", "loss"))
     whole, sliced = (
         how(params, trials, network=NETWORK, slices=n, loss=found.training.loss) for n in (1, 4)
@@ -171,8 +174,8 @@ def test_losses_of_ones_own_are_not_sliced(tmp_path):
 def test_terms_of_slices_add_up(loss):
     task = rnne.tasks.DelayedDiscrimination(n_steps=40, n_channels=2)
     network = rnne.VanillaRNN(width=6)
-    params = network.init(jax.random.key(0), n_inputs=2, n_outputs=2, gain=jnp.float32(1))
-    trials = task.sample(jax.random.key(1), 8)
+    params = compiled.init(network, jax.random.key(0), n_inputs=2, n_outputs=2, gain=jnp.float32(1))
+    trials = compiled.sample(task, jax.random.key(1), 8)
     trials = trials._replace(targets=jax.nn.softmax(trials.targets))
     rates, outputs = jax.jit(network.respond)(params, trials.inputs)
     how = {"network": network, "loss": loss, "accuracy_of": task, "rates_l2": jnp.float32(0.3)}
@@ -195,7 +198,7 @@ def test_penalties_on_rates_and_weights_are_sums():
     expected = 1e-2 * sum(np.sum(np.square(each)) for each in weights)
     assert paid.history.penalty[1, 0] == pytest.approx(expected, rel=1e-3)
     first = jax.tree.map(lambda x: x[0], paid.params)
-    rates, _ = jax.jit(NETWORK.respond)(first, TASK.sample(jax.random.key(5), 64).inputs)
+    rates, _ = jax.jit(NETWORK.respond)(first, compiled.sample(TASK, jax.random.key(5), 64).inputs)
     size = float(np.sum(np.square(rates)) / (64 * 12))
     assert paid.history.penalty[0, 0] == pytest.approx(1e-2 * size, rel=0.15)
 

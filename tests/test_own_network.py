@@ -22,6 +22,7 @@ from rnnensemble.files import records, storage, trees
 from rnnensemble.study.conditions import Condition, from_toml, own_modules, to_toml
 from rnnensemble.study.sweep_file import read_sweep
 from rnnensemble.study.sweep_file import to_toml as sweep_to_toml
+from tests import compiled
 from tests.own_network import Leaky
 from tests.tiny import ANALYSIS, TASK, TINY
 
@@ -57,7 +58,7 @@ def population():
 
 def test_what_follows_from_the_least_is_right():
     network = Leaky(width=5)
-    params = network.init(jax.random.key(0), n_inputs=2, n_outputs=3, spread=1.0)
+    params = compiled.init(network, jax.random.key(0), n_inputs=2, n_outputs=3, spread=1.0)
     inputs = jax.random.normal(jax.random.key(1), (4, 6, 2))
     params["initial_state"] = 0.1 * jnp.ones(5)
     rates, outputs = network.respond(params, inputs)

@@ -324,7 +324,7 @@ def test_exchange_ends_where_no_move_helps(signed):
     w1, w2, linear = gaussian(6, 3, n, n)
     start = Vertex(jnp.arange(n), jnp.ones(n))
     problem = Problem(*map(jnp.asarray, (w1, w2, linear)))
-    end = exchange(problem, start, signed=signed)
+    end = jax.jit(exchange, static_argnames="signed")(problem, start, signed=signed)
 
     def objective(p, d):
         x = d[:, None] * np.eye(n)[p]
@@ -344,7 +344,7 @@ def test_exchange_ends_where_no_move_helps(signed):
 
 def test_best_vertex_of_signed_gains():
     gain = np.float32([[0, -3], [1, 0]])
-    found = best_vertex(jnp.asarray(gain), signed=True)
+    found = jax.jit(partial(best_vertex, signed=True))(gain)
     assert found.permutation.tolist() == [1, 0]
     assert found.signs.tolist() == [-1, 1]
 

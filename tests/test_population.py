@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -34,6 +35,7 @@ from rnnensemble.training.memory import fitted
 from rnnensemble.training.objective import loss_and_gradient
 from rnnensemble.training.recipe import Recipe, hyperparameters
 from rnnensemble.training.slots import advance, compacted, default_tile, launch, slots_trained
+from tests import compiled
 
 TASK = tasks.FlipFlop(n_bits=1, n_steps=12)
 NETWORK = VanillaRNN(width=8)
@@ -71,9 +73,9 @@ def test_population_size_does_not_matter(five):
 
 def test_trials_do_not_depend_on_layout():
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(4))
-    one_by_one = [TASK.sample(key, 8).inputs for key in keys]
-    batched = jax.vmap(lambda key: TASK.sample(key, 8).inputs)(keys)
-    np.testing.assert_array_equal(jnp.stack(one_by_one), batched)
+    one_by_one = [compiled.sample(TASK, key, 8).inputs for key in keys]
+    batched = jax.vmap(lambda key: compiled.sample(TASK, key, 8).inputs)(keys)
+    np.testing.assert_array_equal(np.stack(one_by_one), batched)
 
 
 @pytest.mark.filterwarnings("ignore:.*pmap.*")
@@ -81,7 +83,8 @@ def test_pmap_over_the_same_epoch_agrees(five):
     keys = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(0), jnp.arange(2))
     recipe = Recipe(TASK, NETWORK, dataclasses.replace(SHORT, learning_rate=3e-3), 2)
     hyper = jax.tree.map(jnp.asarray, hyperparameters(recipe))
-    state = jax.vmap(lambda k, h: init_state(k, h, task=TASK, network=NETWORK))(keys, hyper)
+    init = jax.jit(jax.vmap(partial(init_state, task=TASK, network=NETWORK)))
+    state = init(keys, hyper)
 
     def epoch(key, state, hyper):
         return train_epoch(key, state, hyper, task=TASK, network=NETWORK, training=SHORT)[0]
@@ -95,10 +98,14 @@ def test_pmap_over_the_same_epoch_agrees(five):
 
 @pytest.mark.parametrize("task", [TASK, tasks.DelayedDiscrimination(n_steps=40, delay=(5, 10))])
 def test_slices_of_a_batch_add_up(task):
-    params = NETWORK.init(
-        jax.random.key(0), n_inputs=task.n_inputs, n_outputs=task.n_outputs, gain=jnp.float32(1)
+    params = compiled.init(
+        NETWORK,
+        jax.random.key(0),
+        n_inputs=task.n_inputs,
+        n_outputs=task.n_outputs,
+        gain=jnp.float32(1),
     )
-    trials = task.sample(jax.random.key(1), 32)
+    trials = compiled.sample(task, jax.random.key(1), 32)
     both = jax.jit(loss_and_gradient, static_argnames=("network", "slices"))
     whole = both(params, trials, network=NETWORK)
     sliced = both(params, trials, network=NETWORK, slices=4)
@@ -354,7 +361,8 @@ def test_programs_on_cores_trace_their_form_once():
         return by_platform(x, cpu=form("cpu"), cuda=form("cuda"), default=form("other"))
 
     def first(mesh):
-        return mapping.map_first(one, jnp.arange(4.0), count=3, mesh=mesh, tile=2)[:3]
+        mapped = jax.jit(partial(mapping.map_first, one, count=3, mesh=mesh, tile=2))
+        return np.asarray(mapped(np.arange(4, dtype=np.float32)))[:3]
 
     mesh = runtime.network_mesh(2)
     np.testing.assert_array_equal(first(mesh), [1.0, 2.0, 3.0])
@@ -367,7 +375,8 @@ def test_programs_on_cores_trace_their_form_once():
 def test_map_items_takes_any_count():
     mesh = runtime.network_mesh()
     for tile in (1, 2):
-        doubled = mapping.map_items(lambda x, k: x * k, jnp.arange(7.0), 2.0, mesh=mesh, tile=tile)
+        times = partial(mapping.map_items, lambda x, k: x * k, mesh=mesh, tile=tile)
+        doubled = jax.jit(times)(np.arange(7, dtype=np.float32), 2.0)
         np.testing.assert_array_equal(doubled, 2 * np.arange(7.0))
 
 

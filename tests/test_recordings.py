@@ -6,7 +6,7 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble.tasks import match_activity
-from tests import tiny
+from tests import compiled, tiny
 
 RNG = np.random.default_rng(0)
 INPUTS = RNG.normal(size=(20, 12, 1))
@@ -51,7 +51,7 @@ def test_explained_variance_is_that_of_the_outputs():
     training = rnne.Training(batch=8, epoch_steps=4, max_epochs=3, threshold=10.0, patience=2)
     population = rnne.train_population(tiny.TASK, network=tiny.NETWORK, training=training, size=3)
     found = rnne.explained_variance(population, trials=16, seed=3)
-    trials = tiny.TASK.sample(rnne.training.evaluation.evaluation_key(3, 0), 16)
+    trials = compiled.sample(tiny.TASK, rnne.training.evaluation.evaluation_key(3, 0), 16)
     outputs = population.respond(trials.inputs).outputs
     targets = np.asarray(trials.targets)
     left = ((outputs - targets) ** 2).mean(axis=(1, 2))
@@ -67,7 +67,7 @@ def test_fitted_networks_come_closer_to_what_was_recorded():
     training = rnne.Training(learning_rate=5e-3, batch=32, epoch_steps=64, max_epochs=40)
     network = rnne.VanillaRNN(width=16)
     teacher = rnne.train_population(task, network=network, training=training, size=1, seed=7)
-    trials = task.sample(jax.random.key(5), 512)
+    trials = compiled.sample(task, jax.random.key(5), 512)
     rates = teacher.respond(trials.inputs).rates[0]
     shown = match_activity(trials.inputs, rates, targets=trials.targets, threshold=0.03)
     alone = rnne.tasks.ArrayTask.from_arrays(trials.inputs, trials.targets, threshold=0.003)

@@ -66,7 +66,7 @@ def test_out_of_distribution_variants(task):
     assert variants["noise"].input_noise == pytest.approx(task.ood_noise)
     noisy = draw(variants["noise"])
     clean_key = jax.random.split(jax.random.key(0))[0]
-    clean = sample(task, clean_key, 32)
+    clean = jax.tree.map(np.asarray, sample(task, clean_key, 32))
     rounding = 0.02 if task.name == "lorenz96" else 1e-5  # which chaos enlarges
     np.testing.assert_allclose(noisy.targets, clean.targets, atol=rounding)
     assert (noisy.inputs - clean.inputs).std() == pytest.approx(task.ood_noise, rel=0.1)
@@ -302,7 +302,7 @@ def test_memory_pro_distracts_within_the_delay():
 
 def variables(task, batch=16):
     trials = draw(task, batch)
-    return trials, task.variables(jax.tree.map(jax.numpy.asarray, trials))
+    return trials, jax.jit(task.variables)(trials)
 
 
 @pytest.mark.parametrize("task", ALL, ids=str)

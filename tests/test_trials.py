@@ -61,8 +61,9 @@ def test_sums_over_batches_are_those_of_all_trials(settings):
     if "components" in settings:  # found from the first batch alone
         data = np.concatenate([data[:8]] * 5)
     running = jax.jit(dsa.begin)(data[:8])
+    add = jax.jit(dsa.add)
     for start in range(0, 40, 8):
-        running = jax.jit(dsa.add)(running, data[start : start + 8])
+        running = add(running, data[start : start + 8])
     found = jax.jit(partial(operators.finished, rank=4))(running.sums)
     matrix, used = jax.jit(dsa.operator_from)(found)
     whole = jax.jit(lambda axes, x: dsa.operator_from(operators.moments(dsa.embed(axes, x), 4))[0])(
@@ -87,9 +88,10 @@ def test_sums_in_fewer_coordinates_than_the_embedding_has(monkeypatch):
     whole = jax.jit(dsa.fit)(data)
     monkeypatch.setattr(operators, "COORDINATES", 1)
     running = jax.jit(dsa.begin)(data[:10])
+    add = jax.jit(dsa.add)
     assert running.sums.basis.shape == (48, 12)
     for start in range(0, 40, 10):
-        running = jax.jit(dsa.add)(running, data[start : start + 10])
+        running = add(running, data[start : start + 10])
     summed = jax.jit(lambda sums: dsa.operator_from(operators.finished(sums, 3))[0])
     same_operator(summed(running.sums), whole, 5e-3)
 
@@ -244,8 +246,9 @@ def test_sums_of_trials_that_go_where_the_first_hardly_went():
     later[..., 3] = later[..., 2] + 1e-3 * later[..., 3]
     dsa = DSA(rank=4)
     running = jax.jit(dsa.begin)(first.astype(np.float32))
+    add = jax.jit(dsa.add)
     for batch in (first, later):
-        running = jax.jit(dsa.add)(running, batch.astype(np.float32))
+        running = add(running, batch.astype(np.float32))
     found = jax.jit(partial(operators.finished, rank=4))(running.sums)
     both = np.concatenate([first, later]).reshape(-1, 4)
     expected = np.linalg.svd(both, compute_uv=False)

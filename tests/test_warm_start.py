@@ -14,6 +14,7 @@ from rnnensemble.analysis.populations import compare_populations
 from rnnensemble.cli.commands import main
 from rnnensemble.study import conditions
 from rnnensemble.study.conditions import Condition
+from tests import compiled
 from tests.tiny import ANALYSIS, NETWORK, TASK, TINY
 
 SHORT = rnne.Training(batch=8, epoch_steps=4, max_epochs=3, threshold=10.0, patience=2)
@@ -177,7 +178,7 @@ def test_retention_is_loss_accuracy_and_way_on_the_old_task(old, new, metric):
     metric = getattr(ANALYSIS, metric)
     how = {"trials": 16, "activity_trials": 8, "seed": 3}
     found = rnne.measure_retention(old, new, metrics=[metric], **how)
-    trials = TASK.sample(rnne.training.evaluation.evaluation_key(3, 0), 16)
+    trials = compiled.sample(TASK, rnne.training.evaluation.evaluation_key(3, 0), 16)
     for population, loss, right in (
         (old, found.loss_before, found.accuracy_before),
         (new, found.loss_after, found.accuracy_after),

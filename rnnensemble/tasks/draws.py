@@ -8,6 +8,7 @@ Source: Salmon et al. 2011 (Threefry-2x32, 20 rounds), counted as jax.random cou
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +21,9 @@ PARITY = 0x1BD11BDA
 MANTISSA_BITS = 23
 
 
+@partial(jax.jit, static_argnames=("shape",), inline=True)
 def bits(key: Key, shape: tuple[int, ...]) -> Array:
-    """Random uint32, equal to `jax.random.bits(key, shape)`."""
+    """Random uint32, equal to `jax.random.bits(key, shape)`; one program outside of others."""
     is_threefry = "fry" in str(jax.random.key_impl(key))
     count = math.prod(shape)
     if not is_threefry or not jax.config.jax_threefry_partitionable or count >= 2**32:  # pyright: ignore[reportAttributeAccessIssue]

@@ -178,9 +178,14 @@ def _placed(tree: Any, holds: np.ndarray, mesh: Mesh) -> Any:
     """A tree with leading axis K, slot by slot on the devices; padding repeats the last."""
 
     def place(x: Any) -> Any:
-        return x[np.minimum(holds, len(x) - 1)]
+        rows = np.minimum(holds, len(x) - 1)
+        return x[rows] if isinstance(x, np.ndarray) else _rows(x, rows)
 
     return jax.device_put(jax.tree.map(place, tree), runtime.spread_over(mesh))
+
+
+_rows = jax.jit(lambda x, rows: x[rows])
+"""One program; JAX's own indexing is six, each compiled and called by itself."""
 
 
 def _busy(slots: Slots, active: np.ndarray, tile: int) -> np.ndarray:

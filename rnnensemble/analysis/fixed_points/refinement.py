@@ -28,7 +28,7 @@ def exact(
     rows[:count] = states
     with jax.enable_x64(True), runtime.on_host():
         # by way of the host, since an array of another device would stay there
-        as_64 = partial(jax.tree.map, lambda x: jnp.asarray(np.asarray(x), jnp.float64))
+        as_64 = partial(jax.tree.map, lambda x: jnp.asarray(np.asarray(x, np.float64)))
         found = _step_and_slope(as_64(params), as_64(rows), as_64(inputs), network=network)
         gaps, slopes = (np.asarray(each)[:count] for each in found)
     return rows[:count], gaps, slopes
