@@ -56,7 +56,16 @@ def environment():
     """The environment of commands that find neurogym."""
     paths = [os.environ.get("PYTHONPATH", "")]
     if not (FOLDER / "torch").exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", FOLDER]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--target",
+            FOLDER,
+        ]
         made = subprocess.run(
             [*command, "neurogym==2.3.1", "torch==2.13.0"],
             capture_output=True,

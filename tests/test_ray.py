@@ -31,7 +31,16 @@ def environment():
     paths = [os.environ.get("PYTHONPATH", "")]
     if importlib.util.find_spec("ray") is None:
         if not (FOLDER / "ray" / "__init__.py").exists():
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", FOLDER]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--target",
+                FOLDER,
+            ]
             made = subprocess.run(
                 [*command, "ray>=2.40"], capture_output=True, text=True, timeout=500, check=False
             )
