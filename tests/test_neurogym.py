@@ -45,7 +45,8 @@ def refused(words, **settings):
 
 for env, threshold in {THREE}.items():
     rnne.save(sys.argv[1] + "/" + env, trained(env, threshold))
-    refused("`digest` must be that of the sequences", env=env, sequences=8, steps=20, digest="0" * 32)
+    few = dict(env=env, sequences=8, steps=20)
+    refused("`digest` must be that of the sequences", digest="0" * 32, **few)
 refused("`env` must be a task that neurogym can make", env="Perceptual-v0")
 """
 """One process for all tasks, since neurogym is loaded slowly."""
