@@ -54,6 +54,9 @@ END
     timeout 60 srun -p low hostname > "$folder/hostname"
     ;;
 stop)
+    for _ in $(seq 100); do  # what has just handed in its result ends by itself
+        [ -n "$(squeue --noheader || true)" ] && sleep 0.1 || break
+    done
     for file in "$folder/slurmd.pid" "$folder/slurmctld.pid" /run/munge/munged.pid; do
         [ -f "$file" ] && kill "$(cat "$file")" || true
     done
