@@ -27,7 +27,7 @@ SlurmctldLogFile=$folder/slurmctld.log
 SlurmdLogFile=$folder/slurmd.log
 SlurmctldPort=16817
 SlurmdPort=16818
-ProctrackType=proctrack/pgid
+ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
@@ -37,7 +37,7 @@ MpiDefault=none
 ReturnToService=2
 KillWait=5
 SchedulerType=sched/backfill
-SchedulerParameters=requeue_delay=0,bf_interval=2,sched_interval=2
+SchedulerParameters=requeue_delay=0,batch_sched_delay=0,sched_min_interval=0,bf_interval=1,sched_interval=1
 PreemptMode=REQUEUE
 PreemptType=preempt/partition_prio
 SlurmctldParameters=preempt_send_user_signal
@@ -48,11 +48,15 @@ END
     mkdir -p "$folder/state" "$folder/spool"
     runuser -u munge -- /usr/sbin/munged --force --pid-file=/run/munge/munged.pid
     /usr/sbin/slurmctld -f "$conf" -c
-    sleep 2
+    export SLURM_CONF=$conf
+    for _ in $(seq 100); do scontrol ping > /dev/null && break || sleep 0.1; done
     /usr/sbin/slurmd -f "$conf" -N "$host"
-    SLURM_CONF=$conf timeout 60 srun -p low hostname > "$folder/hostname"
+    timeout 60 srun -p low hostname > "$folder/hostname"
     ;;
 stop)
+    for _ in $(seq 100); do  # what has just handed in its result ends by itself
+        [ -n "$(squeue --noheader || true)" ] && sleep 0.1 || break
+    done
     for file in "$folder/slurmd.pid" "$folder/slurmctld.pid" /run/munge/munged.pid; do
         [ -f "$file" ] && kill "$(cat "$file")" || true
     done

@@ -17,35 +17,39 @@ from rnnensemble import tasks
 
 FOLDER = Path(__file__).parent.parent / "build" / "neurogym"
 """Where pip puts neurogym, once."""
-THREE = ("PerceptualDecisionMaking-v0", "GoNogo-v0", "DelayMatchSample-v0")
-TRAINED = """
+THREE = {"PerceptualDecisionMaking-v0": 0.008, "GoNogo-v0": 0.005, "DelayMatchSample-v0": 0.01}
+"""Thresholds of three tasks."""
+TRAINED = f"""
 import sys
 import rnnensemble as rnne
 from rnnensemble import tasks
 
-task = tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, threshold=float(sys.argv[3]))
-again = tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, threshold=float(sys.argv[3]))
-assert task == again
-assert task != tasks.NeurogymTask(env=sys.argv[1], sequences=96, steps=60, sample_seed=1)
-targets = task.arrays.sets[""]["targets"]
-assert (targets.sum(axis=2) == 1).all()
-training = rnne.Training(learning_rate=3e-3, batch=32, epoch_steps=64, max_epochs=80)
-network = rnne.VanillaRNN(width=32, initialization="orthogonal")
-population = rnne.train_population(task, network=network, training=training, size=3)
-rnne.save(sys.argv[2], population)
-try:
-    tasks.NeurogymTask(env="Perceptual-v0")
-except ValueError as error:
-    assert "`env` must be a task that neurogym can make" in str(error)
-else:
-    raise AssertionError
-try:
-    tasks.NeurogymTask(env=sys.argv[1], sequences=8, steps=20, digest="0" * 32)
-except ValueError as error:
-    assert "`digest` must be that of the sequences" in str(error)
-else:
-    raise AssertionError
+def trained(env, threshold):
+    task = tasks.NeurogymTask(env=env, sequences=96, steps=60, threshold=threshold)
+    again = tasks.NeurogymTask(env=env, sequences=96, steps=60, threshold=threshold)
+    assert task == again
+    assert task != tasks.NeurogymTask(env=env, sequences=96, steps=60, sample_seed=1)
+    targets = task.arrays.sets[""]["targets"]
+    assert (targets.sum(axis=2) == 1).all()
+    training = rnne.Training(learning_rate=3e-3, batch=32, epoch_steps=64, max_epochs=80)
+    network = rnne.VanillaRNN(width=32, initialization="orthogonal")
+    return rnne.train_population(task, network=network, training=training, size=3)
+
+def refused(words, **settings):
+    try:
+        tasks.NeurogymTask(**settings)
+    except ValueError as error:
+        assert words in str(error)
+    else:
+        raise AssertionError
+
+for env, threshold in {THREE}.items():
+    rnne.save(sys.argv[1] + "/" + env, trained(env, threshold))
+    few = dict(env=env, sequences=8, steps=20)
+    refused("`digest` must be that of the sequences", digest="0" * 32, **few)
+refused("`env` must be a task that neurogym can make", env="Perceptual-v0")
 """
+"""One process for all tasks, since neurogym is loaded slowly."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,16 @@ def environment():
     """The environment of commands that find neurogym."""
     paths = [os.environ.get("PYTHONPATH", "")]
     if not (FOLDER / "torch").exists():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", FOLDER]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--target",
+            FOLDER,
+        ]
         made = subprocess.run(
             [*command, "neurogym==2.3.1", "torch==2.13.0"],
             capture_output=True,
@@ -67,15 +80,22 @@ def environment():
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
-@pytest.mark.long
-@pytest.mark.parametrize(("env", "threshold"), list(zip(THREE, (0.008, 0.005, 0.01), strict=True)))
-def test_networks_learn_tasks_of_neurogym(env, threshold, environment, tmp_path):
-    command = [sys.executable, "-c", TRAINED, env, str(tmp_path / "run"), str(threshold)]
+@pytest.fixture(scope="module")
+def trained(environment, tmp_path_factory):
+    """The folder of the runs that were trained where neurogym is installed."""
+    folder = tmp_path_factory.mktemp("trained")
+    command = [sys.executable, "-c", TRAINED, str(folder)]
     made = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=500, check=False
     )
     assert not made.returncode, made.stderr[-2000:]
-    population = rnne.load(tmp_path / "run").population  # here neurogym is not installed
+    return folder
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("env", THREE)
+def test_networks_learn_tasks_of_neurogym(env, trained):
+    population = rnne.load(trained / env).population  # here neurogym is not installed
     assert population.converged.all()
     assert population.task.env == env
     found = rnne.generalization_gap(population)

@@ -16,7 +16,7 @@ import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
-from tests.test_slurm import LONGER, PRESET, longer_text, until
+from tests.test_slurm import OFTEN, PRESET, longer_text, until
 from tests.test_sweep import rows_of
 
 pytestmark = pytest.mark.long
@@ -31,7 +31,16 @@ def environment():
     paths = [os.environ.get("PYTHONPATH", "")]
     if importlib.util.find_spec("ray") is None:
         if not (FOLDER / "ray" / "__init__.py").exists():
-            command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", FOLDER]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-compile",
+                "--target",
+                FOLDER,
+            ]
             made = subprocess.run(
                 [*command, "ray>=2.40"], capture_output=True, text=True, timeout=500, check=False
             )
@@ -51,11 +60,11 @@ def holder(lock):
 
 
 def test_a_worker_that_is_killed_is_replaced(environment, tmp_path):
-    text = longer_text(LONGER | {"max_epochs = 30": "max_epochs = 250"})
+    text = longer_text()
     alone = rows_of(rnne.run_sweep(text, runs=tmp_path / "alone", quiet=True))
     (tmp_path / "sweep.toml").write_text(text)
     command = [sys.executable, "-m", "rnnensemble", "sweep", tmp_path / "sweep.toml"]
-    command += ["--runs", tmp_path, "--engine", "ray", "--checkpoint-seconds", "1"]
+    command += ["--runs", tmp_path, "--engine", "ray", *OFTEN]
     started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     folder = tmp_path / "tiny"
     first, second = groups_of(read_sweep(text))
@@ -80,7 +89,7 @@ def test_a_worker_that_is_killed_amid_a_shard_is_replaced(environment, tmp_path)
     words = "train", str(preset), "--runs"
     cli.main([*words, f"{tmp_path}/alone", "--quiet"])
     command = [sys.executable, "-m", "rnnensemble", *words, tmp_path, "--shards", "2"]
-    command += ["--engine", "ray", "--checkpoint-seconds", "1"]
+    command += ["--engine", "ray", *OFTEN]
     started = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     place = tmp_path / "three-shards"
     (manifest,) = until(lambda: list((place / "shards").glob("*-2-of-2/manifest.json")))

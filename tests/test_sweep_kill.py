@@ -10,11 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_processes import LOADED
+
 pytestmark = pytest.mark.long
 
 TEXT = (Path(__file__).parent.parent / "experiments" / "tiny" / "sweep.toml").read_text()
 # two groups that are measured by the same programs, so that starts are quick
 TEXT = TEXT.replace("task.n_bits", "training.batch").replace("[1, 2]", "[8, 16]")
+# eight epochs each, a checkpoint after every one
+TEXT = TEXT.replace("patience = 2", "patience = 8").replace("threshold = 0.9", "threshold = 5.0")
 KILLS = 5
 
 
@@ -35,7 +39,7 @@ def run(runs):
 def server():
     """Starts processes that have the package loaded, but nothing compiled and no device."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rnnensemble.cli.sweep", "orbax.checkpoint.v1"])
+    context.set_forkserver_preload([*LOADED])
     return context
 
 
