@@ -21,6 +21,7 @@ def groups() -> dict[str, rnne.Population]:
     }
 
 
+@pytest.mark.long
 def test_groups_stand_in_one_matrix(groups) -> None:
     found = rnne.compare_groups("svcca", groups, trials=4)
     assert found.groups.tolist() == [name for name in NETWORKS for _ in range(3)]

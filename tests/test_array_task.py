@@ -147,6 +147,7 @@ def test_gap_is_held_out_less_training_loss(population):
         rnne.generalization_gap(population[:1])
 
 
+@pytest.mark.long
 def test_measured_stored_and_loaded_where_the_arrays_are_unknown(population, tmp_path, monkeypatch):
     found = rnne.measure_degeneracy(population, analysis=ANALYSIS)
     rows = {row["measure"]: row for row in found.table()}

@@ -128,7 +128,7 @@ def test_the_same_dynamics_in_another_geometry_are_told_apart():
     assert distance(equal, unequal) == pytest.approx(expected, abs=1e-3)
 
 
-@pytest.mark.parametrize("planes", [1, 2, 3])
+@pytest.mark.parametrize("planes", [1, 2, pytest.param(3, marks=pytest.mark.long)])
 def test_planted_distances_do_not_depend_on_the_dimension_unless_scaled_by_variance(planes):
     """Every plane of one network turns faster than those of the other: as far at any dimension."""
     pair = [turning([angle] * planes, phases=6) for angle in (0.2, 0.7)]

@@ -189,6 +189,7 @@ def test_no_strength_changes_nothing(standard):
     assert not deflated.history.penalty[:, 0].any()
 
 
+@pytest.mark.long
 def test_deflated_networks_solve_the_task_differently(standard, alternative):
     assert alternative.converged.all()
     assert (alternative.stop_epoch > standard.stop_epoch.max()).all()
@@ -207,6 +208,7 @@ def test_deflated_networks_solve_the_task_differently(standard, alternative):
     assert away[:, 0].max() < 0.45  # the reference, on fresh trials
 
 
+@pytest.mark.long
 def test_a_network_does_not_depend_on_its_neighbors(standard):
     how = {"training": dataclasses.replace(TRAINING, max_epochs=10), "seed": 5}
     alone = Deflation(strength=0.1, target=0.4)
@@ -235,6 +237,7 @@ def test_goes_on_where_it_was(standard):
     np.testing.assert_array_equal(resumed.params.bias, whole.params.bias)
 
 
+@pytest.mark.long
 def test_rates_from_elsewhere_stand_for_networks(standard):
     """Deflated from a network's rates on fixed trials, another network predicts it less."""
     params = jax.tree.map(lambda x: x[0], standard.params)

@@ -53,6 +53,7 @@ def test_planted_rotation_or_reflection_is_found(n, det):
     assert distance(a, q @ a @ q.T) < 1e-4
 
 
+@pytest.mark.long
 def test_distances_of_zero_are_found_to_float32():
     """Of products of size 1, float32 knows no difference that belongs to a distance of 3e-4."""
     rng = np.random.default_rng(1)

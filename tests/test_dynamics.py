@@ -65,6 +65,7 @@ def test_grid_equals_one_matrix_a_setting():
     assert np.isnan(dsa_grid(first[:2], grid=grid, dsa=DSA_QUICK).nulls).all()
 
 
+@pytest.mark.long
 def test_what_is_measured_already_is_taken_as_it_is():
     first, second = rotations(3)
     mesh, seen = runtime.network_mesh(1), []
@@ -86,6 +87,7 @@ def test_what_is_measured_already_is_taken_as_it_is():
     assert seen == [(2, 3), (3, 3)]  # pairs of networks; nothing is left of the second grid
 
 
+@pytest.mark.long
 def test_a_share_of_variance_is_one_rank_for_all_networks():
     """Planes of variances 1, 1/4 and 1/100 need 2, 4 or 6 coordinates."""
     scale = np.repeat([1.0, 0.5, 0.1], 2)
@@ -255,6 +257,7 @@ def population():
     )
 
 
+@pytest.mark.long
 def test_populations_by_any_metric(population):
     kept = [0, 1, 3]  # the converged ones
     weights = population.params.recurrent_weights[kept]

@@ -64,7 +64,8 @@ def dask():
         yield client
 
 
-@pytest.mark.parametrize("pool", [processes, pytest.param(dask, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("pool", [processes, dask])
 def test_processes_make_what_one_makes(pool, alone, tmp_path, capsys):
     with pool() as engine:
         folder = on(engine, tmp_path)

@@ -78,6 +78,7 @@ def test_one_task_that_is_not_learned_keeps_a_network_from_converging():
     assert every.converged.all()
 
 
+@pytest.mark.long
 def test_a_task_without_trials_is_not_learned_and_one_never_drawn_not_asked():
     rare = train(dataclasses.replace(MIXED, weights=(1, 1e-9)), threshold=10.0, every_task=True)
     assert np.isnan(rare.history.worst).all()

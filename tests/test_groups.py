@@ -46,7 +46,9 @@ def separate():
     return [alone(recipe) for recipe in (FIRST, SECOND)]
 
 
-@pytest.mark.parametrize(("devices", "tile"), [(1, 1), (2, 1), (2, 3)])
+@pytest.mark.parametrize(
+    ("devices", "tile"), [pytest.param(1, 1, marks=pytest.mark.long), (2, 1), (2, 3)]
+)
 def test_each_population_is_what_it_is_alone(separate, devices, tile):
     together = rnne.train_populations([FIRST, SECOND], devices=devices, tile=tile)
     for found, expected in zip(together, separate, strict=True):

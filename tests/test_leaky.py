@@ -350,6 +350,7 @@ def of_taus():
     return rnne.train_population(TASK, network=LeakyRNN(width=6, tau=TAUS), training=NEVER, size=3)
 
 
+@pytest.mark.long
 def test_each_network_has_its_tau(of_taus):
     """It becomes what it would among others of its tau, where tau is a constant."""
     assert of_taus.network.own_tau

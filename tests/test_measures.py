@@ -27,6 +27,7 @@ def population():
     return rnne.train_population(TASK, network=NETWORK, training=training, size=4)
 
 
+@pytest.mark.long
 def test_representation_is_svcca_on_shared_trials(population, tmp_path, capsys):
     seen = []
     found = rnne.measure_degeneracy(

@@ -123,6 +123,7 @@ def test_scaled_gradients_depend_on_neither_width_nor_gamma():
     assert (np.ptp(np.log2(np.array(norms)), axis=0) < 1).all()  # unscaled, 2^2 to 2^6
 
 
+@pytest.mark.long
 def test_gammas_share_one_program_and_do_not_matter_to_each_other():
     train = lambda size, **fields: train_population(
         TASK, network=MuPRNN(width=9, **fields), training=SHORT, size=size
@@ -174,6 +175,7 @@ def test_weights_are_compared_as_they_act(population):
     np.testing.assert_allclose(weights.matrix, found, atol=1e-5)
 
 
+@pytest.mark.long
 def test_feature_learning_is_that_of_the_published_form(population, condition):
     analysis = FeatureAnalysis(trials=3, step_stride=4)
     found = measure_feature_learning(population, analysis=analysis)

@@ -120,6 +120,7 @@ def test_noise_of_a_wrapped_network_neither_trains_nor_decays(recorded):
         )
 
 
+@pytest.mark.long
 def test_degeneracy_leaves_observed_units_in_place(population, tmp_path):
     found = rnne.measure_degeneracy(population, analysis=tiny.ANALYSIS)
     assert found.analysis.pif.fixed == 2

@@ -51,6 +51,7 @@ def found(population, last, moved):
     return found
 
 
+@pytest.mark.long
 def test_each_epoch_is_what_its_networks_alone_have(population, last, found):
     assert found.epochs == (0, 1, 2)  # all have stopped after two: 3 would be the same
     np.testing.assert_array_equal(found.stop_epochs, [2, 2, 2])

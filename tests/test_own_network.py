@@ -85,6 +85,7 @@ def test_every_network_draws_its_own_values(population):
     assert (np.abs(moved).max(axis=1) > 1e-3).all()  # learned as all parameters are
 
 
+@pytest.mark.long
 def test_it_is_measured_stored_and_rests_somewhere(population, tmp_path):
     found = rnne.measure_degeneracy(population, analysis=ANALYSIS)
     assert found.dynamics.mean.value > 0
@@ -278,6 +279,7 @@ def test_installed_packages_that_fail_are_one_line(lab, monkeypatch):
         tasks.registered()
 
 
+@pytest.mark.long
 def test_a_new_process_loads_what_was_saved(own):
     lab = importlib.import_module("my_lab")
     training = rnne.Training(batch=16, epoch_steps=2, max_epochs=1, patience=1, threshold=1e9)

@@ -51,6 +51,7 @@ def test_blocks_make_the_matrix_of_one_piece(capsys):
     assert stages.read_manifest("runs/A")["status"] == arrays.COMPARED
 
 
+@pytest.mark.long
 def test_networks_of_unlike_widths_are_padded_as_in_one_piece(tmp_path):
     data = [RNG.normal(size=(2, 6, 3 + k % 3)).astype(np.float32) for k in range(7)]
     np.savez(tmp_path / "A.npz", *data)

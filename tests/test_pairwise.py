@@ -163,10 +163,10 @@ def one_accelerator(monkeypatch):
     ("metric", "enough", "on_host"),
     [
         (PIF(place="host"), 8, True),
-        (PIF(place="device"), 1, False),
+        pytest.param(PIF(place="device"), 1, False, marks=pytest.mark.long),
         (PIF(), 1, True),
-        (PIF(), 2, False),  # one core is too few
-        (DSA(rank=3, starts=8), 1, False),
+        pytest.param(PIF(), 2, False, marks=pytest.mark.long),  # one core is too few
+        pytest.param(DSA(rank=3, starts=8), 1, False, marks=pytest.mark.long),
     ],
 )
 def test_pairs_go_to_the_host_where_its_cores_are_faster(
@@ -327,6 +327,7 @@ def test_bad_data(metric, data, options, message):
         distance_matrix(metric, data, **options)
 
 
+@pytest.mark.long
 def test_programs_compiled_ahead_are_those_that_run(monkeypatch):
     """`measure_degeneracy` compiles its searches in threads; one that fails is compiled again."""
     metric, mesh = PIF(starts=3), runtime.network_mesh()

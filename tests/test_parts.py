@@ -168,6 +168,7 @@ def longer_training():
     return dataclasses.replace(TRAINING, max_epochs=4)
 
 
+@pytest.mark.long
 def test_parts_are_measured_as_any_population(five):
     part = five[[4, 3, 0]]
     both = five[[4, 0]]  # network 3 did not converge

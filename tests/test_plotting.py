@@ -40,6 +40,7 @@ def test_cluster_order_puts_groups_together():
     assert (np.diff(group[order]) != 0).sum() == 1
 
 
+@pytest.mark.long
 def test_every_figure_of_a_run_has_labels(tmp_path):
     population = train()
     figures = run.run_figures(

@@ -60,6 +60,7 @@ def five():
     return train(devices=1)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "options", [{"devices": 2}, {"devices": 1, "tile": 3}, {"devices": 2, "tile": 2}]
 )

@@ -141,6 +141,7 @@ def test_what_are_not_all_shards_of_one_population_is_refused(made, parts, tmp_p
     assert not (tmp_path / "five").exists()
 
 
+@pytest.mark.long
 def test_a_shard_that_changed_is_refused(parts, tmp_path, capsys):
     one, two, three = parts
     copy = shutil.copytree(two, tmp_path / "copy")

@@ -171,6 +171,7 @@ def test_a_second_ctrl_c_of_a_script_interrupts_at_once():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deferred", ["deferred_interrupt", "contextlib.nullcontext"])
 def test_a_second_one_ends_at_once_amid_a_compiled_call(deferred):
     """Minutes of compiled code, in which Python runs no handler."""

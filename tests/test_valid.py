@@ -99,7 +99,13 @@ MEASURES = {
 }
 
 
-@pytest.mark.parametrize("name", MEASURES)
+SLOW = ("decodability", "retention", "solutions")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in SLOW)) for name in MEASURES],
+)
 def test_measures_do_not_see_what_follows_a_trial(name, population, spoiled):
     found, other = (jax.tree.leaves(MEASURES[name](each)) for each in (population, spoiled))
     assert len(found) == len(other) > 0
