@@ -14,9 +14,8 @@ import pytest
 
 import rnnensemble as rnne
 from rnnensemble import tasks
+from tests.beside import installed
 
-FOLDER = Path(__file__).parent.parent / "build" / "neurogym"
-"""Where pip puts neurogym, once."""
 THREE = {"PerceptualDecisionMaking-v0": 0.008, "GoNogo-v0": 0.005, "DelayMatchSample-v0": 0.01}
 """Thresholds of three tasks."""
 TRAINED = f"""
@@ -55,28 +54,8 @@ refused("`env` must be a task that neurogym can make", env="Perceptual-v0")
 @pytest.fixture(scope="module")
 def environment():
     """The environment of commands that find neurogym."""
-    paths = [os.environ.get("PYTHONPATH", "")]
-    if not (FOLDER / "torch").exists():
-        command = [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-compile",
-            "--target",
-            FOLDER,
-        ]
-        made = subprocess.run(
-            [*command, "neurogym==2.3.1", "torch==2.13.0"],
-            capture_output=True,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        if made.returncode:
-            pytest.skip(f"pip cannot install neurogym here: {made.stderr[-300:]}")
-    paths.insert(0, str(FOLDER))
+    folder = installed("neurogym", "neurogym==2.3.1", "torch==2.13.0", proof="torch")
+    paths = [folder, os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,13 +15,11 @@ import rnnensemble as rnne
 from rnnensemble import cli
 from rnnensemble.study.factors import groups_of
 from rnnensemble.study.sweep_file import read_sweep
+from tests.beside import installed
 from tests.test_slurm import OFTEN, PRESET, longer_text, until
 from tests.test_sweep import rows_of
 
 pytestmark = pytest.mark.long
-
-FOLDER = Path(__file__).parent.parent / "build" / "ray"
-"""Where pip puts Ray, once."""
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +27,7 @@ def environment():
     """The environment of commands that find Ray."""
     paths = [os.environ.get("PYTHONPATH", "")]
     if importlib.util.find_spec("ray") is None:
-        if not (FOLDER / "ray" / "__init__.py").exists():
-            command = [
-                sys.executable,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--no-compile",
-                "--target",
-                FOLDER,
-            ]
-            made = subprocess.run(
-                [*command, "ray>=2.40"], capture_output=True, text=True, timeout=500, check=False
-            )
-            if made.returncode:
-                pytest.skip(f"pip cannot install Ray here: {made.stderr[-300:]}")
-        paths.append(str(FOLDER))
+        paths.append(installed("ray", "ray>=2.40", proof="ray/__init__.py"))
     return os.environ | {
         "PYTHONPATH": os.pathsep.join(filter(None, paths)),
         "RAY_USAGE_STATS_ENABLED": "0",
